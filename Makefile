@@ -1,0 +1,61 @@
+# make run | test | bench | presets | format | clean      PYTHON=python3.12 picks the interpreter of the virtual environment
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
+BROWSER ?= run
+export CHROMIUM
+
+.PHONY: run test lint unit browser bench presets format clean
+.NOTPARALLEL:
+
+run: $(RUNTIME)
+	$(BIN)/python app.py
+
+# The browser tests come last, so that a run's last line is pytest's own.
+test: lint unit browser
+
+lint: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+unit: $(DEV)
+	@$(if $(filter skip,$(BROWSER)),echo "BROWSER=skip: the browser tests (tests/browser) are NOT run")
+	$(BIN)/python -m pytest tests --ignore=tests/browser
+
+browser: $(DEV)
+ifneq ($(BROWSER),skip)
+	@chromium=$$(sh .ci/chromium) && CHROMIUM="$$chromium" $(BIN)/python -m pytest tests/browser
+endif
+
+bench: $(DEV)
+	$(BIN)/python -m benchmarks
+
+presets: $(RUNTIME)
+	$(BIN)/python -m benchmarks.tune_presets
+	$(BIN)/python -m benchmarks.tune_presets --table --write README.md
+
+format: $(DEV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps make a second `make` instant; a changed requirements file installs again.
+$(BIN)/pip:
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "HiZOO Lab needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): requirements.txt | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUNTIME)
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@

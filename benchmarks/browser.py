@@ -1,0 +1,126 @@
+"""Figures of the page in headless Chromium: from a slider's movement to the new picture, and frames a second.
+
+python -m benchmarks.browser
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Page, sync_playwright
+
+SPEC = "f=stiff_quadratic&steps=500&runs=16&opt=hizoo&opt=mezo&opt=adam"
+DRAGS = 50
+SECONDS = 5
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+# A movement of the mouse on the slider is timed where the page first hears of it; its picture, in the first animation
+# frame after the overlay was drawn for a spec that the movement asked for.
+PROBE = """
+window.moves = []; window.frames = [];
+addEventListener('pointermove', () => window.moves.push(performance.now()), true);
+document.addEventListener('lab:drawn', (event) =>
+  requestAnimationFrame(() => window.frames.push({ query: event.detail.query, at: performance.now() })));
+"""
+
+
+def main() -> None:
+    """Print one JSON line a benchmark."""
+    with served() as url, sync_playwright() as playwright:
+        executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.add_init_script(PROBE)
+        page.goto(f"{url}/?{SPEC}#still")
+        page.wait_for_function("window.frames.length > 0 && document.querySelectorAll('.stage.live').length === 0")
+        page.wait_for_timeout(1000)
+        latencies = sorted(drag(page))
+        p95 = latencies[int(0.95 * len(latencies))]
+        report("drag to picture, 95th percentile", p95, "ms", "< 100", p95 < 100)
+        report("drag to picture, median", statistics.median(latencies), "ms", "", True)
+        page.wait_for_timeout(1000)
+        rate = frames_a_second(page)
+        report("animation", rate, "frames/s", ">= 55", rate >= 55)
+        browser.close()
+
+
+def drag(page: Page) -> list[float]:
+    """Milliseconds from each of DRAGS movements of the α slider to its picture."""
+    box = page.locator('[data-field="hizoo.alpha"] [role=slider]').bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    latencies = []
+    for i in range(DRAGS):
+        seen = page.evaluate("[window.moves.length, window.frames.length]")
+        page.mouse.move(x - 30 + (i * 7) % 41, y)
+        page.wait_for_function(f"window.frames.length > {seen[1]}", polling=5)
+        latencies.append(page.evaluate(f"window.frames[{seen[1]}].at - window.moves[{seen[0]}]"))
+        page.wait_for_timeout(30)
+    page.mouse.up()
+    return latencies
+
+
+def frames_a_second(page: Page) -> float:
+    """Animation frames in which the player drew, while it plays at its slowest speed that lasts long enough."""
+    page.get_by_label("Speed").select_option("0.5")
+    page.get_by_role("button", name="To the start").click()
+    page.wait_for_timeout(1000)
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(500)
+    return page.evaluate(
+        """(seconds) => new Promise((done) => {
+          const scrubber = document.querySelector('#player input');
+          let drawn = 0, before = scrubber.value;
+          const from = performance.now();
+          const tick = () => {
+            if (scrubber.value !== before) drawn += 1;
+            before = scrubber.value;
+            const spent = performance.now() - from;
+            if (spent >= 1000 * seconds) done((1000 * drawn) / spent);
+            else requestAnimationFrame(tick);
+          };
+          requestAnimationFrame(tick);
+        })""",
+        SECONDS,
+    )
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """`python app.py` on a free port, until it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/list", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def report(name: str, value: float, unit: str, goal: str, met: bool) -> None:
+    """Print one benchmark's line."""
+    print(json.dumps({"name": name, "value": round(value, 2), "unit": unit, "goal": goal, "met": met}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

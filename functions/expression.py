@@ -1,0 +1,353 @@
+"""A user's own f(x, y): text → tokens → SymPy, by precedence climbing over a closed grammar.
+
+    sum      = product (("+" | "-") product)*
+    product  = unary (("*" | "/") unary | power)*         the second form: 2x, 3(x+1), (x-1)(y+2), with no space between
+    unary    = ("-" | "+") unary | power
+    power    = atom (("^" | "**") ("-" | "+")* atom)?     the exponent is a number; no towers
+    atom     = number | "x" | "y" | "pi" | "e" | function "(" sum ")" | "(" sum ")"
+
+No text reaches Python's eval or SymPy's parser. Constant parts are folded in floats as they are read, so no number can
+grow beyond its limit, and the limits below keep differentiating and compiling within seconds at the very worst.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+import numpy as np
+import sympy as sp
+
+from .base import Absolute, FunctionError, Point, Root, TestFunction, X, Y, latex_number, plane
+
+KEY = "expr"
+DOMAIN = ((-3.0, 3.0), (-3.0, 3.0))
+START: Point = (-1.5, 1.8)
+LESSON = "Your own function: its curvature decides whether a diagonal Hessian helps."
+
+MAX_LENGTH = 300  # characters
+MAX_NODES = 80  # numbers, names and operations
+MAX_DEPTH = 20  # parentheses, functions and signs inside each other
+MAX_EXPONENT = 16
+MAX_DEGREE = 64  # product of the exponents of powers inside each other
+MIN_NUMBER, MAX_NUMBER = 1e-12, 1e12
+
+_TOKEN = re.compile(
+    r"(?P<space>[ \t]+)"
+    r"|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"|(?P<name>[A-Za-z_][A-Za-z_0-9]*)"
+    r"|(?P<operator>\*\*|[-+*/^()])"
+)
+
+# name: SymPy, the same on a number, LaTeX around the argument
+_FUNCTIONS: dict[str, tuple[Callable, Callable[[float], float], str]] = {
+    "sin": (sp.sin, math.sin, r"\sin\left(%s\right)"),
+    "cos": (sp.cos, math.cos, r"\cos\left(%s\right)"),
+    "tan": (sp.tan, math.tan, r"\tan\left(%s\right)"),
+    "atan": (sp.atan, math.atan, r"\arctan\left(%s\right)"),
+    "sinh": (sp.sinh, math.sinh, r"\sinh\left(%s\right)"),
+    "cosh": (sp.cosh, math.cosh, r"\cosh\left(%s\right)"),
+    "tanh": (sp.tanh, math.tanh, r"\tanh\left(%s\right)"),
+    "exp": (sp.exp, math.exp, r"e^{%s}"),
+    "log": (sp.log, math.log, r"\ln\left(%s\right)"),
+    "sqrt": (Root, math.sqrt, r"\sqrt{%s}"),
+    "abs": (Absolute, abs, r"\left\lvert %s\right\rvert"),
+}
+_CONSTANTS = {"pi": (math.pi, r"\pi"), "e": (math.e, "e")}
+_VARIABLES = {"x": X, "y": Y}
+_NAMES = f"x, y, pi, e and the functions {', '.join(_FUNCTIONS)}"
+
+# How tightly a piece of LaTeX holds together: what needs parentheses around it, and where.
+_SUM, _PRODUCT, _POWER, _CALL, _ATOM = range(5)
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str  # "number", "name", "operator" or "end"
+    text: str
+    start: int
+    spaced: bool  # white space before it
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A parsed part of the expression."""
+
+    symbolic: sp.Expr
+    number: float | None  # its value, if it is constant
+    latex: str
+    level: int
+    degree: int = 1
+
+    def within(self, level: int) -> str:
+        """Its LaTeX, in parentheses where `level` or tighter is needed."""
+        return self.latex if self.level >= level else rf"\left({self.latex}\right)"
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens, position, spaced = [], 0, False
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            character = text[position]
+            shown = f"'{character}' " if character.isprintable() else ""
+            raise FunctionError(
+                "f",
+                f"f has the character {shown}(U+{ord(character):04X}) at position {position + 1}, which is not "
+                "allowed: write numbers, names, + - * / ^ and parentheses",
+                position,
+            )
+        kind = str(match.lastgroup)
+        if kind != "space":
+            tokens.append(_Token(kind, match.group().replace("**", "^"), position, spaced))
+        position, spaced = match.end(), kind == "space"
+    return [*tokens, _Token("end", "", len(text), spaced)]
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.tokens = _tokens(text)
+        self.index = 0
+        self.depth = 0
+        self.nodes = 0
+        self.canonical: list[str] = []
+
+    @property
+    def token(self) -> _Token:
+        return self.tokens[self.index]
+
+    def take(self) -> _Token:
+        token = self.token
+        self.index += 1
+        self.canonical.append(token.text)
+        return token
+
+    def fail(self, message: str, token: _Token) -> NoReturn:
+        where = f" at position {token.start + 1}" if token.kind != "end" else ""
+        raise FunctionError("f", f"f{where}: {message}", token.start)
+
+    def unexpected(self, expected: str) -> NoReturn:
+        token = self.token
+        found = f"found '{token.text[:20]}'" if token.kind != "end" else "the expression ends"
+        self.fail(f"{found} where {expected} is expected", token)
+
+    def part(
+        self,
+        token: _Token,
+        symbolic: Callable[..., sp.Expr],
+        numeric: Callable[..., float],
+        operands: tuple[_Part, ...],
+        latex: str,
+        level: int,
+        degree: int = 1,
+    ) -> _Part:
+        """The part that an operation makes of its operands; the error, if any, points at the operation."""
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            self.fail(f"the expression has more than {MAX_NODES} numbers, names and operations", token)
+        numbers = [operand.number for operand in operands if operand.number is not None]
+        degree = max((degree, *(operand.degree for operand in operands)))
+        try:
+            if len(numbers) == len(operands):
+                value = numeric(*numbers)
+            else:
+                expr = symbolic(*(operand.symbolic for operand in operands))
+                if expr.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
+                    raise ValueError
+                if not expr.is_number:
+                    return _Part(expr, None, latex, level, degree)
+                value = float(expr)  # such as x - x
+        except (ValueError, ZeroDivisionError, OverflowError):
+            self.fail(f"'{token.text}' has no real, finite value here", token)
+        if not abs(value) <= MAX_NUMBER:
+            self.fail(f"a constant comes to {value:.3g}; numbers may go up to {MAX_NUMBER:g}", token)
+        return _Part(sp.Integer(int(value)) if value.is_integer() else sp.Float(value), value, latex, level, degree)
+
+    def nested(self, token: _Token, parse: Callable[[], _Part]) -> _Part:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            self.fail(f"more than {MAX_DEPTH} levels of parentheses, functions and signs inside each other", token)
+        part = parse()
+        self.depth -= 1
+        return part
+
+    def whole(self) -> _Part:
+        part = self.sum()
+        if self.token.kind != "end":
+            self.unexpected("an operator")
+        return part
+
+    def sum(self) -> _Part:
+        left = self.product()
+        while self.token.text in ("+", "-"):
+            token = self.take()
+            right = self.product()
+            body = right.within(_PRODUCT) if token.text == "-" or right.latex.startswith("-") else right.latex
+            latex = f"{left.latex} {token.text} {body}"
+            if token.text == "+":
+                left = self.part(token, lambda a, b: a + b, lambda a, b: a + b, (left, right), latex, _SUM)
+            else:
+                left = self.part(token, lambda a, b: a - b, lambda a, b: a - b, (left, right), latex, _SUM)
+        return left
+
+    def product(self) -> _Part:
+        left = self.unary()
+        while True:
+            token = self.token
+            if token.text in ("*", "/"):
+                self.take()
+                right = self.unary()
+            elif token.kind == "name" or token.text == "(":
+                if token.spaced:  # a "+" that was not URL-encoded arrives as a space: never guess at it
+                    self.unexpected("an operator (one of + - * / ^)")
+                self.canonical.append("*")
+                right = self.power()
+            else:
+                return left
+            if token.text == "/":
+                latex = rf"\frac{{{left.latex}}}{{{right.latex}}}"
+                left = self.part(token, lambda a, b: a / b, lambda a, b: a / b, (left, right), latex, _PRODUCT)
+            else:
+                factor = right.within(_PRODUCT)
+                times = r" \cdot " if factor[0].isdigit() or factor.startswith((r"\frac", ".")) else r" "
+                latex = left.within(_PRODUCT) + times + factor
+                left = self.part(token, lambda a, b: a * b, lambda a, b: a * b, (left, right), latex, _PRODUCT)
+
+    def unary(self) -> _Part:
+        token = self.token
+        if token.text == "+":
+            self.take()
+            return self.nested(token, self.unary)
+        if token.text == "-":
+            self.take()
+            operand = self.nested(token, self.unary)
+            latex = f"-{operand.within(_PRODUCT)}"
+            return self.part(token, lambda a: -a, lambda a: -a, (operand,), latex, _SUM)
+        return self.power()
+
+    def power(self) -> _Part:
+        base = self.atom()
+        if self.token.text != "^":
+            return base
+        token = self.take()
+        first = self.token
+        exponent = self.nested(first, self.exponent)
+        if self.token.text == "^":
+            self.fail("powers of powers need parentheses: (x^2)^3", self.token)
+        if base.symbolic == sp.Float(math.e) and exponent.number is None:
+            return self.part(token, sp.exp, math.exp, (exponent,), f"e^{{{exponent.latex}}}", _POWER)
+        p = exponent.number
+        if p is None:
+            self.fail("an exponent must be a number; for 2^x write exp(x*log(2))", first)
+        if not (2 * p).is_integer() or abs(p) > MAX_EXPONENT:
+            self.fail(
+                f"the exponent is {p:.6g}, but must be a whole or half number from -{MAX_EXPONENT} to {MAX_EXPONENT}",
+                first,
+            )
+        degree = base.degree * max(1, math.ceil(abs(p)))
+        if degree > MAX_DEGREE:
+            self.fail(f"powers inside each other multiply to {degree}, but may come to {MAX_DEGREE} at most", token)
+        written = f"{{{p:.0f}}}" if p.is_integer() else f"{{{2 * p:.0f}/2}}"
+        if base.level == _CALL and p > 0:  # sin²(x), as it is written
+            latex = base.latex.replace(r"\left(", rf"^{written}\left(", 1)
+        else:
+            latex = f"{base.within(_ATOM)}^{written}"
+
+        def raised(a: sp.Expr) -> sp.Expr:
+            return a ** int(p) if p.is_integer() else Root(a) ** int(2 * p)
+
+        return self.part(token, raised, lambda a: math.pow(a, p), (base,), latex, _POWER, degree)
+
+    def exponent(self) -> _Part:
+        return self.unary_atom() if self.token.text in ("+", "-") else self.atom()
+
+    def unary_atom(self) -> _Part:
+        token = self.take()
+        operand = self.nested(token, self.exponent)
+        if token.text == "+":
+            return operand
+        return self.part(token, lambda a: -a, lambda a: -a, (operand,), f"-{operand.within(_PRODUCT)}", _SUM)
+
+    def atom(self) -> _Part:
+        token = self.token
+        if token.kind == "number":
+            self.take()
+            value = float(token.text)
+            if value != 0 and not MIN_NUMBER <= value <= MAX_NUMBER:
+                self.fail(f"the number {token.text[:20]} is not 0 or from {MIN_NUMBER:g} to {MAX_NUMBER:g}", token)
+            latex = latex_number(value)
+            return self.part(token, sp.Float, lambda: value, (), latex, _PRODUCT if "cdot" in latex else _ATOM)
+        if token.text == "(":
+            self.take()
+            inner = self.nested(token, self.sum)
+            self.close(token)
+            return inner
+        if token.kind != "name":
+            self.unexpected("a number, x, y, a function or '('")
+        self.take()
+        if token.text in _VARIABLES:
+            self.nodes += 1
+            return _Part(_VARIABLES[token.text], None, token.text, _ATOM)
+        if token.text in _CONSTANTS:
+            value, latex = _CONSTANTS[token.text]
+            return self.part(token, sp.Float, lambda: value, (), latex, _ATOM)
+        if token.text not in _FUNCTIONS:
+            self.fail(f"the name '{token.text[:20]}' is unknown; known are {_NAMES}", token)
+        opening = self.token
+        if opening.text != "(":
+            self.unexpected(f"'(' after {token.text}")
+        self.take()
+        argument = self.nested(opening, self.sum)
+        self.close(opening)
+        symbolic, numeric, template = _FUNCTIONS[token.text]
+        level = _CALL if r"\left(" in template else _POWER if token.text in ("exp", "sqrt") else _ATOM
+        return self.part(token, symbolic, numeric, (argument,), template % argument.latex, level)
+
+    def close(self, opening: _Token) -> None:
+        if self.token.text != ")":
+            self.unexpected(f"an operator or ')' for the '(' at position {opening.start + 1}")
+        self.take()
+
+
+def build(text: str) -> TestFunction:
+    """The function x, y ↦ `text` on [-3, 3]². Its minima are not known.
+
+    Raises FunctionError with field "f" and the offset of the fault in `text`; for a constant, or an expression that is
+    finite nowhere on the domain, the offset is 0.
+    """
+    if len(text) > MAX_LENGTH:
+        raise FunctionError(
+            "f", f"f has {len(text)} characters, but may have {MAX_LENGTH} at most", position=MAX_LENGTH
+        )
+    parser = _Parser(text)
+    part = parser.whole()
+    canonical = "".join(parser.canonical)
+    if part.number is not None:
+        raise FunctionError("f", f"f is the constant {part.number:g}: it must depend on x or y", position=0)
+    function = plane(
+        key=KEY,
+        name=f"f(x, y) = {canonical}",
+        latex=part.latex,
+        expression=part.symbolic,
+        domain=DOMAIN,
+        start=START,
+        minimum=None,
+        lesson=LESSON,
+    )
+    return replace(function, spec=f"{KEY}:{canonical}", start=_start(function))
+
+
+def _start(function: TestFunction) -> Point:
+    """The usual start, a mirror image of it, or the nearest grid point: the first with a finite value and gradient."""
+    ticks = np.linspace(-3.0, 3.0, 61)
+    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    grid = grid[np.argsort(np.square(grid - START).sum(axis=-1), kind="stable")]
+    mirrors = np.array(START) * [(1, 1), (-1, 1), (1, -1), (-1, -1)]
+    points = np.concatenate([mirrors, grid])
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(function.value(points)) & np.isfinite(function.gradient(points)).all(axis=-1)
+    if not finite.any():
+        raise FunctionError("f", "f has no finite value and gradient anywhere for x and y from -3 to 3", position=0)
+    x, y = points[finite.argmax()]
+    return float(x), float(y)

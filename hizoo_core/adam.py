@@ -1,0 +1,83 @@
+"""Adam (arXiv 1412.6980) with bias correction: the first-order yardstick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hizoo_core.base import Hyperparameters, Method, hyperparameter
+
+
+@dataclass(frozen=True)
+class AdamHyperparameters(Hyperparameters):
+    """Adam's settings; a value out of range raises HyperparameterError."""
+
+    lr: float = hyperparameter(
+        0.05,
+        label="η learning rate",
+        symbol="η",
+        help="Roughly the distance that every coordinate moves in a step, whatever its gradient.",
+        low=0.0,
+        high=1e6,
+        slider=(1e-4, 1.0),
+        scale="log",
+    )
+    beta1: float = hyperparameter(
+        0.9,
+        label="β₁ decay, g",
+        symbol="β₁",
+        help="How much of the running mean of the gradient is kept in each step: momentum.",
+        low=0.0,
+        high=0.9999999,
+        slider=(0.0, 0.999),
+    )
+    beta2: float = hyperparameter(
+        0.999,
+        label="β₂ decay, g²",
+        symbol="β₂",
+        help="How much of the running mean of the squared gradient is kept in each step.",
+        low=0.0,
+        high=0.9999999,
+        slider=(0.5, 0.9999),
+    )
+    eps: float = hyperparameter(
+        1e-8,
+        label="ε",
+        symbol="ε",
+        help="Added to the root of the squared gradient's mean, so that nothing is divided by zero.",
+        low=0.0,
+        high=1.0,
+        low_open=True,
+        slider=(1e-12, 1e-2),
+        scale="log",
+    )
+
+
+def init(hp: AdamHyperparameters, scalar: Callable[[float], Any]) -> AdamHyperparameters:
+    return hp
+
+
+def step(space: Any, t: int) -> None:
+    hp, block, gradient = space.constants, space.block, space.gradient()
+    m, v, theta = block.state["m"], block.state["v"], block.theta
+    m += (gradient - m) * (1.0 - hp.beta1)
+    v *= hp.beta2
+    v += (1.0 - hp.beta2) * gradient * gradient
+    # torch's order of operations: ε is added after the root has been corrected.
+    root = v**0.5 / (1.0 - hp.beta2 ** (t + 1)) ** 0.5 + hp.eps
+    theta -= hp.lr / (1.0 - hp.beta1 ** (t + 1)) * m / root
+
+
+METHOD = Method(
+    key="adam",
+    name="Adam",
+    summary="First-order descent with momentum, each coordinate scaled by its gradient's running root mean square.",
+    hyperparameters=AdamHyperparameters,
+    init=init,
+    step=step,
+    forwards=lambda hp: 3,  # a forward pass, and a backward pass counted as two
+    state={"m": 0.0, "v": 0.0},
+    stochastic=False,
+    estimates_hessian=False,
+)

@@ -1,0 +1,140 @@
+"""What every method is made of: its hyperparameters with their bounds, its record, and how a run ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from hizoo_core.spaces import BatchedPoints
+
+
+class Objective(Protocol):
+    """A loss on points of shape (..., d), in float64, vectorised over the leading axes."""
+
+    def value(self, x: np.ndarray, /) -> np.ndarray: ...
+
+    def gradient(self, x: np.ndarray, /) -> np.ndarray: ...
+
+    def hessian_diagonal(self, x: np.ndarray, /) -> np.ndarray: ...
+
+
+class HyperparameterError(ValueError):
+    """A hyperparameter outside its range; `.message` names the field, the value and what is allowed."""
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        self.field = field
+        self.value = value
+        self.message = f"{field} = {value!r}: must be {allowed}"
+        super().__init__(self.message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.field, self.value, self.message.split(": must be ", 1)[1])
+
+
+class Cancelled(Exception):
+    """The caller's `cancelled()` turned true; nothing of the run is kept."""
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """One field of a hyperparameter dataclass, as a control shows it.
+
+    `low` and `high` are the bounds that raise an error, `slider` the comfortable range within them.
+    """
+
+    name: str
+    label: str
+    symbol: str
+    help: str
+    default: float | int | str
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    slider: tuple[float, float] = (0.0, 1.0)
+    scale: str = "linear"
+    integer: bool = False
+    choices: tuple[str, ...] | None = None
+    unit: str = ""
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words: "a number from 0 to 1"."""
+        if self.choices is not None:
+            return "one of " + ", ".join(self.choices)
+        kind = "a whole number" if self.integer else "a number"
+        lower = f"above {self.low:.12g} and up to" if self.low_open else f"from {self.low:.12g} to"
+        return f"{kind} {lower} {self.high:.12g}"
+
+    def check(self, value: Any) -> float | int | str:
+        """The value in its own type, or a HyperparameterError."""
+        if self.choices is not None:
+            if value not in self.choices:
+                raise HyperparameterError(self.name, value, self.allowed)
+            return str(value)
+        kind: Any = numbers.Integral if self.integer else numbers.Real
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise HyperparameterError(self.name, value, self.allowed)
+        number = int(value) if self.integer else float(value)
+        above = number > self.low if self.low_open else number >= self.low
+        if not (above and number <= self.high):  # also refuses NaN
+            raise HyperparameterError(self.name, value, self.allowed)
+        return number
+
+
+def hyperparameter(default: float | int | str, **description: Any) -> Any:
+    """A dataclass field that carries its description; keywords as in `Hyperparameter`."""
+    return dataclasses.field(default=default, metadata={"hyperparameter": description})
+
+
+def describe(hyperparameters: type) -> tuple[Hyperparameter, ...]:
+    """The fields of a hyperparameter dataclass, in the order in which a screen shows them."""
+    return tuple(
+        Hyperparameter(name=field.name, default=cast(Any, field.default), **field.metadata["hyperparameter"])
+        for field in dataclasses.fields(hyperparameters)
+    )
+
+
+class Hyperparameters:
+    """Base of the frozen hyperparameter dataclasses: each field is checked against its own description."""
+
+    def __post_init__(self) -> None:
+        for described in describe(type(self)):
+            object.__setattr__(self, described.name, described.check(getattr(self, described.name)))
+
+
+@dataclass(frozen=True)
+class Method:
+    """One optimizer.
+
+    `step(space, t)` makes step t (from 0) on a space in place. `init(hyperparameters, scalar)` returns the constants
+    that the step's formulas use, each passed through `scalar`. `forwards(hyperparameters)` is the cost of a step in
+    forward-pass equivalents. `state` names the arrays kept beside θ and their starting values.
+    """
+
+    key: str
+    name: str
+    summary: str
+    hyperparameters: type
+    init: Callable[[Any, Callable[[float], Any]], Any]
+    step: Callable[[BatchedPoints, int], None]
+    forwards: Callable[[Any], int]
+    state: dict[str, float]
+    stochastic: bool
+    estimates_hessian: bool
+
+
+@dataclass(frozen=True)
+class Status:
+    """How one run ended: "finished", or "diverged" with the step; `floor_step`: the first step at which P was held."""
+
+    kind: str
+    step: int | None
+    sentence: str
+    floor_step: int | None = None

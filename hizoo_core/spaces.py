@@ -1,0 +1,309 @@
+"""Where θ lives: `BatchedPoints` (numpy float64, many runs at once) or `ModuleParameters` (torch, in place).
+
+A method sees a space: `xp` (the few functions that numpy and torch spell differently), `constants`, `probe()` for the
+losses around θ, `numbers` (rows to put their differences into, or None), and `sums(*numbers)`, which yields θ block by
+block, each with the sums over the directions that update it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hizoo_core import noise
+from hizoo_core.base import Method, Objective
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(slots=True)
+class Block:
+    """A piece of θ and of the state, to be updated in place; `sd` = P^{-1/2}, left by an update for the next probes."""
+
+    theta: Any
+    state: dict[str, Any]
+    constants: Any
+    sd: Any = None
+
+
+class NumpyArithmetic:
+    exp = staticmethod(np.exp)
+    clip = staticmethod(np.clip)
+    subtract = staticmethod(np.subtract)
+    absolute = staticmethod(np.absolute)
+
+    @staticmethod
+    def total(x: np.ndarray) -> np.ndarray:
+        # Numpy adds one by one, in order, along an axis that is not the fastest: so a run's bits do not depend on
+        # how many runs there are.
+        return np.add.reduce(x, axis=0)
+
+    @staticmethod
+    def hold(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+        np.minimum(np.maximum(x, low), high, out=x)
+
+    @staticmethod
+    def inverse_root(x: np.ndarray) -> np.ndarray:
+        return np.reciprocal(np.sqrt(x))  # x ** -0.5 is far slower
+
+
+class BatchedPoints:
+    """θ of shape (B, d), one block; all the probes of a step are evaluated in one call on (2n + 1, B, d).
+
+    Inside, arrays are stored and indexed with the runs last: (d, B), (n, d, B), numbers (n, B). So inner loops are
+    long, and the objective is given views of which x[..., j] is contiguous. What a step needs that does not depend on θ
+    is made for many steps at once. With n = 1 the axis of the directions is left out. All of this is for the sake of
+    numpy's cost per call, which is what a step of a few runs consists of: broadcasting, a Python float as operand, and
+    a strided result each double it.
+    """
+
+    xp = NumpyArithmetic
+
+    def __init__(
+        self, method: Method, hyperparameters: Any, objective: Objective, start: np.ndarray, runs: slice, seed: int
+    ) -> None:
+        d, width = start.size, runs.stop - runs.start
+        self._value, self._objective = objective.value, objective
+        self._seed, self._runs = seed, runs
+        self.constants = method.init(hyperparameters, np.array)
+        self.chunk = noise.steps_per_stream(d)
+        self.n = n = hyperparameters.n if method.stochastic else 0
+        centre = self._centre = int(method.estimates_hessian)  # 1 where the loss at θ itself is probed too
+        state = {name: np.full((d, width), value) for name, value in method.state.items()}
+        points = np.empty((max(centre + 2 * n, 1), d, width))
+        theta = points[0] if centre or not n else np.empty((d, width))
+        theta[:] = start[:, None]
+        self.block = Block(theta, state, self.constants)
+        if not n:
+            return
+        self._mu = hyperparameters.mu
+        if centre:
+            self.block.sd = NumpyArithmetic.inverse_root(state["P"])
+        # The probes, stored by probe to be written and by coordinate to be read by the objective.
+        self._points = points
+        self._plus, self._minus = points[centre : centre + n], points[centre + n :]
+        probes = np.empty((d, len(points), width))
+        self._by_probe, self._probes = probes.transpose(1, 0, 2), probes.transpose(1, 2, 0)
+        # A row of first differences and, for HiZOO, one of second differences; and the same ready to meet the vectors.
+        self.numbers = np.empty((1 + centre, n, width))
+        self._u = np.empty((self.chunk, n, d, width))
+        if n == 1:
+            self._plus, self._minus = self._plus[0], self._minus[0]
+            self.numbers = self.numbers[:, 0]
+        self._multipliers = self.numbers[..., None, :]
+        self.numbers = tuple(self.numbers)
+        self._offsets = self._vectors = np.empty(0)
+
+    def through(self, first: int, end: int) -> Iterator[int]:
+        """Yield the steps first .. end − 1 (within one chunk), each with its directions in place."""
+        if not self.n:
+            yield from range(first, end)
+            return
+        chunk, offset = divmod(first, self.chunk)
+        if offset == 0:
+            noise.draw(self._seed, chunk, self._runs.start, self._u)
+        u = self._u[offset : offset + end - first]
+        if self.n == 1:
+            u = u[:, 0]
+        # What the differences are multiplied with: η/(2nμ) u, and the estimator's function of u.
+        vectors = np.empty((1 + self._centre, *u.shape))
+        np.multiply(u, self.constants.move, out=vectors[0])
+        if self._centre:
+            weights = vectors[1]
+            np.multiply(u, u, out=weights)
+            weights -= self.constants.estimator.offset
+            weights *= self.constants.weigh
+        u *= self._mu
+        for t, self._offsets, self._vectors in zip(range(first, end), u, vectors.swapaxes(0, 1), strict=True):
+            yield t
+
+    def probe(self) -> tuple[Any, ...]:
+        """The losses at θ (where the method wants it), at the θ + Σ^{1/2} μ u_i, and at the θ − Σ^{1/2} μ u_i."""
+        block, n, centre = self.block, self.n, self._centre
+        offsets = self._offsets * block.sd if centre else self._offsets
+        np.add(block.theta, offsets, self._plus)
+        np.subtract(block.theta, offsets, self._minus)
+        self._by_probe[...] = self._points
+        losses = self._value(self._probes)
+        if n == 1:
+            return (losses[0], losses[1], losses[2]) if centre else (losses[0], losses[1])
+        plus, minus = losses[centre : centre + n], losses[centre + n :]
+        return (losses[0], plus, minus) if centre else (plus, minus)
+
+    def sums(self, *numbers: np.ndarray) -> tuple[tuple[Any, ...]]:
+        """The block, with each row of `numbers` summed over the directions with its own vectors: (d, B) each."""
+        sums = self._multipliers * self._vectors
+        if self.n > 1:
+            sums = np.add.reduce(sums, axis=1)
+        return ((self.block, *sums),)
+
+    def gradient(self) -> np.ndarray:
+        return self._objective.gradient(self.block.theta.T).T
+
+    def hessian_diagonal(self) -> np.ndarray:
+        return self._objective.hessian_diagonal(self.block.theta.T).T
+
+
+class TorchArithmetic:
+    @staticmethod
+    def exp(x: torch.Tensor) -> torch.Tensor:
+        return x.exp()
+
+    @staticmethod
+    def clip(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
+        return x.clamp(low, high)
+
+    @staticmethod
+    def subtract(x: torch.Tensor, y: torch.Tensor, out: None) -> torch.Tensor:
+        return x - y
+
+    @staticmethod
+    def absolute(x: torch.Tensor, out: torch.Tensor) -> None:
+        out.copy_(x.abs())
+
+    @staticmethod
+    def total(x: torch.Tensor) -> torch.Tensor:
+        return x.sum(0)
+
+    @staticmethod
+    def hold(x: torch.Tensor, low: float, high: float) -> None:
+        x.clamp_(low, high)
+
+    @staticmethod
+    def inverse_root(x: torch.Tensor) -> torch.Tensor:
+        return x.rsqrt()
+
+
+class SeededDirections:
+    """u_i of a step for tensors: drawn again whenever needed, in the order of the chunks, from (seed, step, i)."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def open(self, step: int, i: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        """A function that draws u_i for one chunk of θ after another: (numel,), float32 or float64."""
+        import torch
+
+        key = int(np.random.SeedSequence((self._seed, step, i)).generate_state(1, np.uint64)[0])
+        generators: dict[torch.device, torch.Generator] = {}
+
+        def draw(chunk: torch.Tensor) -> torch.Tensor:
+            device = chunk.device
+            if device not in generators:
+                generators[device] = torch.Generator(device).manual_seed(key)
+            dtype = working_dtype(chunk)
+            return torch.randn(chunk.numel(), generator=generators[device], dtype=dtype, device=device)
+
+        return draw
+
+
+def working_dtype(tensor: torch.Tensor) -> torch.dtype:
+    """The precision of P, u and the arithmetic: float32 for anything narrower."""
+    import torch
+
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
+
+
+def flat(tensor: torch.Tensor) -> torch.Tensor:
+    """A dense tensor's numbers as a vector, in the order of memory and without a copy."""
+    return tensor.detach().as_strided((tensor.numel(),), (1,))
+
+
+class ModuleParameters:
+    """θ in the parameters of a module, perturbed and updated in place, chunk by chunk.
+
+    tensors: each parameter with its state (tensors of its shape, P among them for HiZOO) and its constants. Nothing of
+    the size of θ is allocated: θ is taken in chunks, and u is drawn again for every pass. One pass over θ serves for
+    leaving one probe and entering the next, and one for the restoration and the update. Narrow floats are widened
+    chunk by chunk, so that each pass rounds once.
+    """
+
+    xp = TorchArithmetic
+    CPU_CHUNK = 2**16  # numbers; a few of them fit the cache
+    CHUNK = 2**22  # elsewhere: the launch of a kernel costs more than the cache saves
+
+    def __init__(
+        self,
+        tensors: list[tuple[torch.Tensor, dict[str, torch.Tensor], Any]],
+        n: int,
+        mu: float,
+        step: int,
+        directions: SeededDirections,
+        centre: bool,
+    ) -> None:
+        self.n, self._mu, self._centre = n, mu, centre
+        self._step, self._directions = step, directions
+        self.constants = tensors[0][2]
+        self.numbers = (None, None)
+        self._chunks: list[tuple[torch.Tensor, dict[str, torch.Tensor], Any]] = []
+        for tensor, state, constants in tensors:
+            size = self.CPU_CHUNK if tensor.device.type == "cpu" else self.CHUNK
+            for start in range(0, tensor.numel(), size):
+                piece = slice(start, start + size)
+                pieces = {name: flat(value)[piece] for name, value in state.items()}
+                self._chunks.append((flat(tensor)[piece], pieces, constants))
+        self._away: dict[int, float] = {}  # the probe that θ is at: Σ factor · μ Σ^{1/2} u_i
+
+    def direction(self, i: int) -> Iterator[torch.Tensor]:
+        """u_i, chunk after chunk."""
+        draw = self._directions.open(self._step, i)
+        return (draw(theta) for theta, _, _ in self._chunks)
+
+    def _move_to(self, probe: dict[int, float]) -> None:
+        """Bring θ from the probe where it is to another one, in one pass."""
+        terms = {i: probe.get(i, 0.0) - self._away.get(i, 0.0) for i in {**self._away, **probe}}
+        for (theta, state, _), *us in zip(self._chunks, *map(self.direction, terms), strict=True):
+            offset = sum(u * (factor * self._mu) for u, factor in zip(us, terms.values(), strict=True))
+            theta += offset * self.xp.inverse_root(state["P"]) if self._centre else offset
+        self._away = probe
+
+    def restore(self) -> None:
+        if self._away:
+            self._move_to({})
+
+    def probe(self, closure: Callable[[], Any]) -> tuple[torch.Tensor, ...]:
+        """The losses at θ (where the method wants it; 0-d), and (n,) at either side of it, in float64.
+
+        Leaves θ at the last probe, to be restored by `sums` or `restore`; if the closure raises, it is restored here.
+        """
+        import torch
+
+        losses: list[float] = []
+        try:
+            if self._centre:
+                losses.append(float(closure()))
+            for i in range(self.n):
+                for side in (1.0, -1.0):
+                    self._move_to({i: side})
+                    losses.append(float(closure()))
+        except BaseException:
+            self.restore()
+            raise
+        measured = torch.tensor(losses, dtype=torch.float64)
+        pairs = measured[int(self._centre) :]
+        return (measured[0], pairs[::2], pairs[1::2]) if self._centre else (pairs[::2], pairs[1::2])
+
+    def sums(self, *numbers: torch.Tensor) -> Iterator[tuple[Any, ...]]:
+        """Restore θ and yield it block by block, with the sums over the directions of first difference times u and of
+        second difference times weight, both of the block's shape.
+        """
+        import torch
+
+        away, self._away = self._away, {}
+        us = [self.direction(i) for i in range(self.n)]
+        for theta, state, k in self._chunks:
+            u = torch.stack([next(chunks) for chunks in us])
+            x = theta if theta.dtype == u.dtype else theta.to(u.dtype)
+            for i, factor in away.items():
+                offset = u[i] * (factor * self._mu)
+                x -= offset * self.xp.inverse_root(state["P"]) if self._centre else offset
+            sums = [(numbers[0] * k.move).to(u) @ u]
+            if self._centre:
+                sums.append((numbers[1] * k.weigh).to(u) @ (u * u - k.estimator.offset))
+            yield (Block(x, state, k), *sums)
+            if x is not theta:
+                theta.copy_(x)

@@ -1,0 +1,153 @@
+"""A served app and a real Chromium, one of each for the session; a page for each test."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.browser)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """`python app.py` in a process of its own."""
+
+    def __init__(self, port: int):
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(port)],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(600):
+            if self.process.poll() is not None:
+                raise RuntimeError(f"app.py ended at once: {self.process.stderr.read()}")
+            try:
+                urllib.request.urlopen(f"{self.url}/api/list", timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise RuntimeError("app.py does not answer")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    running = Server(free_port())
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if not executable:
+        pytest.fail("no Chromium: set CHROMIUM to its path, or run `make test`, which installs it where it may")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+class Playground:
+    """A page, and what a person does and sees on it."""
+
+    def __init__(self, page: Page, url: str):
+        self.page, self.url = page, url
+        self.problems: list[str] = []
+        page.on("pageerror", lambda error: self.problems.append(f"page error: {error}"))
+        page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
+        page.add_init_script(
+            "window.drawn = []; document.addEventListener('lab:drawn', (e) => window.drawn.push(e.detail));"
+        )
+
+    def open(self, query: str = "", fragment: str = "still") -> "Playground":
+        """Open a spec and wait for its picture; `still` shows the end at once instead of playing."""
+        self.page.goto(f"{self.url}/{'?' + query if query else ''}#{fragment}")
+        self.wait_for("window.drawn.length > 0 && document.querySelector('#landscape .contourlayer path') !== null")
+        self.settle()
+        return self
+
+    def wait_for(self, condition: str, timeout: float = 20_000) -> None:
+        self.page.wait_for_function(condition, timeout=timeout)
+
+    def settle(self) -> None:
+        """Wait until the trails are Plotly's own, which happens a moment after the last change."""
+        self.wait_for("document.querySelector('#landscape').parentElement.classList.contains('live') === false")
+        self.wait_for("document.querySelectorAll('.stage.live').length === 0")
+
+    @property
+    def query(self) -> str:
+        """The spec of the newest picture."""
+        return self.page.evaluate("window.drawn.at(-1)?.query ?? ''")
+
+    @property
+    def pictures(self) -> int:
+        """How many traces have been drawn."""
+        return self.page.evaluate("window.drawn.length")
+
+    def row(self, field: str):
+        """A control's row, by `card.name`."""
+        return self.page.locator(f'[data-field="{field}"]')
+
+    def type_into(self, field: str, text: str) -> None:
+        box = self.row(field).locator("input[type=text], input:not([type])").last
+        box.fill(text)
+        box.press("Enter")
+
+    def next_picture(self, action) -> str:
+        """Do something and wait for the next trace; returns its query."""
+        before = self.pictures
+        action()
+        self.wait_for(f"window.drawn.length > {before}")
+        return self.query
+
+    def readings(self) -> dict[str, list[str]]:
+        """The table: cells by optimizer's label."""
+        rows = self.page.locator("#readings tbody tr")
+        return {
+            row.get_attribute("data-label"): row.locator("th, td").all_inner_texts()
+            for row in (rows.nth(i) for i in range(rows.count()))
+        }
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def playground(page: Page, server: Server) -> Iterator[Playground]:
+    lab = Playground(page, server.url)
+    yield lab
+    expected = ("422", "Failed to load resource")  # the browser itself reports every 422 as an error
+    unexpected = [problem for problem in lab.problems if not any(word in problem for word in expected)]
+    assert not unexpected, unexpected

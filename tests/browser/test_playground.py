@@ -1,0 +1,285 @@
+"""The Playground as a person uses it, in a real browser."""
+
+import csv
+import io
+import urllib.request
+
+from conftest import Playground, Server, free_port
+
+SPEC = "f=stiff_quadratic&x0=1,1&steps=120&runs=4&seed=3&opt=hizoo:alpha=0.1,n=4,lr=0.1,warmup=10&opt=mezo:lr=2e-5,n=1"
+
+
+def thumb(playground: Playground, field: str):
+    return playground.row(field).locator("[role=slider]")
+
+
+def drag(playground: Playground, field: str, by: float) -> None:
+    """Drag a slider's thumb sideways by some pixels, a step at a time."""
+    box = thumb(playground, field).bounding_box()
+    mouse = playground.page.mouse
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    mouse.move(x, y)
+    mouse.down()
+    for step in range(1, 9):
+        mouse.move(x + by * step / 8, y)
+        playground.page.wait_for_timeout(25)
+    mouse.up()
+
+
+def alpha(query: str) -> float:
+    return float(query.split("alpha=")[1].split(",")[0])
+
+
+def test_opens_with_a_picture_a_table_and_charts(playground: Playground):
+    playground.open()
+    table = playground.readings()
+    assert set(table) == {"hizoo", "mezo", "adam"}
+    assert all(row[1] not in ("", "–") for row in table.values())
+    for chart in ("#loss-chart", "#hessian-chart"):
+        assert playground.page.locator(f"{chart} .scatterlayer path.js-line").count() >= 3
+    assert playground.page.locator(".formula mjx-container, .formula .MathJax").count() == 1
+
+
+def test_dragging_a_slider_recomputes_while_dragging(playground: Playground):
+    playground.open(SPEC)
+    before, drawn = alpha(SPEC), playground.pictures
+    drag(playground, "hizoo.alpha", -40)
+    playground.wait_for(f"window.drawn.length > {drawn + 2}")
+    playground.settle()
+    field = playground.row("hizoo.alpha").locator("input").last.input_value()
+    assert alpha(playground.query) < before
+    assert float(field) == alpha(playground.query), "field and picture agree"
+    assert playground.page.url.count("alpha=") == 1
+    assert alpha(playground.page.url) == alpha(playground.query), "the address follows"
+
+
+def test_reset_puts_the_preset_back(playground: Playground):
+    playground.open("f=stiff_quadratic&steps=100&opt=hizoo")
+    preset = playground.row("hizoo.lr").locator("input").last.input_value()
+    playground.next_picture(lambda: playground.type_into("hizoo.lr", "0.0123"))
+    assert "lr=0.0123" in playground.query
+    playground.next_picture(lambda: playground.row("hizoo.lr").locator("button.reset").click())
+    assert playground.row("hizoo.lr").locator("input").last.input_value() == preset
+
+
+def test_play_pause_step_and_scrub(playground: Playground):
+    playground.open(SPEC)
+    page = playground.page
+    output = page.locator("#player output")
+    page.get_by_role("button", name="To the start").click()
+    assert "step 0 of 120" in output.inner_text()
+    page.get_by_role("button", name="One step forward").click()
+    assert "step 1 of 120" in output.inner_text()
+    page.keyboard.press("Escape")
+    page.locator("#landscape").focus()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert "step 3 of 120" in output.inner_text()
+    page.keyboard.press("ArrowLeft")
+    assert "step 2 of 120" in output.inner_text()
+    page.keyboard.press(" ")
+    page.wait_for_timeout(600)
+    page.keyboard.press(" ")
+    paused = output.inner_text()
+    assert 2 < int(paused.split("step ")[1].split(" ")[0]) < 120
+    page.wait_for_timeout(300)
+    assert output.inner_text() == paused, "paused means paused"
+    scrubber = page.get_by_label("Time")
+    scrubber.fill("500")
+    assert "step 60 of 120" in output.inner_text()
+    assert playground.readings()["hizoo"][2] == f"{60 * 9:,}", "forward passes at the cursor"
+
+
+def test_pause_commits_the_trails_to_plotly(playground: Playground):
+    playground.open(SPEC)
+    lines = playground.page.evaluate(
+        "document.querySelector('#landscape .js-plotly-plot').data.filter((t) => t.type === 'scatter')"
+        ".map((t) => t.x.filter((x) => x !== null).length)"
+    )
+    assert len(lines) == 4, "thin runs and the shown run, for two optimizers"
+    assert lines[1] == 121
+
+
+def test_clicking_the_picture_sets_the_start(playground: Playground):
+    playground.open(SPEC)
+    box = playground.page.locator("#landscape .nsewdrag").bounding_box()
+    playground.next_picture(
+        lambda: playground.page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.3 * box["height"])
+    )
+    x0 = [float(v) for v in playground.query.split("x0=")[1].split("&")[0].split(",")]
+    low, high = playground.page.evaluate("document.querySelector('#landscape .js-plotly-plot')._fullLayout.xaxis.range")
+    assert abs(x0[0] - (low + 0.25 * (high - low))) < 0.02 * (high - low)
+    assert playground.row("run.x0").locator("input").input_value().replace(" ", "") == ",".join(f"{v:g}" for v in x0)
+
+
+def test_dragging_the_ring_moves_the_start(playground: Playground):
+    playground.open(SPEC)
+    before = playground.query
+    box = playground.page.locator(".start-handle").bounding_box()
+    mouse = playground.page.mouse
+    mouse.move(box["x"] + 9, box["y"] + 9)
+    mouse.down()
+    mouse.move(box["x"] - 31, box["y"] + 49, steps=5)
+    mouse.up()
+    playground.wait_for("window.drawn.length > 2")
+    assert playground.query.split("x0=")[1].split("&")[0] != before.split("x0=")[1].split("&")[0]
+
+
+def test_a_value_out_of_range_is_explained_beside_its_control(playground: Playground):
+    playground.open(SPEC)
+    good = playground.readings()
+    playground.type_into("hizoo.alpha", "7")
+    error = playground.row("hizoo.alpha").locator(".error-text")
+    error.wait_for()
+    assert "7" in error.inner_text()
+    assert "1" in error.inner_text()
+    assert playground.readings() == good, "the last good picture stays"
+    playground.next_picture(lambda: playground.type_into("hizoo.alpha", "0.2"))
+    assert playground.page.locator(".error-text").count() == 0
+
+
+def test_an_expression_of_ones_own_and_a_bad_one(playground: Playground):
+    playground.open("f=expr:x^2%2B3*y^2&steps=60&runs=2&opt=hizoo&opt=adam")
+    good = playground.readings()
+    playground.type_into("function.expr", "x^2 + __import__('os')")
+    error = playground.row("function.expr").locator(".error-text")
+    error.wait_for()
+    assert "^" in error.locator("pre").inner_text()
+    assert playground.readings() == good
+    playground.next_picture(lambda: playground.type_into("function.expr", "(1-x)^2 + 20*(y-x^2)^2"))
+    assert playground.page.locator(".error-text").count() == 0
+
+
+def test_a_diverging_run_says_when_and_why(playground: Playground):
+    playground.open("f=stiff_quadratic&x0=1,1&steps=200&runs=3&opt=mezo:lr=0.1,n=1&opt=adam:lr=0.05")
+    table = playground.readings()
+    assert "diverged at step" in table["mezo"][5]
+    assert "diverged" not in table["adam"][5]
+    scale = playground.page.evaluate("document.querySelector('#loss-chart .js-plotly-plot')._fullLayout.yaxis.range")
+    assert scale[1] < 12, "the diverged run does not squash the others"
+
+
+def test_a_link_opens_the_same_picture(playground: Playground, page):
+    playground.open(SPEC)
+    playground.next_picture(lambda: playground.type_into("hizoo.n", "8"))
+    playground.settle()
+    page.wait_for_timeout(400)
+    link, table = page.url, playground.readings()
+    pixels = "Array.from(document.querySelector('#landscape').parentElement.querySelector('canvas.overlay').getContext('2d').getImageData(0,0,600,500).data).reduce((a, b) => (a * 31 + b) % 1000000007, 7)"
+    before = page.evaluate(pixels)
+    page.goto("about:blank")
+    playground.open(link.split("?")[1].split("#")[0])
+    assert playground.readings() == table
+    assert page.evaluate(pixels) == before
+
+
+def test_choosing_a_function_opens_its_preset(playground: Playground):
+    playground.open(SPEC)
+    page = playground.page
+    page.get_by_role("combobox", name="Function to minimise").or_(page.locator("#function")).first.click()
+    playground.next_picture(lambda: page.get_by_role("option", name="Rosenbrock", exact=True).click())
+    assert playground.query.startswith("f=rosenbrock")
+    page.go_back()
+    playground.wait_for("window.drawn.at(-1).query.startsWith('f=stiff_quadratic')")
+
+
+def test_many_dimensions_show_a_projection_and_the_sorted_diagonal(playground: Playground):
+    playground.open("f=quadratic:d=20&steps=60&runs=4&opt=hizoo:n=8&opt=adam")
+    page = playground.page
+    page.locator("#hessian-view").get_by_text("sorted").click()
+    page.wait_for_timeout(700)
+    points = page.evaluate("document.querySelector('#hessian-chart .js-plotly-plot').data.map((t) => t.x.length)")
+    assert 20 in points
+    playground.next_picture(lambda: playground.type_into("view.coords", "3, 7"))
+    assert "coords=3,7" in playground.query
+
+
+def test_switching_an_optimizer_off_and_copying_one(playground: Playground):
+    playground.open(SPEC)
+    page = playground.page
+    playground.next_picture(lambda: page.locator('[data-slot="mezo"] .mantine-Switch-track').first.click())
+    assert set(playground.readings()) == {"hizoo"}
+    playground.next_picture(lambda: page.locator('[data-slot="hizoo"] button[aria-label^="Duplicate"]').click())
+    playground.wait_for("document.querySelectorAll('#readings tbody tr').length === 2")
+    assert set(playground.readings()) == {"hizoo", "hizoo#2"}
+
+
+def test_the_downloaded_table_is_the_shells(playground: Playground, server: Server):
+    playground.open(SPEC)
+    page = playground.page
+    page.get_by_role("button", name="Download").click()
+    with page.expect_download() as started:
+        page.get_by_role("menuitem", name="Table, CSV").click()
+    table = list(csv.DictReader(io.StringIO(started.value.path().read_text())))
+    assert table[0]["optimizer"] == "hizoo"
+    assert len(table) == 2 * 4 * 121
+    with urllib.request.urlopen(f"{server.url}/api/run.csv?{playground.query}") as answer:
+        assert answer.read() == started.value.path().read_bytes()
+
+
+def test_the_picture_is_saved_as_png(playground: Playground):
+    playground.open(SPEC)
+    page = playground.page
+    page.get_by_role("button", name="Download").click()
+    with page.expect_download() as started:
+        page.get_by_role("menuitem", name="Picture, PNG").click()
+    data = started.value.path().read_bytes()
+    assert data.startswith(b"\x89PNG")
+    assert int.from_bytes(data[16:20], "big") > 1500, "twice the screen's resolution"
+
+
+def test_the_surface_opens_and_closes(playground: Playground):
+    playground.open(SPEC)
+    page = playground.page
+    page.get_by_role("button", name="3-D").click()
+    playground.wait_for("document.querySelector('#surface').data?.length === 3")
+    page.get_by_role("button", name="Close").click()
+    playground.wait_for("!document.querySelector('#surface').data")
+
+
+def test_zoom_keeps_the_overlay_true(playground: Playground):
+    playground.open(SPEC)
+    page = playground.page
+    box = page.locator("#landscape .nsewdrag").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.4)
+    for _ in range(4):
+        page.mouse.wheel(0, -200)
+        page.wait_for_timeout(60)
+    page.wait_for_timeout(500)
+    place = page.evaluate(
+        """() => {
+          const axes = document.querySelector('#landscape .js-plotly-plot')._fullLayout;
+          const handle = document.querySelector('.start-handle');
+          const [, x, y] = handle.style.transform.match(/translate\\(([-.\\d]+)px, ([-.\\d]+)px\\)/).map(Number);
+          return [x, y, axes.xaxis._offset + axes.xaxis.l2p(1), axes.yaxis._offset + axes.yaxis.l2p(1), axes.xaxis.range];
+        }"""
+    )
+    assert abs(place[0] - place[2]) < 1
+    assert abs(place[1] - place[3]) < 1
+    assert place[4][1] - place[4][0] < 3, "it did zoom"
+
+
+def test_themes_are_kept(playground: Playground):
+    playground.open(SPEC)
+    page = playground.page
+    page.locator("#theme").get_by_text("Projector").click()
+    playground.wait_for("document.documentElement.dataset.theme === 'projector'")
+    playground.open(SPEC)
+    assert page.evaluate("document.documentElement.dataset.theme") == "projector"
+
+
+def test_a_killed_server_is_named_and_its_return_noticed(page):
+    port = free_port()
+    running = Server(port)
+    playground = Playground(page, running.url)
+    playground.open(SPEC)
+    table = playground.readings()
+    running.stop()
+    playground.type_into("hizoo.alpha", "0.2")
+    page.get_by_text("The server does not answer").wait_for()
+    assert playground.readings() == table
+    running = Server(port)
+    playground.wait_for("window.drawn.at(-1).query.includes('alpha=0.2')")
+    playground.wait_for("!document.querySelector('#message').classList.contains('shown')")
+    running.stop()

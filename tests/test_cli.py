@@ -1,0 +1,134 @@
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from functions import FUNCTIONS
+from hizoo_core import METHODS, describe
+from viz_app import cli, run
+from viz_app.spec import catalogue
+
+SPEC = "f=stiff_quadratic&x0=1,1&steps=20&runs=3&opt=hizoo:n=2&opt=mezo:lr=10&opt=adam"
+ROOT = Path(__file__).parents[1]
+
+
+def app(*arguments: str, **options) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, "app.py", *arguments], cwd=ROOT, capture_output=True, timeout=60, **options)
+
+
+def test_the_shell_writes_the_bytes_that_python_gives():
+    done = app("run", SPEC)
+    assert done.returncode == 0
+    assert done.stdout == run(SPEC).to_csv()
+    lines = done.stderr.decode().splitlines()
+    assert [line.split()[0] for line in lines] == ["hizoo", "mezo", "adam"]
+    assert "forward passes" in lines[0]
+    assert "diverged at step" in lines[1]
+    assert "inf" in lines[1]
+
+
+@pytest.mark.parametrize("name", ["csv", "json", "parquet"])
+def test_out_takes_the_format_of_its_suffix_or_the_one_named(name: str, tmp_path: Path):
+    expected = getattr(run(SPEC), f"to_{name}")()
+    assert cli.main(["run", SPEC, "--out", str(tmp_path / f"a.{name}")]) == 0
+    assert cli.main(["run", SPEC, "--out", str(tmp_path / "b"), "--format", name]) == 0
+    assert (tmp_path / f"a.{name}").read_bytes() == (tmp_path / "b").read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "parts"),
+    [
+        (["run", "steps=0&runs=0&opt=hizo"], 2, ["steps", "1 to 20,000", "runs", "1 to 256", "opt.hizo", "hizoo"]),
+        (["run", "f=expr:x+*y"], 2, ["app.py: f at position", "'*'"]),
+        (["run", SPEC, "--out", "run.txt"], 2, ["run.txt", ".parquet", "--format"]),
+        (["run", SPEC, "--out", "no/such/folder/run.csv"], 1, ["no/such/folder"]),
+        (["run", SPEC, "--out", ".", "--format", "csv"], 1, ["directory"]),
+    ],
+)
+def test_what_goes_wrong_is_said_in_one_line(
+    arguments: list[str], status: int, parts: list[str], capfd: pytest.CaptureFixture[str]
+):
+    assert cli.main(arguments) == status
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("app.py: ")
+    assert all(part in err for part in parts)
+
+
+def test_an_output_that_fails_while_written_is_one_line(capfd: pytest.CaptureFixture[str]):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    assert cli.main(["run", SPEC, "--out", "/dev/full", "--format", "csv"]) == 1
+    assert capfd.readouterr().err == "app.py: cannot write /dev/full: No space left on device\n"
+
+
+def test_progress_goes_to_standard_error_and_only_when_wanted(capfd: pytest.CaptureFixture[str]):
+    assert cli.main(["run", SPEC, "--progress"]) == 0
+    out, err = capfd.readouterr()
+    assert "step" in err.split("median")[0]
+    assert "%|" in err
+    assert out.encode() == run(SPEC).to_csv()
+    assert cli.main(["run", SPEC]) == 0
+    assert "%|" not in capfd.readouterr().err, "no terminal, no bar"
+
+
+def test_a_closed_pipe_ends_quietly():
+    command = [sys.executable, "app.py", "run", "f=booth&steps=2000&runs=16&opt=adam"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        error = process.stderr.read()
+        assert process.wait(30) == 141
+    assert error == b""
+
+
+def test_interrupt_is_130(tmp_path: Path):
+    command = [sys.executable, "app.py", "run", "f=ackley&steps=20000&runs=120&opt=hizoo:n=64", "--progress"]
+    command += ["--out", str(tmp_path / "run.csv")]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stderr.read(1), "the bar has begun"
+        process.send_signal(signal.SIGINT)
+        error = process.stderr.read()
+        assert process.wait(30) == 130
+    assert b"Traceback" not in error
+    assert not (tmp_path / "run.csv").exists()
+
+
+def test_list_names_everything(capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["list"]) == 0
+    out = capsys.readouterr().out
+    for family in FUNCTIONS.values():
+        assert f"  {family.key}: {family.name}" in out
+    for method in METHODS.values():
+        assert f"  {method.key}: {method.name}" in out
+        assert all(f"      {h.name} " in out for h in describe(method.hyperparameters))
+    assert cli.main(["list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(catalogue()))
+
+
+def test_help_explains_the_spec(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as done:
+        cli.main(["run", "--help"])
+    assert done.value.code == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("x0=1,1", "opt=hizoo:lr=0.1", "--out", "--progress", "theta_0"))
+
+
+def test_a_taken_port_is_one_line(capfd: pytest.CaptureFixture[str]):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert cli.main(["--port", str(port)]) == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert (
+        err
+        == f"app.py: cannot serve on 127.0.0.1:{port}: Address already in use; choose others with --host and --port\n"
+    )

@@ -1,0 +1,35 @@
+// Dash calls clientside functions by name; the page's modules are loaded once, on the first call.
+(() => {
+  const modules = new URL("lab/", document.currentScript.src);
+  const playground = () => import(new URL("playground.mjs", modules).href);
+
+  /** A clientside callback that hands its values, and what triggered it, to a function of the page's module. */
+  const entry = (name) => async (...values) => {
+    const trigger = window.dash_clientside.callback_context.triggered_id;
+    (await playground())[name](values, trigger);
+    return window.dash_clientside.no_update;
+  };
+
+  const lab = Object.fromEntries(
+    ["open", "chooseFunction", "clock", "hessianView", "slider", "field", "choice", "reset", "switch", "duplicate"].map(
+      (name) => [name, entry(name)],
+    ),
+  );
+
+  let first = true;
+  /** Apply a theme: its value is kept in this browser, the first call restores it. */
+  lab.theme = (chosen) => {
+    const root = document.documentElement;
+    if (first) {
+      first = false;
+      if (root.dataset.theme !== chosen) window.dash_clientside.set_props("theme", { value: root.dataset.theme });
+    } else {
+      root.dataset.theme = chosen;
+      localStorage.setItem("lab-theme", chosen);
+    }
+    document.dispatchEvent(new CustomEvent("lab:theme"));
+    return root.dataset.theme === "dark" ? "dark" : "light";
+  };
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, { lab });
+})();

@@ -1,0 +1,418 @@
+// The picture: contours by Plotly, and over them on a canvas whatever moves.
+
+import { Overlay } from "./overlay.mjs";
+import { niceBelow, reading, short } from "./scale.mjs";
+import { fade, readTheme } from "./theme.mjs";
+import { frameAt } from "./trace.mjs";
+
+const COMET = 30; // frames of a run's recent past that are drawn stronger
+const COMMITTED = 150; // points a thin run keeps when its trail becomes a Plotly trace
+
+export class Landscape {
+  /**
+   * @param {HTMLElement} graph
+   * @param {{start: (point: number[], done: boolean) => void, moved: (ranges: object) => void}} hooks
+   */
+  constructor(graph, hooks) {
+    Object.assign(this, { graph, hooks, trace: null, grid: null, theme: readTheme(), ink: document.createElement("canvas") });
+    this.overlay = new Overlay(graph, () => {
+      this.stale = true;
+      this.#placeHandle();
+      this.draw();
+    });
+    this.#listen();
+  }
+
+  /** Show another function's surface. @param {{z: Float32Array, shape: number[], xrange: number[], yrange: number[]}} grid */
+  setGrid(grid, fresh) {
+    this.grid = grid;
+    this.heights = heights(grid);
+    return this.render(fresh);
+  }
+
+  /** Take a new trace; what was committed of the old one is hidden at once. */
+  setTrace(trace, clock) {
+    Object.assign(this, { trace, clock, stale: true });
+    this.scale = ellipseScale(trace, this.grid);
+    this.live(true);
+  }
+
+  /** Hide (live) or show the trails that Plotly holds. */
+  live(on) {
+    this.isLive = on;
+    this.graph.closest(".stage").classList.toggle("live", on);
+  }
+
+  /** Draw contours; with `trails`, also commit the trails up to now to Plotly, for hover, zoom and export. */
+  async render(fresh = false, trails = []) {
+    if (!this.grid) return;
+    const { theme, grid } = this;
+    const axis = (range, title) => ({
+      title: { text: title, standoff: 4 },
+      range: fresh ? range : undefined,
+      gridcolor: "rgba(0,0,0,0)",
+      zeroline: false,
+      ticks: "outside",
+      tickcolor: theme.grid,
+      ticklen: 4,
+    });
+    const size = this.graph._fullLayout;
+    const layout = {
+      margin: { l: 50, r: 10, t: 8, b: 36 },
+      font: { family: theme.font, size: theme.size, color: theme.muted },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: theme.panel,
+      dragmode: "pan",
+      hovermode: "closest",
+      showlegend: false,
+      xaxis: axis(grid.xrange, this.names?.[0] ?? "x"),
+      yaxis: axis(grid.yrange, this.names?.[1] ?? "y"),
+    };
+    if (!fresh && size?.xaxis) {
+      layout.xaxis.range = [...size.xaxis.range];
+      layout.yaxis.range = [...size.yaxis.range];
+    }
+    const contour = {
+      type: "contour",
+      z: this.heights.rows,
+      x0: grid.xrange[0],
+      dx: (grid.xrange[1] - grid.xrange[0]) / (grid.shape[1] - 1),
+      y0: grid.yrange[0],
+      dy: (grid.yrange[1] - grid.yrange[0]) / (grid.shape[0] - 1),
+      contours: this.heights.levels,
+      colorscale: [[0, theme.valley], [1, theme.ridge]],
+      line: { width: 0.8, color: theme.contour },
+      showscale: false,
+      hoverinfo: "skip",
+    };
+    await window.Plotly.react(this.graph, [contour, ...trails], layout, { displayModeBar: false, scrollZoom: true, doubleClick: false, responsive: true });
+    this.overlay.measure();
+    this.stale = true;
+    this.#placeHandle();
+    this.draw();
+  }
+
+  /** Commit the trails and show them in place of the canvas's. */
+  async commit() {
+    if (!this.trace || !this.moment) return;
+    const asked = this.trace;
+    const trails = this.trace.tracks.flatMap((track, index) => this.#plotlyTrails(track, index));
+    await this.render(false, trails);
+    if (asked === this.trace) {
+      this.live(false);
+      this.draw();
+    }
+  }
+
+  #plotlyTrails(track, index) {
+    const colour = this.colours[index];
+    const { frame } = frameAt(track, this.moment.time, this.clock);
+    const stride = Math.max(1, Math.ceil(frame / COMMITTED));
+    const [x, y] = [[], []];
+    for (let run = 1; run < track.runs; run++) {
+      for (let t = 0; t <= frame; t += stride) {
+        const at = 2 * (t * track.runs + run);
+        if (!Number.isFinite(track.path[at])) break;
+        x.push(track.path[at]);
+        y.push(track.path[at + 1]);
+      }
+      x.push(null);
+      y.push(null);
+    }
+    const shown = { x: [], y: [], text: [] };
+    for (let t = 0; t <= frame; t++) {
+      const at = 2 * t * track.runs;
+      if (!Number.isFinite(track.path[at])) break;
+      shown.x.push(track.path[at]);
+      shown.y.push(track.path[at + 1]);
+      shown.text.push(`${this.titles[index]}, run 1<br>step ${track.step[t]}, ${track.step[t] * track.passes_per_step} forward passes<br>θ (${short(track.path[at])}, ${short(track.path[at + 1])})<br>loss ${reading(track.gap[t * track.runs])}`);
+    }
+    const line = { type: "scatter", mode: "lines" };
+    const hoverlabel = { bgcolor: this.theme.panel, bordercolor: colour, font: { color: this.theme.ink, family: this.theme.font } };
+    return [
+      { ...line, x, y, line: { color: fade(colour, this.theme.trail), width: 1 }, hoverinfo: "skip" },
+      { ...line, ...shown, line: { color: colour, width: this.theme.line }, hoverinfo: "text", hoverlabel },
+    ];
+  }
+
+  /** Draw a moment. @param {{time: number, playing: boolean}=} moment */
+  draw(moment = this.moment) {
+    this.moment = moment;
+    const context = this.overlay.begin();
+    if (!context) return;
+    this.#stars(context);
+    if (this.trace && moment) {
+      const places = this.trace.tracks.map((track) => frameAt(track, moment.time, this.clock));
+      if (this.isLive) this.#inkTo(places);
+      if (this.isLive) context.drawImage(this.ink, 0, 0, this.graph.clientWidth, this.graph.clientHeight);
+      this.trace.tracks.forEach((track, index) => this.#ellipses(context, track, this.colours[index], places[index], moment.playing));
+      this.trace.tracks.forEach((track, index) => this.#heads(context, track, this.colours[index], places[index], moment.playing));
+    }
+    this.overlay.end();
+  }
+
+  /** Add to the ink (trails so far) what is new; start over when the view has changed or time went back. */
+  #inkTo(places) {
+    const { ink, overlay, trace } = this;
+    const again = this.stale || this.inked?.trace !== trace || places.some((p, i) => p.frame < this.inked.frames[i]);
+    const context = ink.getContext("2d");
+    if (again) {
+      ink.width = overlay.canvas.width;
+      ink.height = overlay.canvas.height;
+      const ratio = window.devicePixelRatio || 1;
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      this.inked = { trace, frames: places.map(() => 0) };
+      this.stale = false;
+    }
+    trace.tracks.forEach((track, index) => {
+      const from = this.inked.frames[index];
+      const to = places[index].frame;
+      if (to === from) return;
+      const colour = this.colours[index];
+      if (track.runs > 1) stroke(context, fade(colour, this.theme.trail), 1, () => this.#lines(context, track, 1, track.runs, from, to));
+      stroke(context, colour, this.theme.line, () => this.#lines(context, track, 0, 1, from, to));
+      this.inked.frames[index] = to;
+    });
+  }
+
+  /** Add the polylines of runs [first, last) between two frames to the path; steps under a pixel are left out. */
+  #lines(context, track, first, last, from, to) {
+    const { path, runs } = track;
+    const { px, py } = this.overlay;
+    for (let run = first; run < last; run++) {
+      let at = 2 * (from * runs + run);
+      let [x, y] = [px(path[at]), py(path[at + 1])];
+      if (!(x === x)) continue;
+      context.moveTo(x, y);
+      for (let t = from + 1; t <= to; t++) {
+        at = 2 * (t * runs + run);
+        const [nextX, nextY] = [px(path[at]), py(path[at + 1])];
+        if (!(nextX === nextX)) break;
+        if (t < to && Math.abs(nextX - x) + Math.abs(nextY - y) < 0.8) continue;
+        context.lineTo(nextX, nextY);
+        [x, y] = [nextX, nextY];
+      }
+    }
+  }
+
+  #heads(context, track, colour, place, playing) {
+    const { theme } = this;
+    const from = Math.max(0, place.frame - COMET);
+    if (playing && track.runs > 1) {
+      stroke(context, fade(colour, Math.min(1, theme.trail * 1.6)), 1.4, () => this.#lines(context, track, 1, track.runs, from, place.frame));
+    }
+    context.fillStyle = fade(colour, 0.75);
+    for (let run = 1; run < track.runs; run++) {
+      const head = this.#head(track, run, place);
+      if (head) dot(context, head, 2.4 + theme.line / 4);
+    }
+    const head = this.#head(track, 0, place);
+    if (!head) return;
+    if (!playing) this.#probes(context, track, colour, place);
+    context.fillStyle = colour;
+    context.strokeStyle = theme.panel;
+    context.lineWidth = 2;
+    dot(context, head, 4.5 + theme.line);
+    context.stroke();
+  }
+
+  /** Where a run is, between two frames; null after it stopped. */
+  #head(track, run, { frame, part }) {
+    const at = 2 * (frame * track.runs + run);
+    const next = 2 * (Math.min(frame + 1, track.frames - 1) * track.runs + run);
+    const mix = (i) => {
+      const [a, b] = [track.path[at + i], track.path[next + i]];
+      return Number.isFinite(b) ? a + (b - a) * part : a;
+    };
+    const [x, y] = [this.overlay.px(mix(0)), this.overlay.py(mix(1))];
+    return Number.isFinite(x) && Number.isFinite(y) ? [x, y] : null;
+  }
+
+  /** What the probes are drawn from, and what the true curvature would give. */
+  #ellipses(context, track, colour, place) {
+    const head = this.#head(track, 0, place);
+    if (!head || !track.shown_h) return;
+    const h = [track.shown_h[2 * place.frame], track.shown_h[2 * place.frame + 1]];
+    const trail = (a, b, angle) => this.#ellipse(context, head, a * this.scale, b * this.scale, angle);
+    context.fillStyle = fade(colour, 0.13);
+    stroke(context, colour, this.theme.line * 0.8, () => trail(1 / Math.sqrt(h[0]), 1 / Math.sqrt(h[1]), 0));
+    context.fill();
+    if (!track.shown_hessian) return;
+    const [a, b, c] = track.shown_hessian.subarray(3 * place.frame, 3 * place.frame + 3);
+    const [big, small, angle] = eigen(a, b, c);
+    if (!(Math.abs(big) > 1e-12 && Math.abs(small) > 1e-12)) return;
+    context.setLineDash([6, 4]);
+    const negative = big < 0 || small < 0;
+    stroke(context, negative ? this.theme.colour("--warning") : this.theme.ink, this.theme.line * 0.8, () => trail(1 / Math.sqrt(Math.abs(big)), 1 / Math.sqrt(Math.abs(small)), angle));
+    context.setLineDash([]);
+  }
+
+  /** An ellipse with semi-axes in data units, turned in data space (the axes may have different scales). */
+  #ellipse(context, [x, y], a, b, angle) {
+    const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+    for (let i = 0; i <= 72; i++) {
+      const t = (i / 72) * 2 * Math.PI;
+      const [u, v] = [a * Math.cos(t), b * Math.sin(t)];
+      context.lineTo(x + this.overlay.x.scale * (u * cos - v * sin), y + this.overlay.y.scale * (u * sin + v * cos));
+    }
+  }
+
+  /** The points that this step evaluates: θ ± Σ^½ u, enlarged like the ellipse (by scale/μ). */
+  #probes(context, track, colour, place) {
+    if (!track.u) return;
+    const n = track.shapes.u[1];
+    const at = 2 * place.frame * track.runs;
+    const centre = [track.path[at], track.path[at + 1]];
+    const h = track.shown_h ? track.shown_h.subarray(2 * place.frame, 2 * place.frame + 2) : [1, 1];
+    context.fillStyle = colour;
+    for (let i = 0; i < n; i++) {
+      const u = track.u.subarray(2 * (place.frame * n + i), 2 * (place.frame * n + i) + 2);
+      const offset = [(this.scale * u[0]) / Math.sqrt(h[0]), (this.scale * u[1]) / Math.sqrt(h[1])];
+      const ends = [1, -1].map((sign) => [this.overlay.px(centre[0] + sign * offset[0]), this.overlay.py(centre[1] + sign * offset[1])]);
+      stroke(context, fade(colour, 0.55), 1, () => {
+        context.moveTo(...ends[0]);
+        context.lineTo(...ends[1]);
+      });
+      context.fillStyle = colour;
+      for (const end of ends) dot(context, end, 2.6);
+    }
+  }
+
+  #stars(context) {
+    const { px, py } = this.overlay;
+    const star = ([x, y], filled) => {
+      context.beginPath();
+      for (let i = 0; i < 10; i++) {
+        const [r, angle] = [i % 2 ? 3.6 : 8.5, (i * Math.PI) / 5 - Math.PI / 2];
+        context.lineTo(px(x) + r * Math.cos(angle), py(y) + r * Math.sin(angle));
+      }
+      context.closePath();
+      context.fillStyle = filled ? this.theme.ink : this.theme.panel;
+      context.strokeStyle = filled ? this.theme.panel : this.theme.ink;
+      context.lineWidth = 1.2;
+      context.fill();
+      context.stroke();
+    };
+    for (const point of this.localMinima ?? []) star(point, false);
+    for (const point of this.minima ?? []) star(point, true);
+  }
+
+  /** The ring that marks the start and can be dragged. */
+  setStart(point) {
+    this.start = point;
+    this.#placeHandle();
+  }
+
+  #placeHandle() {
+    const { left, top, width, height } = this.overlay.box ?? {};
+    const [x, y] = this.start && left !== undefined ? [this.overlay.px(this.start[0]), this.overlay.py(this.start[1])] : [-1, -1];
+    const inside = x >= left && x <= left + width && y >= top && y <= top + height;
+    this.handle.style.display = inside ? "" : "none";
+    if (inside) this.handle.style.transform = `translate(${x}px, ${y}px)`;
+  }
+
+  #listen() {
+    const { graph, overlay } = this;
+    this.handle = document.createElement("div");
+    this.handle.className = "start-handle";
+    this.handle.title = "Start: drag me, or click the picture";
+    graph.closest(".stage").append(this.handle);
+    const at = (event) => {
+      const box = graph.getBoundingClientRect();
+      return overlay.valueAt(event.clientX - box.left, event.clientY - box.top);
+    };
+    this.handle.addEventListener("pointerdown", (event) => {
+      event.preventDefault();
+      this.handle.setPointerCapture(event.pointerId);
+      const move = (e) => this.hooks.start(at(e), false);
+      this.handle.addEventListener("pointermove", move);
+      this.handle.addEventListener(
+        "pointerup",
+        (e) => {
+          this.handle.removeEventListener("pointermove", move);
+          this.hooks.start(at(e), true);
+        },
+        { once: true },
+      );
+    });
+    let down = null;
+    const onPlot = (event) => event.target.closest?.(".nsewdrag");
+    graph.addEventListener("pointerdown", (event) => (down = onPlot(event) && event.button === 0 ? [event.clientX, event.clientY, event.timeStamp] : null), true);
+    window.addEventListener("pointerup", (event) => {
+      if (!down) return;
+      const still = Math.hypot(event.clientX - down[0], event.clientY - down[1]) < 4 && event.timeStamp - down[2] < 600;
+      down = null;
+      if (still) this.hooks.start(at(event), true);
+    }, true);
+    graph.addEventListener("dblclick", () => this.grid && this.hooks.moved(null), true);
+    graph.on("plotly_relayout", () => {
+      const { xaxis, yaxis } = graph._fullLayout;
+      this.hooks.moved({ xrange: xaxis.range.map(Number), yrange: yaxis.range.map(Number) });
+    });
+  }
+}
+
+function stroke(context, colour, width, path) {
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.lineJoin = "round";
+  context.beginPath();
+  path();
+  context.stroke();
+}
+
+function dot(context, [x, y], radius) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fill();
+}
+
+/** Eigenvalues of ((a, b), (b, c)), the first one's eigenvector's angle. */
+function eigen(a, b, c) {
+  const mean = (a + c) / 2;
+  const spread = Math.hypot((a - c) / 2, b);
+  return [mean + spread, mean - spread, Math.atan2(2 * b, a - c) / 2];
+}
+
+/** Logarithm of the height over the minimum (or over the lowest point in sight), and contour levels that suit it. */
+function heights(grid) {
+  const [rows, columns] = grid.shape;
+  let low = Infinity;
+  let high = -Infinity;
+  for (const z of grid.z) {
+    if (z < low) low = z;
+    if (z > high) high = z;
+  }
+  const base = grid.minimum === null || grid.minimum === undefined ? low : Math.min(grid.minimum, low);
+  const small = Math.max((high - base) * 1e-5, 1e-12);
+  const result = [];
+  let [from, to] = [Infinity, -Infinity];
+  for (let row = 0; row < rows; row++) {
+    const line = new Array(columns);
+    for (let column = 0; column < columns; column++) {
+      const value = Math.log10(grid.z[row * columns + column] - base + small);
+      line[column] = Number.isFinite(value) ? value : null;
+      if (value < from) from = value;
+      if (value > to && Number.isFinite(value)) to = value;
+    }
+    result.push(line);
+  }
+  return { rows: result, levels: { start: from, end: to, size: (to - from) / 18 || 1 } };
+}
+
+/** How much ellipses and probes are enlarged, for a fifth of the picture: 1, 2 or 5 times a power of ten. */
+function ellipseScale(trace, grid) {
+  const track = trace.tracks.find((candidate) => candidate.shown_hessian) ?? null;
+  if (!track || !grid) return 1;
+  const sides = [];
+  for (let frame = 0; frame < track.frames; frame += Math.ceil(track.frames / 50)) {
+    const [a, b, c] = track.shown_hessian.subarray(3 * frame, 3 * frame + 3);
+    const [big, small] = eigen(a, b, c).map(Math.abs);
+    const flattest = Math.min(big, small) > 1e-9 ? Math.min(big, small) : Math.max(big, small);
+    const fallback = track.shown_h ? Math.min(track.shown_h[2 * frame], track.shown_h[2 * frame + 1]) : 1;
+    sides.push(1 / Math.sqrt(flattest > 1e-9 ? flattest : fallback));
+  }
+  sides.sort((a, b) => a - b);
+  const span = Math.min(grid.xrange[1] - grid.xrange[0], grid.yrange[1] - grid.yrange[0]);
+  return niceBelow((0.24 * span) / (sides[sides.length >> 1] || 1)) || 1;
+}

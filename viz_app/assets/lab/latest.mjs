@@ -1,0 +1,58 @@
+// One request at a time, and after it only the newest of those that came meanwhile: no queue of stale answers.
+
+const PATIENCE = 400; // ms before a request under way gives way to a newer one
+
+export class Latest {
+  /**
+   * @param {(key: string, signal: AbortSignal) => Promise<any>} load
+   * @param {(answer: any, key: string) => void} done
+   * @param {(error: Error, key: string) => void} failed
+   */
+  constructor(load, done, failed) {
+    Object.assign(this, { load, done, failed, key: null, waiting: null, controller: null, since: 0 });
+  }
+
+  /** Ask for `key`. */
+  request(key) {
+    if (this.controller) {
+      this.waiting = key;
+      clearTimeout(this.giveWay);
+      const left = Math.max(0, this.since + PATIENCE - performance.now());
+      this.giveWay = setTimeout(() => this.controller?.abort(), left);
+    } else this.#start(key);
+  }
+
+  async #start(key) {
+    const controller = (this.controller = new AbortController());
+    this.since = performance.now();
+    let outcome;
+    try {
+      const answer = await this.load(key, controller.signal);
+      outcome = () => this.done(answer, key);
+    } catch (error) {
+      outcome = controller.signal.aborted ? null : () => this.failed(error, key);
+    }
+    clearTimeout(this.giveWay);
+    this.controller = null;
+    const next = this.waiting;
+    this.waiting = null;
+    if (next !== null) this.#start(next);
+    outcome?.();
+  }
+}
+
+/** An answer that lists what is wrong with a spec. */
+export class SpecError extends Error {
+  constructor(errors) {
+    super(errors.map(({ field, message }) => `${field}: ${message}`).join("; "));
+    this.errors = errors;
+  }
+}
+
+/** Fetch bytes; a 422 becomes a SpecError. */
+export async function fetchBytes(url, signal) {
+  const response = await fetch(url, { signal });
+  if (response.status === 422) throw new SpecError((await response.json()).errors);
+  if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`);
+  return response.arrayBuffer();
+}

@@ -1,0 +1,78 @@
+// A canvas over a Plotly figure: what moves is drawn here, in the figure's own coordinates.
+
+export class Overlay {
+  /** @param {HTMLElement} graph Plotly's div  @param {() => void} redraw called when axes or size have changed */
+  constructor(graph, redraw) {
+    this.graph = graph;
+    this.canvas = document.createElement("canvas");
+    this.canvas.className = "overlay";
+    graph.closest(".stage").append(this.canvas);
+    this.context = this.canvas.getContext("2d");
+    this.view = "";
+    const changed = () => {
+      this.measure();
+      redraw();
+    };
+    for (const event of ["plotly_relayout", "plotly_relayouting", "plotly_afterplot"]) graph.on(event, changed);
+    new ResizeObserver(changed).observe(graph);
+    this.measure();
+  }
+
+  /** Read size and axes from the figure. Returns whether anything has changed. */
+  measure() {
+    const layout = this.graph._fullLayout;
+    if (!layout?.xaxis) return false;
+    const { xaxis, yaxis } = layout;
+    const ratio = window.devicePixelRatio || 1;
+    const { clientWidth: width, clientHeight: height } = this.graph;
+    const view = [ratio, width, height, xaxis._offset, xaxis._length, yaxis._offset, yaxis._length, ...xaxis.range, ...yaxis.range, yaxis.type].join();
+    if (view === this.view) return false;
+    this.view = view;
+    if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
+      this.canvas.width = Math.round(width * ratio);
+      this.canvas.height = Math.round(height * ratio);
+    }
+    this.box = { left: xaxis._offset, top: yaxis._offset, width: xaxis._length, height: yaxis._length };
+    const along = (axis, offset, length, flip) => {
+      const [from, to] = axis.range.map(Number);
+      const scale = (flip ? -length : length) / (to - from);
+      const origin = flip ? offset + length : offset;
+      return { scale, shift: origin - from * scale, log: axis.type === "log" };
+    };
+    this.x = along(xaxis, xaxis._offset, xaxis._length, false);
+    this.y = along(yaxis, yaxis._offset, yaxis._length, true);
+    return true;
+  }
+
+  /** Pixel of a value; far outside is cut to where it cannot be seen, because canvases slow down on huge numbers. */
+  px = (value) => cut(this.x.scale * (this.x.log ? Math.log10(value) : value) + this.x.shift);
+  py = (value) => cut(this.y.scale * (this.y.log ? Math.log10(value) : value) + this.y.shift);
+
+  /** Value at a pixel, relative to the figure. */
+  valueAt(pixelX, pixelY) {
+    return [(pixelX - this.x.shift) / this.x.scale, (pixelY - this.y.shift) / this.y.scale];
+  }
+
+  /** Clear, and clip to the plot's area. Returns null where there is no figure yet. */
+  begin() {
+    if (!this.box) return null;
+    const { context, canvas } = this;
+    const ratio = window.devicePixelRatio || 1;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.save();
+    context.beginPath();
+    context.rect(this.box.left, this.box.top, this.box.width, this.box.height);
+    context.clip();
+    return context;
+  }
+
+  /** Undo the clip. */
+  end() {
+    this.context.restore();
+  }
+}
+
+const FAR = 20000;
+const cut = (pixel) => (pixel > FAR ? FAR : pixel < -FAR ? -FAR : pixel);

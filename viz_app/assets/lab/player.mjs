@@ -1,0 +1,114 @@
+// The clock: play, pause, step, scrub, speed. It never asks the server.
+
+const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16];
+const FULL = 8000; // ms for a whole run at 1×
+
+const ICONS = {
+  start: "M6 5h2v14H6zM20 5v14L9 12z",
+  back: "M16 5v14L6 12z",
+  play: "M8 5v14l11-7z",
+  pause: "M7 5h4v14H7zM13 5h4v14h-4z",
+  forward: "M8 5v14l10-7z",
+  end: "M16 5h2v14h-2zM4 5v14l11-7z",
+};
+const icon = (name) => `<svg viewBox="0 0 24 24" width="16" height="16" aria-hidden="true"><path fill="currentColor" d="${ICONS[name]}"/></svg>`;
+
+export class Player {
+  /**
+   * @param {HTMLElement} root
+   * @param {{draw: (part: number, playing: boolean) => void, settle: () => void, neighbour: (part: number, by: number) => number}} hooks
+   *   `neighbour` tells where the next or previous step lies; `settle` is called when playing stops
+   */
+  constructor(root, hooks) {
+    Object.assign(this, { root, hooks, part: 1, playing: false, speed: 1 });
+    root.innerHTML = `
+      <button data-do="start" title="To the start (Home)" aria-label="To the start">${icon("start")}</button>
+      <button data-do="back" title="One step back (←)" aria-label="One step back">${icon("back")}</button>
+      <button data-do="toggle" class="main" title="Play or pause (space)" aria-label="Play">${icon("play")}</button>
+      <button data-do="forward" title="One step forward (→)" aria-label="One step forward">${icon("forward")}</button>
+      <button data-do="end" title="To the end (End)" aria-label="To the end">${icon("end")}</button>
+      <input type="range" min="0" max="1000" step="any" value="1000" aria-label="Time">
+      <output></output>
+      <select aria-label="Speed" title="Speed: 1× plays a run in ${FULL / 1000} s">
+        ${SPEEDS.map((s) => `<option value="${s}"${s === 1 ? " selected" : ""}>${s}×</option>`).join("")}
+      </select>`;
+    this.scrubber = root.querySelector("input");
+    this.output = root.querySelector("output");
+    this.button = root.querySelector("[data-do=toggle]");
+    const actions = {
+      start: () => this.seek(0),
+      back: () => this.step(-1),
+      toggle: () => this.toggle(),
+      forward: () => this.step(1),
+      end: () => this.seek(1),
+    };
+    for (const button of root.querySelectorAll("button")) button.addEventListener("click", actions[button.dataset.do]);
+    this.scrubber.addEventListener("input", () => this.seek(this.scrubber.value / 1000));
+    root.querySelector("select").addEventListener("change", (event) => (this.speed = Number(event.target.value)));
+    document.addEventListener("keydown", (event) => {
+      const name = { " ": "toggle", ArrowLeft: "back", ArrowRight: "forward", Home: "start", End: "end" }[event.key];
+      const typing = event.target.closest?.("input:not(#player input), select, textarea, button, [role=slider], [role=combobox], [role=menu], dialog[open]");
+      if (!name || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      actions[name]();
+    });
+  }
+
+  toggle() {
+    if (this.playing) this.pause();
+    else this.play();
+  }
+
+  /** Play, from the start if the end is reached. */
+  play() {
+    if (this.part >= 1) this.part = 0;
+    if (this.playing) return;
+    this.playing = true;
+    this.#label();
+    let before = performance.now();
+    const tick = (now) => {
+      if (!this.playing) return;
+      this.part = Math.min(1, this.part + (Math.max(now - before, 0) / FULL) * this.speed);
+      before = now;
+      if (this.part >= 1) this.pause();
+      else {
+        this.show();
+        requestAnimationFrame(tick);
+      }
+    };
+    requestAnimationFrame(tick);
+  }
+
+  pause() {
+    this.playing = false;
+    this.#label();
+    this.show();
+    this.hooks.settle();
+  }
+
+  /** Go to a part of the run, 0 to 1. */
+  seek(part) {
+    this.part = Math.min(Math.max(part, 0), 1);
+    this.playing = false;
+    this.#label();
+    this.show();
+    this.hooks.settle();
+  }
+
+  /** One step back or forward. */
+  step(by) {
+    this.seek(this.hooks.neighbour(this.part, by));
+  }
+
+  /** Draw the present moment. */
+  show() {
+    this.scrubber.value = this.part * 1000;
+    this.scrubber.style.setProperty("--part", `${this.part * 100}%`);
+    this.hooks.draw(this.part, this.playing);
+  }
+
+  #label() {
+    this.button.innerHTML = icon(this.playing ? "pause" : "play");
+    this.button.setAttribute("aria-label", this.playing ? "Pause" : "Play");
+  }
+}

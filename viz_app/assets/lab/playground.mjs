@@ -1,0 +1,487 @@
+// The Playground: controls → spec → trace → pictures. The state is one object; everything drawn follows from it.
+
+import { Chart, hessianCurves, lossCurves, name as entryName, sortedCurves, sortedFrame } from "./charts.mjs";
+import { Landscape } from "./landscape.mjs";
+import { Latest, SpecError, fetchBytes } from "./latest.mjs";
+import { functionSpec, otherFunction, running, toQuery } from "./link.mjs";
+import { Player } from "./player.mjs";
+import { Readings } from "./readings.mjs";
+import { fromSlider, short, toSlider } from "./scale.mjs";
+import { save, savePicture } from "./save.mjs";
+import { closeSurface, openSurface } from "./surface.mjs";
+import { fade, readTheme } from "./theme.mjs";
+import { clockFactor, clockLength, decode, decodeTrace, frameAt } from "./trace.mjs";
+
+const { set_props: setProps } = window.dash_clientside;
+const element = (id) => document.getElementById(id);
+
+/** What the controls say. `view` is how it is looked at; the rest is the spec. */
+let state = null;
+let parts = null;
+let trace = null;
+let grid = null;
+let clockName = "forward passes";
+let hessianMode = "over time";
+let building = null;
+
+const clockKey = () => (clockName === "forward passes" ? "forwards" : clockName);
+
+// ---- entries for Dash's callbacks: (values, what triggered) ----
+
+/** A spec was opened: from the address, the function list or a copied optimizer. */
+export async function open([page]) {
+  if (!page) return;
+  building ??= build();
+  await building;
+  const first = state === null;
+  state = { ...page, view: { coords: "0,1", target: "" }, fresh: true };
+  trace = null;
+  wanted.landscape = "";
+  showErrors(page.errors);
+  Object.assign(parts.landscape, { minima: page.dim === 2 ? page.minima : [], localMinima: page.dim === 2 ? page.localMinima : [] });
+  placeStart();
+  changed();
+  for (const slot of state.slots) for (const key of Object.keys(slot.values)) mark(slot.slot, key);
+  if (first && !matchMedia("(prefers-reduced-motion: reduce)").matches && !location.hash.includes("still")) parts.player.part = 0;
+  parts.autoplay = parts.player.part === 0;
+}
+
+export function chooseFunction([family]) {
+  if (!state || family === state.family) return;
+  parts.player.part = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1 : 0;
+  go(otherFunction(state, family));
+}
+
+export function duplicate(_, trigger) {
+  const slot = state.slots.find((candidate) => candidate.slot === trigger?.slot);
+  if (!slot) return;
+  slot.on = true;
+  go(`${toQuery(state)}&${toQuery({ ...state, slots: [slot] }).split("&").at(-1)}`);
+}
+
+export function clock([value]) {
+  clockName = value;
+  if (trace) redraw();
+}
+
+export function hessianView([value]) {
+  hessianMode = value;
+  if (trace) redraw();
+}
+
+export function slider([position], { slot, name }) {
+  const range = rangeOf(slot, name);
+  const value = read(slot, name);
+  if (Math.abs(toSlider(Number(value), range) - position) < 1e-9) return;
+  change(slot, name, fromSlider(position, range), "slider");
+}
+
+export function field([text], { slot, name }) {
+  if (text === null || text === undefined || text === shown(read(slot, name))) return;
+  const number = Number(text);
+  const isText = slot === "view" || name === "x0" || name === "expr";
+  change(slot, name, isText || text.trim() === "" || Number.isNaN(number) ? text.trim() : number, "field");
+}
+
+export function choice([value], { slot, name }) {
+  if (value !== read(slot, name)) change(slot, name, value, "choice");
+}
+
+export function reset([clicks], { slot, name }) {
+  if (clicks) change(slot, name, presetOf(slot, name));
+}
+
+const switchSlot = ([on], { slot }) => {
+  const found = state.slots.find((candidate) => candidate.slot === slot);
+  if (!found || found.on === on) return;
+  if (!on && running(state).length === 1) {
+    setProps({ role: "switch", slot }, { checked: true });
+    return message("at least one optimizer stays on");
+  }
+  found.on = on;
+  document.querySelector(`.card[data-slot="${slot}"]`).classList.toggle("off", !on);
+  changed();
+};
+export { switchSlot as switch };
+
+// ---- state ----
+
+const slotOf = (slot) => state.slots.find((candidate) => candidate.slot === slot);
+const rangeOf = (slot, name) => state.ranges[slotOf(slot)?.method ?? slot][name];
+const shown = (value) => (typeof value === "number" ? short(value) : String(value ?? ""));
+
+function read(slot, name) {
+  if (slot === "function") return name === "expr" ? state.text : state.parameters[name];
+  if (slot === "run") return state[name];
+  if (slot === "view") return state.view[name];
+  return slotOf(slot).values[name];
+}
+
+function presetOf(slot, name) {
+  if (slot === "function") return state.ranges.function[name]?.default ?? state.parameters[name];
+  if (slot === "run") return state.preset[name];
+  return slotOf(slot).preset[name];
+}
+
+/** Take a new value, let the control's other half follow, and compute. */
+function change(slot, name, value, from) {
+  if (slot === "function") {
+    if (name === "expr") state.text = value;
+    else state.parameters[name] = value;
+    if (name === "d" && state.x0.includes(",")) state.x0 = "";
+  } else if (slot === "run") state[name] = value;
+  else if (slot === "view") state.view[name] = value.replace(/\s+/g, "");
+  else slotOf(slot).values[name] = value;
+  const range = state.ranges[slotOf(slot)?.method ?? slot]?.[name];
+  if (from !== "field") setProps({ role: "field", slot, name }, { value: shown(value) });
+  if (from !== "slider" && range && typeof value === "number") setProps({ role: "slider", slot, name }, { value: toSlider(value, range) });
+  if (!from && typeof value === "string") setProps({ role: "choice", slot, name }, { value });
+  if (slot === "function") setProps("f", { data: functionSpec(state) });
+  mark(slot, name);
+  if (name === "x0") placeStart();
+  changed();
+}
+
+/** Show the reset button where a value differs from its preset. */
+function mark(slot, name) {
+  const row = document.querySelector(`[data-field="${slot}.${name}"]`);
+  row?.classList.toggle("changed", shown(read(slot, name)) !== shown(presetOf(slot, name)));
+}
+
+function go(query) {
+  history.pushState(null, "", `/?${query}`);
+  setProps("go", { data: { query, at: Date.now() } });
+}
+
+/** The state has changed: ask for its trace, and for the landscape if that changed too. */
+function changed() {
+  const query = toQuery(state);
+  const view = new URLSearchParams();
+  if (state.dim > 2) view.set("coords", state.view.coords);
+  if (state.view.target) view.set("target", state.view.target);
+  traces.request([query, view.toString()].filter(Boolean).join("&"));
+  clearTimeout(changed.timer);
+  changed.timer = setTimeout(() => history.replaceState(history.state, "", `/?${query}${location.hash}`), 300);
+  requestLandscape();
+}
+
+const wanted = { landscape: "" };
+
+function requestLandscape(ranges = null) {
+  const query = [`f=${encodeURIComponent(functionSpec(state))}`];
+  if (state.dim > 2) query.push(`coords=${state.view.coords}`);
+  const key = query.join("&");
+  if (!ranges && key === wanted.landscape) return;
+  wanted.landscape = key;
+  if (ranges) query.push(`xrange=${ranges.xrange.join(",")}`, `yrange=${ranges.yrange.join(",")}`);
+  landscapes.request(query.join("&"));
+}
+
+const traces = new Latest(
+  async (query, signal) => decodeTrace(await fetchBytes(`/api/trace?${query}`, signal)),
+  (answer, query) => {
+    showErrors(state.errors ?? []);
+    state.errors = null;
+    takeTrace(answer, query);
+  },
+  failed,
+);
+
+const landscapes = new Latest(
+  async (query, signal) => {
+    const { header, view } = decode(await fetchBytes(`/api/landscape?${query}`, signal));
+    return { ...header, z: view(header.arrays.z) };
+  },
+  (answer, query) => {
+    const zoomed = query.includes("xrange=");
+    const fresh = grid === null || (!zoomed && answer.f.split(":")[0] !== grid.f.split(":")[0]) || state.fresh;
+    state.fresh = false;
+    grid = answer;
+    parts.landscape.theme = readTheme();
+    parts.landscape.names = names();
+    parts.landscape.setGrid(answer, fresh);
+    if (trace) {
+      parts.landscape.scale = zoomed ? parts.landscape.scale : undefined;
+      takeTrace(trace);
+    }
+  },
+  failed,
+);
+
+function failed(error, query) {
+  if (error instanceof SpecError) return showErrors(error.errors);
+  message("The server does not answer. Trying again every two seconds; the picture is the last good one.", true);
+  setTimeout(() => (query.includes("steps=") ? changed() : requestLandscape()), 2000);
+}
+
+// ---- what is wrong, in words ----
+
+function showErrors(errors) {
+  for (const old of document.querySelectorAll(".error-text")) old.remove();
+  for (const old of document.querySelectorAll(".row.error")) old.classList.remove("error");
+  message("");
+  const elsewhere = [];
+  for (const error of errors) {
+    const row = document.querySelector(`[data-field="${CSS.escape(controlOf(error.field)).replace(/\\\./g, ".").replace(/\\#/g, "#")}"]`);
+    if (!row) {
+      elsewhere.push(`${error.field}: ${error.message}`);
+      continue;
+    }
+    row.closest("details")?.setAttribute("open", "");
+    row.classList.add("error");
+    const text = document.createElement("p");
+    text.className = "error-text";
+    text.setAttribute("role", "alert");
+    text.textContent = error.message;
+    if (error.position !== undefined && state.text) {
+      const place = document.createElement("pre");
+      place.textContent = `${state.text}\n${" ".repeat(error.position)}^`;
+      text.append(place);
+    }
+    row.append(text);
+  }
+  if (elsewhere.length) message(elsewhere.join("\n"), true);
+}
+
+/** The control that an error's field belongs to. */
+function controlOf(path) {
+  if (path === "f") return "function.expr";
+  if (path.startsWith("f.")) return `function.${path.slice(2)}`;
+  if (path === "coords" || path === "target") return `view.${path}`;
+  if (!path.startsWith("opt.")) return `run.${path}`;
+  const [, label, name] = path.split(".");
+  const seen = {};
+  const found = running(state).find(({ method }) => {
+    seen[method] = (seen[method] ?? 0) + 1;
+    return label === (seen[method] === 1 ? method : `${method}#${seen[method]}`);
+  });
+  return `${found?.slot}.${name}`;
+}
+
+function message(text, stays = false) {
+  const box = element("message");
+  box.textContent = text;
+  box.classList.toggle("shown", Boolean(text));
+  clearTimeout(message.timer);
+  if (text && !stays) message.timer = setTimeout(() => box.classList.remove("shown"), 4000);
+}
+
+// ---- drawing ----
+
+const names = () => {
+  if (state.dim === 2) return ["x", "y"];
+  return state.view.coords.split(",").map((j) => `θ${j.replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit])}`);
+};
+
+function look() {
+  const theme = readTheme();
+  const slots = running(state);
+  return { theme, colours: slots.map((slot) => theme.colour(slot.colour)), titles: slots.map((slot) => slot.name) };
+}
+
+function takeTrace(answer, query) {
+  trace = answer;
+  if (trace.tracks.length !== running(state).length) return; // a newer one is on its way
+  parts.look = look();
+  const { landscape } = parts;
+  const scale = landscape.scale;
+  Object.assign(landscape, { theme: parts.look.theme, colours: parts.look.colours, titles: parts.look.titles });
+  landscape.setTrace(trace, clockKey());
+  if (state.scaled === functionSpec(state) && scale) landscape.scale = scale;
+  else if (grid) state.scaled = functionSpec(state);
+  parts.readings.setTrace(trace, parts.look);
+  for (const [index, slot] of running(state).entries()) {
+    const label = document.querySelector(`[data-passes="${slot.slot}"]`);
+    if (label) label.textContent = `${trace.tracks[index].passes_per_step} passes a step`;
+  }
+  redraw(false);
+  document.dispatchEvent(new CustomEvent("lab:drawn", { detail: { query, at: performance.now() } }));
+  if (parts.autoplay && grid) {
+    parts.autoplay = false;
+    parts.player.play();
+  } else settle();
+}
+
+/** Draw charts and moment anew: after a trace, a theme, a clock. */
+function redraw(settleToo = true) {
+  parts.look = look();
+  const { landscape, loss, hessian, player } = parts;
+  Object.assign(landscape, { theme: parts.look.theme, colours: parts.look.colours, clock: clockKey() });
+  loss.show(lossCurves(trace, clockKey(), parts.look), parts.look, trace.reference ? "loss − minimum" : "loss");
+  loss.picture.clock = clockLabel();
+  const sorted = hessianMode === "sorted";
+  const picture = sorted ? { ...sortedFrame(trace, parts.look), ...sortedCurves(trace, timeOf(player.part), clockKey(), parts.look) } : hessianCurves(trace, clockKey(), parts.look);
+  if (!sorted) picture.clock = clockLabel();
+  hessian.show(picture, parts.look, "curvature");
+  notes();
+  player.show();
+  if (settleToo) settle();
+}
+
+const clockLabel = () => (clockName === "seconds" ? "seconds (measured on the server, all runs together)" : clockName);
+
+function notes() {
+  const { theme } = parts.look;
+  const kinds = new Set(parts.loss.picture.curves.flatMap(({ marks }) => marks.map(({ kind }) => kind)));
+  element("loss-note").textContent = [
+    `median and 10–90 % band of ${trace.header.runs} runs`,
+    ...(kinds.has("cross") ? ["✕ half have diverged"] : []),
+    ...(kinds.has("below") ? ["▼ goes on below"] : []),
+  ].join("; ");
+  const estimating = trace.tracks.some((track) => track.h_q);
+  element("hessian-note").innerHTML = estimating ? `<b>—</b> HiZOO's P, median and band &nbsp; <b>- -</b> the truth along its runs` : "no optimizer that estimates the Hessian is on; <b>- -</b> the truth";
+  const scale = parts.landscape.scale;
+  const key = [];
+  trace.tracks.forEach((track, index) => {
+    if (track.shown_h) key.push(`<span><i class="ring" style="border-color:${parts.look.colours[index]};background:${fade(parts.look.colours[index], 0.15)}"></i>Σ of ${parts.look.titles[index]}, which draws its probes</span>`);
+  });
+  if (trace.tracks.some((track) => track.shown_h)) key.push(`<span><i class="ring dashed" style="border-color:${theme.ink}"></i>inverse true Hessian${hasNegative() ? " <em>(brown: of its modulus, where curvature is negative)</em>" : ""}</span>`);
+  if (state.minima.length && state.dim === 2) key.push(`<span>★ minimum</span>`);
+  key.push(`<span>bold: run 1 of ${trace.header.runs}${scale === 1 ? "" : `; ellipses × ${short(scale)}`}</span>`);
+  element("key").innerHTML = key.join("");
+}
+
+function hasNegative() {
+  return trace.tracks.some((track) => track.shown_h && track.shown_hessian?.some((value, i) => value < 0 && i % 3 !== 1));
+}
+
+const timeOf = (part) => part * clockLength(trace, clockKey());
+
+function drawMoment(part, playing) {
+  if (!trace) return;
+  const { landscape, loss, hessian, readings, player } = parts;
+  const time = timeOf(part);
+  if (playing && !landscape.isLive) landscape.live(true);
+  landscape.draw({ time, playing });
+  loss.cursor(time);
+  if (hessianMode === "sorted") {
+    hessian.picture = { ...hessian.picture, ...sortedCurves(trace, time, clockKey(), parts.look) };
+    if (playing) {
+      hessian.live = true;
+      hessian.graph.closest(".stage").classList.add("live");
+    }
+    hessian.cursor(null);
+  } else hessian.cursor(time);
+  readings.draw(time, clockKey());
+  const lead = trace.tracks[0];
+  const { frame } = frameAt(lead, time, clockKey());
+  const last = lead.step[lead.frames - 1];
+  player.output.textContent = `${parts.look.titles[0]}: step ${lead.step[frame].toLocaleString("en-US")} of ${last.toLocaleString("en-US")}`;
+}
+
+/** When nothing has moved for a while, commit what is on the canvas to Plotly. */
+function settle() {
+  clearTimeout(settle.timer);
+  settle.timer = setTimeout(() => {
+    if (parts.player.playing || !trace) return;
+    parts.landscape.commit();
+    if (hessianMode === "sorted") parts.hessian.commit();
+  }, 300);
+}
+
+/** The next or previous step of the first optimizer. */
+function neighbour(part, by) {
+  if (!trace) return part;
+  const lead = trace.tracks[0];
+  const factor = clockFactor(lead, clockKey());
+  const length = clockLength(trace, clockKey());
+  const { frame } = frameAt(lead, part * length, clockKey());
+  const atFrame = Math.abs(lead.step[frame] * factor - part * length) < 1e-3 * factor;
+  const target = Math.min(Math.max(frame + (by < 0 && !atFrame ? 0 : by), 0), lead.frames - 1);
+  return (lead.step[target] * factor) / length;
+}
+
+// ---- the start ----
+
+function placeStart() {
+  const numbers = String(state.x0).split(",").map(Number);
+  const [i, j] = state.dim > 2 ? state.view.coords.split(",").map(Number) : [0, 1];
+  parts.landscape.setStart(numbers.length === 1 ? [numbers[0], numbers[0]] : [numbers[i], numbers[j]]);
+}
+
+function moveStart(point, done) {
+  const [low, high] = [0, 1].map((k) => (k === 0 ? grid.xrange : grid.yrange));
+  const rounded = point.map((value, k) => {
+    const range = k === 0 ? low : high;
+    const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(range[1] - range[0]))));
+    return Number(value.toFixed(digits));
+  });
+  if (state.dim === 2) change("run", "x0", rounded.join(", "));
+  else {
+    const numbers = String(state.x0).split(",").map(Number);
+    const all = numbers.length === 1 ? new Array(state.dim).fill(numbers[0]) : numbers;
+    const [i, j] = state.view.coords.split(",").map(Number);
+    [all[i], all[j]] = rounded;
+    change("run", "x0", all.join(", "));
+  }
+  if (done) settle();
+}
+
+// ---- once ----
+
+async function build() {
+  const graphs = await Promise.all(["landscape", "loss-chart", "hessian-chart"].map(plotlyGraph));
+  const landscape = new Landscape(graphs[0], {
+    start: moveStart,
+    moved: (ranges) => {
+      clearTimeout(build.timer);
+      build.timer = setTimeout(() => {
+        if (!ranges) state.fresh = true;
+        if (!ranges) wanted.landscape = "";
+        requestLandscape(ranges);
+      }, 120);
+    },
+  });
+  parts = { landscape, loss: new Chart(graphs[1]), hessian: new Chart(graphs[2]) };
+  parts.player = new Player(element("player"), { draw: drawMoment, settle, neighbour });
+  parts.readings = new Readings(element("readings"), (target) => {
+    state.view.target = target;
+    changed();
+  });
+  element("copy-link").addEventListener("click", copyLink);
+  element("show-3d").addEventListener("click", show3d);
+  element("close-3d").addEventListener("click", () => element("dialog-3d").close());
+  element("dialog-3d").addEventListener("close", () => closeSurface(element("surface")));
+  element("download-csv").closest("button").addEventListener("click", () => save(`/api/run.csv?${toQuery(state)}`, "hizoo-lab.csv"));
+  element("download-parquet").closest("button").addEventListener("click", () => save(`/api/run.parquet?${toQuery(state)}`, "hizoo-lab.parquet"));
+  element("download-png").closest("button").addEventListener("click", download);
+  document.addEventListener("lab:theme", () => {
+    if (!trace || !grid) return;
+    redraw(false);
+    parts.landscape.live(true);
+    parts.landscape.render().then(settle);
+  });
+}
+
+async function copyLink() {
+  const link = `${location.origin}/?${toQuery(state)}`;
+  history.replaceState(history.state, "", link);
+  try {
+    await navigator.clipboard.writeText(link);
+    message("Link copied: it opens exactly this picture.");
+  } catch {
+    message("The browser does not let the page copy. The address bar holds the link.");
+  }
+}
+
+function show3d() {
+  if (!trace || !grid) return;
+  element("dialog-3d").showModal();
+  openSurface(element("surface"), { grid, heights: parts.landscape.heights, trace, moment: { time: timeOf(parts.player.part) }, clock: clockKey(), look: parts.look, names: names() });
+}
+
+async function download() {
+  parts.player.pause();
+  await Promise.all([parts.landscape.commit(), parts.loss.commit(), parts.hessian.commit()]);
+  const stages = [...document.querySelectorAll(".stage")];
+  await savePicture(stages, parts.look, "hizoo-lab.png", `HiZOO Lab  ${decodeURIComponent(toQuery(state))}`);
+}
+
+/** Plotly's div, once dcc.Graph has made it. */
+async function plotlyGraph(id) {
+  for (;;) {
+    const graph = element(id)?.querySelector(".js-plotly-plot");
+    if (graph?._fullLayout?.xaxis && graph.on) return graph;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,83 @@
+// The table under the picture: where each optimizer is now, what it has spent, and how it ended.
+
+import { count, reading, short } from "./scale.mjs";
+import { frameAt } from "./trace.mjs";
+
+export class Readings {
+  /** @param {HTMLElement} root  @param {(target: string) => void} retarget */
+  constructor(root, retarget) {
+    root.innerHTML = `<table><thead><tr>
+      <th scope="col">Optimizer</th>
+      <th scope="col" data-head="gap"></th>
+      <th scope="col">forward passes</th>
+      <th scope="col"><label title="Median over runs of the forward passes until the loss first reaches this value. Type another.">passes to ≤ <input aria-label="Target loss" spellcheck="false"></label></th>
+      <th scope="col" data-head="distance">distance to minimum</th>
+      <th scope="col">status</th></tr></thead><tbody></tbody></table>`;
+    this.body = root.querySelector("tbody");
+    this.heads = Object.fromEntries([...root.querySelectorAll("[data-head]")].map((head) => [head.dataset.head, head]));
+    this.target = root.querySelector("input");
+    this.target.addEventListener("change", () => retarget(this.target.value.trim()));
+  }
+
+  /** Take a new trace: one row an optimizer. */
+  setTrace(trace, look) {
+    this.trace = trace;
+    this.heads.gap.textContent = trace.reference === null ? "loss now" : trace.reference === 0 ? "loss now" : "loss − minimum";
+    this.heads.gap.title = `Median of ${trace.header.runs} runs at the player's time${trace.reference === null ? "" : `; the minimum is ${reading(trace.reference)}`}`;
+    if (document.activeElement !== this.target) this.target.value = trace.header.target === null ? "" : short(trace.header.target);
+    if (this.body.children.length !== trace.tracks.length) {
+      this.body.innerHTML = trace.tracks.map(() => `<tr><th scope="row"><i></i><span></span></th><td></td><td></td><td></td><td></td><td><span></span></td></tr>`).join("");
+    }
+    trace.tracks.forEach((track, index) => {
+      const row = this.body.children[index];
+      row.dataset.label = track.label;
+      row.querySelector("i").style.background = look.colours[index];
+      row.querySelector("span").textContent = look.titles[index];
+      const { median, reached } = track.passes_to_target ?? {};
+      row.children[3].textContent = trace.header.target === null ? "–" : median === null ? "not reached" : count(median);
+      row.children[3].title = trace.header.target === null ? "" : `${reached} of ${trace.header.runs} runs reached it`;
+      row.children[5].firstChild.textContent = row.children[5].title = status(track, trace);
+      row.children[5].classList.toggle("bad", track.diverged > 0);
+    });
+  }
+
+  /** The moment's numbers. */
+  draw(time, clock) {
+    this.trace.tracks.forEach((track, index) => {
+      const { frame } = frameAt(track, time, clock);
+      const cells = this.body.children[index].children;
+      set(cells[1], reading(track.gap_q[track.frames + frame]));
+      set(cells[2], count(track.step[frame] * track.passes_per_step));
+      set(cells[4], track.distance ? reading(track.distance[frame]) : "–");
+    });
+  }
+}
+
+function set(cell, text) {
+  if (cell.textContent !== text) cell.textContent = text;
+}
+
+/** How the runs ended, in words. */
+function status(track, { header }) {
+  const words = [];
+  const runs = header.runs;
+  if (track.diverged > 0) {
+    const first = track.statuses.filter(({ kind }) => kind === "diverged").sort((a, b) => a.step - b.step)[0];
+    const all = track.diverged === runs;
+    const who = runs === 1 ? "" : `${all ? "all" : track.diverged} of ${runs} runs: `;
+    words.push(`${who}${track.diverged > 1 ? "first " : ""}${first.sentence}`);
+  }
+  if (track.diverged < runs) {
+    const reached = track.passes_to_target?.reached ?? 0;
+    const R = track.frames;
+    const [late, last] = [track.gap_q[R + Math.floor(0.8 * (R - 1))], track.gap_q[2 * R - 1]];
+    if (reached === runs) words.push("reached the target");
+    else if (reached > 0) words.push(`${reached} of ${runs} runs reached the target`);
+    else if (!(last < Infinity)) words.push("");
+    else if (last < 0.97 * late) words.push("still falling");
+    else if (last > 1.03 * late) words.push("rising");
+    else words.push("stalled");
+  }
+  if (track.floor_step !== null && track.floor_step !== undefined) words.push(`floor on P acted at step ${track.floor_step}`);
+  return words.filter(Boolean).join("; ");
+}

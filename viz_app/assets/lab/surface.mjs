@@ -1,0 +1,47 @@
+// The surface in three dimensions, made on demand: browsers allow few WebGL contexts, so it is purged when closed.
+
+import { frameAt } from "./trace.mjs";
+
+/** Fill `root` with the landscape and every optimizer's first run up to the moment. */
+export async function openSurface(root, { grid, heights, trace, moment, clock, look, names }) {
+  const { theme } = look;
+  const [rows, columns] = grid.shape;
+  const along = (range, n) => Array.from({ length: n }, (_, i) => range[0] + ((range[1] - range[0]) * i) / (n - 1));
+  const x = along(grid.xrange, columns);
+  const y = along(grid.yrange, rows);
+  const heightAt = (px, py) => {
+    const column = Math.round(((px - grid.xrange[0]) / (grid.xrange[1] - grid.xrange[0])) * (columns - 1));
+    const row = Math.round(((py - grid.yrange[0]) / (grid.yrange[1] - grid.yrange[0])) * (rows - 1));
+    return heights.rows[row]?.[column] ?? null;
+  };
+  const surface = { type: "surface", x, y, z: heights.rows, colorscale: [[0, theme.valley], [1, theme.ridge]], showscale: false, opacity: 0.95, contours: { z: { show: true, color: theme.contour, start: heights.levels.start, end: heights.levels.end, size: heights.levels.size } }, hoverinfo: "skip" };
+  const lines = trace.tracks.map((track, index) => {
+    const { frame } = frameAt(track, moment.time, clock);
+    const points = { x: [], y: [], z: [] };
+    for (let t = 0; t <= frame; t++) {
+      const [px, py] = track.path.subarray(2 * t * track.runs, 2 * t * track.runs + 2);
+      const z = heightAt(px, py);
+      if (z === null) continue;
+      points.x.push(px);
+      points.y.push(py);
+      points.z.push(z + 0.02 * (heights.levels.end - heights.levels.start));
+    }
+    return { type: "scatter3d", mode: "lines", name: look.titles[index], ...points, line: { color: look.colours[index], width: 6 } };
+  });
+  const axis = (text) => ({ title: { text }, color: theme.muted, gridcolor: theme.grid, backgroundcolor: theme.panel });
+  await window.Plotly.newPlot(
+    root,
+    [surface, ...lines],
+    {
+      margin: { l: 0, r: 0, t: 0, b: 0 },
+      paper_bgcolor: theme.panel,
+      font: { family: theme.font, size: theme.size, color: theme.ink },
+      legend: { x: 0.02, y: 0.98 },
+      scene: { xaxis: axis(names[0]), yaxis: axis(names[1]), zaxis: axis("log₁₀ of the loss above the minimum") },
+    },
+    { displaylogo: false, displayModeBar: false, responsive: true },
+  );
+}
+
+/** Give the WebGL context back. */
+export const closeSurface = (root) => window.Plotly.purge(root);

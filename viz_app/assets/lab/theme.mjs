@@ -1,0 +1,28 @@
+// Colours and sizes, read from the style sheet's variables: they stand there only.
+
+/** The theme now in force. */
+export function readTheme() {
+  const style = getComputedStyle(document.documentElement);
+  const get = (name) => style.getPropertyValue(name).trim();
+  return {
+    colour: get,
+    ink: get("--ink"),
+    muted: get("--muted"),
+    grid: get("--grid"),
+    panel: get("--panel"),
+    font: get("--font"),
+    size: parseFloat(get("--chart-size")),
+    line: parseFloat(get("--line")),
+    band: parseFloat(get("--band")),
+    trail: parseFloat(get("--trail")),
+    valley: get("--valley"),
+    ridge: get("--ridge"),
+    contour: get("--contour"),
+  };
+}
+
+/** `#rrggbb` with an opacity. */
+export function fade(colour, alpha) {
+  const n = parseInt(colour.slice(1), 16);
+  return `rgba(${n >> 16}, ${(n >> 8) & 255}, ${n & 255}, ${alpha})`;
+}

@@ -1,0 +1,77 @@
+// What the server computed: a JSON header, then float32 arrays (viz_app/wire.py writes it).
+
+/**
+ * @typedef {object} Track one optimizer's runs
+ * @property {string} label
+ * @property {string} method
+ * @property {number} frames recorded steps R
+ * @property {number} runs B
+ * @property {Float32Array} step (R,)
+ * @property {Float32Array} path (R, B, 2) the two shown coordinates
+ * @property {Float32Array} gap_q (3, R) 10 %, 50 %, 90 % of the loss above the minimum
+ * @property {Float32Array=} h_q (3, H, d) the same of P
+ */
+
+/** Decode a binary answer into its header and arrays. Arrays are views: nothing is copied. */
+export function decode(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  const start = 4 + length;
+  const view = ({ offset, shape }) => new Float32Array(buffer, start + offset, shape.reduce((a, b) => a * b, 1));
+  return { header, view };
+}
+
+/** A trace: its header and one Track an optimizer. */
+export function decodeTrace(buffer) {
+  const { header, view } = decode(buffer);
+  const tracks = header.optimizers.map((optimizer) => {
+    const arrays = {};
+    const shapes = {};
+    for (const [name, place] of Object.entries(optimizer.arrays)) {
+      arrays[name] = view(place);
+      shapes[name] = place.shape;
+    }
+    return {
+      ...optimizer,
+      ...arrays,
+      shapes,
+      frames: shapes.step[0],
+      runs: header.runs,
+      hStep: arrays.h_step ?? arrays.step,
+    };
+  });
+  return { header, tracks, dim: header.function.dim, reference: header.reference };
+}
+
+/** How much a step costs in the clock's unit, so that clock = step × factor. */
+export function clockFactor(track, clock) {
+  if (clock === "steps") return 1;
+  if (clock === "seconds") return track.seconds / track.step[track.frames - 1];
+  return track.passes_per_step;
+}
+
+/** The longest track in the clock's unit. */
+export function clockLength(trace, clock) {
+  return Math.max(...trace.tracks.map((track) => track.step[track.frames - 1] * clockFactor(track, clock)));
+}
+
+/** Last index whose entry is at most `value`, in a rising array. */
+export function lastAtMost(array, value) {
+  let low = 0;
+  let high = array.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (array[middle] <= value) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/** A track's frame at a time of the clock, with the fraction on the way to the next. */
+export function frameAt(track, time, clock) {
+  const step = time / clockFactor(track, clock) + 1e-6;
+  const frame = lastAtMost(track.step, step);
+  const next = Math.min(frame + 1, track.frames - 1);
+  const gap = track.step[next] - track.step[frame];
+  return { frame, part: gap > 0 ? Math.min((step - track.step[frame]) / gap, 1) : 0, step: Math.min(step, track.step[track.frames - 1]) };
+}

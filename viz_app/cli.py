@@ -1,0 +1,222 @@
+"""The shell door: `python app.py` serves; `run` computes a spec into a file; `list` prints what a spec may say."""
+
+import argparse
+import json
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from viz_app import spec as specs
+from viz_app import tables
+from viz_app.runner import RunResult, run
+from viz_app.spec import RunSpec, SpecError
+
+OK, FAILED, WRONG_USE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+PROGRESS_AFTER = 0.5  # seconds; a bar for less would only flicker
+
+RUN_HELP = """\
+SPEC says everything a run depends on, as the page's link does:
+
+  f=stiff_quadratic           the function; parameters follow: f=rotated_ellipse:angle=30,condition=100
+  f=expr:(1-x)^2+100*(y-x^2)^2    or a formula of your own in x and y
+  x0=1,1                      the start: one number per dimension, or one for all
+  steps=500  runs=16  seed=0
+  opt=hizoo:lr=0.1,alpha=0.1  an optimizer with its hyperparameters; repeat it to compare
+
+Keys left out take the function's tuned preset; without any opt, hizoo, mezo and adam run. `python app.py list` prints
+functions, optimizers and bounds. Quote SPEC: the shell reads & and ( otherwise.
+
+Columns: optimizer, run, step, forwards, loss, theta_0.., h_0.., true_h_0..
+
+  python app.py run 'f=stiff_quadratic&steps=500&opt=hizoo&opt=mezo' --out run.csv
+
+Exit status: 0 done (a run that diverges is a result), 1 not written, 2 SPEC or usage wrong, 130 interrupted.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # as of `… | head`; a second error while Python flushes at exit is avoided
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="app.py", description="HiZOO Lab: watch HiZOO, MeZO and Adam run. Without a command, serves the app."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default %(default)s: this machine)")
+    parser.add_argument("--port", type=port, default=8050, help="port to serve on (default %(default)s)")
+    parser.add_argument("--debug", action="store_true", help="log every request")
+    parser.set_defaults(command=_serve)
+    commands = parser.add_subparsers(title="commands", metavar="run | list")
+
+    runs = commands.add_parser(
+        "run",
+        help="compute a spec and write its table",
+        description="Compute SPEC and write one row per optimizer, run and recorded step.",
+        epilog=RUN_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    runs.add_argument("spec", metavar="SPEC", help="see below")
+    runs.add_argument("--out", metavar="FILE", default="-", help="file to write, or - for standard output (default)")
+    runs.add_argument("--format", choices=tables.FORMATS, help="default: by FILE's suffix; csv for -")
+    runs.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        help="progress bar on standard error (default: on a terminal, for more than half a second's work)",
+    )
+    runs.set_defaults(command=_run)
+
+    lists = commands.add_parser("list", help="print functions, optimizers and hyperparameters with their bounds")
+    lists.add_argument("--json", action="store_true", help="as JSON")
+    lists.set_defaults(command=_list)
+    return parser
+
+
+def port(text: str) -> int:
+    if not 0 <= (number := specs.whole(text)) <= 65_535:
+        raise ValueError(text)
+    return number
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        spec = specs.parse(arguments.spec)
+    except SpecError as error:
+        return _complain(error, WRONG_USE)
+    try:
+        kind = arguments.format or ("csv" if arguments.out == "-" else tables.format_of(arguments.out))
+    except ValueError as error:
+        return _complain(f"--out: {error}; or name one with --format", WRONG_USE)
+    if reason := None if arguments.out == "-" else _unwritable(Path(arguments.out)):
+        return _complain(f"cannot write {arguments.out}: {reason}", FAILED)
+
+    result = _run_with_bar(spec, arguments.progress)
+    data = tables.FORMATS[kind](result)
+    if arguments.out == "-":
+        # Not sys.stdout.buffer: under PYTHONUNBUFFERED that is raw, and a short write to a pipe would go unnoticed.
+        with open(sys.stdout.fileno(), "wb", closefd=False) as sink:
+            sink.write(data)
+    else:
+        try:
+            Path(arguments.out).write_bytes(data)
+        except OSError as error:
+            return _complain(f"cannot write {arguments.out}: {error.strerror}", FAILED)
+    for line in summary(result):
+        print(line, file=sys.stderr)
+    return OK
+
+
+def _run_with_bar(spec: RunSpec, wanted: bool | None) -> RunResult:
+    disable = None if wanted is None else not wanted  # None: tqdm asks whether standard error is a terminal
+    with tqdm(
+        total=spec.steps * len(spec.opts),
+        unit="step",
+        unit_scale=True,
+        dynamic_ncols=True,
+        leave=False,
+        disable=disable,
+        delay=0 if wanted else PROGRESS_AFTER,
+    ) as bar:
+        return run(spec, progress=lambda done, total: _move(bar, done))
+
+
+def _move(bar: tqdm, done: int) -> None:
+    bar.update(done - bar.n)
+
+
+def summary(result: RunResult) -> list[str]:
+    """One line per optimizer: the median final loss over all runs (a diverged one counts as infinite), what it cost,
+    and how the runs ended.
+    """
+    lines = []
+    width = max(map(len, result.labels))
+    for label, trace in zip(result.labels, result.traces, strict=True):
+        diverged = [status for status in trace.statuses if status.kind == "diverged"]
+        final = np.where([status.kind == "diverged" for status in trace.statuses], np.inf, trace.loss[-1])
+        middle = np.quantile(final, 0.5, method="higher" if len(diverged) else "linear")
+        ended = "finished" if not diverged else f"{len(diverged)} {diverged[0].sentence}"
+        lines.append(
+            f"{label:<{width}}  median loss {middle:.3g} after {trace.forwards[-1]:,} forward passes;"
+            f" {len(final)} {'run' if len(final) == 1 else 'runs'}: {ended}"
+        )
+    return lines
+
+
+def _unwritable(path: Path) -> str | None:
+    """Why a file cannot be written, asked before minutes of work and not after; None if it seems it can."""
+    if path.is_dir():
+        return "it is a directory"
+    if not path.parent.is_dir():
+        return f"no directory {path.parent}"
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        return "permission denied"
+    return None
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    catalogue = specs.catalogue()
+    if arguments.json:
+        print(json.dumps(catalogue, indent=2, ensure_ascii=False))
+        return OK
+    print("Functions (f=KEY or f=KEY:parameter=value,…)")
+    for function in catalogue["functions"]:
+        dim = f"{function['dim']} dimensions" if function["dim"] else "any number of dimensions"
+        print(f"\n  {function['key']}: {function['name']} ({dim})\n      {function['lesson']}")
+        _print_parameters(function["parameters"])
+    print("\n  expr: a formula of your own in x and y, f=expr:100*(y-x^2)^2+(1-x)^2")
+    print("\nOptimizers (opt=KEY or opt=KEY:hyperparameter=value,…)")
+    for optimizer in catalogue["optimizers"]:
+        print(f"\n  {optimizer['key']}: {optimizer['name']}\n      {optimizer['summary']}")
+        _print_parameters(optimizer["hyperparameters"])
+    limits = catalogue["limits"]
+    print("\nLimits")
+    for key in ("steps", "runs", "seed", "dimensions", "optimizers"):
+        print(f"  {key:<12} {limits[key][0]:,} to {limits[key][1]:,}")
+    print(f"  steps × runs × n × dimensions of one optimizer: up to {limits['work']:,}")
+    return OK
+
+
+def _print_parameters(parameters: list[dict[str, Any]]) -> None:
+    for parameter in parameters:
+        choices = parameter["choices"]
+        above = "above " if parameter.get("low_open") else ""
+        allowed = " | ".join(choices) if choices else f"{above}{parameter['low']:g} to {parameter['high']:g}"
+        print(f"      {parameter['name']:<12} {parameter['default']!s:<14} {allowed:<32} {parameter['label']}")
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    import uvicorn
+
+    family = socket.AF_INET6 if ":" in arguments.host else socket.AF_INET
+    try:  # before the app is built, so that a taken port is said at once and in one line
+        listener = socket.create_server((arguments.host, arguments.port), family=family)
+    except OSError as error:
+        why = str(error.strerror).partition(" (while")[0]  # asked for without the address, which is named already
+        where = f"{arguments.host}:{arguments.port}"
+        return _complain(f"cannot serve on {where}: {why}; choose others with --host and --port", FAILED)
+
+    from viz_app.server import create_app
+
+    host, port = listener.getsockname()[:2]
+    print(f"HiZOO Lab: http://{f'[{host}]' if family == socket.AF_INET6 else host}:{port} (Ctrl-C stops)", flush=True)
+    level = "info" if arguments.debug else "warning"
+    uvicorn.Server(uvicorn.Config(create_app().server, log_level=level)).run(sockets=[listener])
+    return OK
+
+
+def _complain(message: object, status: int) -> int:
+    print(f"app.py: {message}", file=sys.stderr)
+    return status

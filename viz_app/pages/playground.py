@@ -1,0 +1,190 @@
+"""The Playground: a landscape, the optimizers on it, and what they cost.
+
+What is drawn is drawn in the browser (assets/lab): a control's change goes from there straight to /api/trace, so that
+no answer queues behind another. Python makes the controls and opens specs.
+"""
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ALL, MATCH, ClientsideFunction, Input, Output, callback, clientside_callback, ctx, dcc, html
+
+from functions import FunctionError, resolve
+from viz_app import controls, ids
+from viz_app.spec import DEFAULT_FUNCTION, RunSpec, SpecError, pairs, parse
+
+GRAPH = {"displaylogo": False, "displayModeBar": False, "scrollZoom": True, "doubleClick": "reset", "responsive": True}
+
+# Until the page's modules draw, a figure shows nothing, not Plotly's default axes.
+BLANK = {
+    "data": [],
+    "layout": {
+        "xaxis": {"visible": False},
+        "yaxis": {"visible": False},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "autosize": True,
+    },
+}
+
+
+def actions() -> list:
+    """The header's buttons."""
+    return [
+        html.Div(
+            [
+                html.Button("Copy link", id="copy-link", title="A link that opens exactly this picture"),
+                html.Button(
+                    "3-D", id="show-3d", title="The surface in three dimensions, with every optimizer's first run"
+                ),
+                dmc.Menu(
+                    [
+                        dmc.MenuTarget(html.Button("Download")),
+                        dmc.MenuDropdown(
+                            [
+                                dmc.MenuItem(html.Span("Table, CSV", id="download-csv")),
+                                dmc.MenuItem(html.Span("Table, Parquet", id="download-parquet")),
+                                dmc.MenuItem(html.Span("Picture, PNG", id="download-png")),
+                            ]
+                        ),
+                    ],
+                    keepMounted=True,
+                ),
+            ],
+            className="actions",
+        )
+    ]
+
+
+def layout() -> html.Main:
+    """The page: controls left, landscape and player in the middle, charts right. The modules fill the empty parts."""
+    return html.Main(
+        [
+            dcc.Store(id=ids.GO),
+            dcc.Store(id=ids.PAGE),
+            dcc.Store(id=ids.F),
+            html.Aside(id=ids.CONTROLS, **{"aria-label": "Controls"}),  # type: ignore[arg-type]
+            html.Div(
+                [
+                    html.Section(
+                        [html.Div(id="message", role="alert"), stage("landscape"), html.Div(id="key")],
+                        className="card picture",
+                    ),
+                    html.Section(id="player", className="card", **{"aria-label": "Player"}),  # type: ignore[arg-type]
+                    html.Section(id="readings", className="card", **{"aria-label": "Readings"}),  # type: ignore[arg-type]
+                ],
+                className="middle",
+            ),
+            html.Div(
+                [
+                    chart("loss", "Loss", segmented("clock", ["steps", "forward passes", "seconds"], "forward passes")),
+                    chart(
+                        "hessian", "Diagonal Hessian", segmented("hessian-view", ["over time", "sorted"], "over time")
+                    ),
+                ],
+                className="right",
+            ),
+            html.Dialog(
+                [html.Button("✕", id="close-3d", className="quiet", **{"aria-label": "Close"}), html.Div(id="surface")],  # type: ignore[arg-type]
+                id="dialog-3d",
+            ),
+        ]
+    )
+
+
+def stage(name: str) -> html.Div:
+    """A Plotly figure with room for a canvas over it."""
+    return html.Div(dcc.Graph(id=name, figure=BLANK, config=GRAPH), className="stage")  # type: ignore[arg-type]
+
+
+def chart(name: str, title: str, switch: dmc.SegmentedControl) -> html.Section:
+    """A card with a chart."""
+    head = html.Div([html.H2(title, id=f"{name}-title"), switch], className="head")
+    return html.Section(
+        [head, stage(f"{name}-chart"), html.P(id=f"{name}-note", className="note")], className="card chart"
+    )
+
+
+def segmented(name: str, options: list[str], value: str) -> dmc.SegmentedControl:
+    """A switch between a chart's views."""
+    return dmc.SegmentedControl(id=name, data=options, value=value, size="xs")  # type: ignore[arg-type]
+
+
+def lab(name: str) -> ClientsideFunction:
+    """A function that assets/bridge.js offers."""
+    return ClientsideFunction("lab", name)
+
+
+def register() -> None:
+    """Connect the page. Called once, by `create_app`."""
+    callback(
+        output={"panel": Output(ids.CONTROLS, "children"), "page": Output(ids.PAGE, "data")},
+        inputs={"search": Input(ids.URL, "search"), "go": Input(ids.GO, "data")},
+    )(open_spec)
+    callback(Output(ids.FORMULA, "children"), inputs={"f": Input(ids.F, "data")}, prevent_initial_call=True)(
+        show_formula
+    )
+
+    clientside_callback(lab("open"), Input(ids.PAGE, "data"))
+    clientside_callback(lab("chooseFunction"), Input(ids.FUNCTION, "value"), prevent_initial_call=True)
+    clientside_callback(lab("clock"), Input("clock", "value"), prevent_initial_call=True)
+    clientside_callback(lab("hessianView"), Input("hessian-view", "value"), prevent_initial_call=True)
+    for role, prop in (("slider", "value"), ("field", "value"), ("choice", "value"), ("reset", "n_clicks")):
+        pattern = {"role": role, "slot": MATCH, "name": MATCH}
+        clientside_callback(lab(role), Input(pattern, prop), prevent_initial_call=True)
+    clientside_callback(lab("switch"), Input({"role": "switch", "slot": MATCH}, "checked"), prevent_initial_call=True)
+    clientside_callback(
+        lab("duplicate"), Input({"role": "duplicate", "slot": ALL}, "n_clicks"), prevent_initial_call=True
+    )
+
+
+def open_spec(search: str | None, go: dict[str, str] | None) -> dict[str, Any]:
+    """Controls and state for a spec, from the address or from the page. A spec with errors opens its function with
+    presets, and the page shows what was wrong.
+    """
+    text = go["query"] if go and ctx.triggered_id == ids.GO else (search or "")
+    try:
+        spec, errors = parse(text), []
+    except SpecError as error:
+        spec, errors = fallback(text), error.errors
+    function = resolve(spec.f)
+    preset = parse(f"f={dict(pairs(spec.query()))['f']}") if not spec.f.startswith("expr:") else spec
+    return {
+        "panel": controls.panel(spec, function),
+        "page": {
+            "family": spec.f.partition(":")[0],
+            "text": spec.f.partition(":")[2],
+            "parameters": controls.function_parameters(spec.f),
+            "dim": function.dim,
+            "x0": controls.start_text(spec.x0),
+            "steps": spec.steps,
+            "runs": spec.runs,
+            "seed": spec.seed,
+            "slots": controls.slots(spec),
+            "ranges": controls.ranges(spec),
+            "preset": {"steps": preset.steps, "runs": preset.runs, "x0": controls.start_text(preset.x0)},
+            "minima": function.minima,
+            "localMinima": function.local_minima,
+            "domain": function.domain[:2],
+            "errors": errors,
+        },
+    }
+
+
+def fallback(text: str) -> RunSpec:
+    """The nearest thing to a spec that cannot be parsed: its function if that one is good, with presets."""
+    f = dict(pairs(text)).get("f", DEFAULT_FUNCTION)
+    try:
+        return parse(f"f={f}")
+    except SpecError:
+        return parse("")
+
+
+def show_formula(f: str) -> list:
+    """Formula and lesson while the function's parameters or its text change; the last good ones on an error."""
+    try:
+        return controls.formula(resolve(f))
+    except FunctionError:
+        from dash.exceptions import PreventUpdate
+
+        raise PreventUpdate from None
