@@ -11,6 +11,7 @@ grow beyond its limit, and the limits below keep differentiating and compiling w
 """
 
 import math
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ MAX_DEPTH = 20  # parentheses, functions and signs inside each other
 MAX_EXPONENT = 16
 MAX_DEGREE = 64  # product of the exponents of powers inside each other
 MIN_NUMBER, MAX_NUMBER = 1e-12, 1e12
+MAX_COEFFICIENT = 1e100  # SymPy multiplies out the numbers of (1e12 x)^16
 
 _TOKEN = re.compile(
     r"(?P<space>[ \t]+)"
@@ -55,6 +57,7 @@ _FUNCTIONS: dict[str, tuple[Callable, Callable[[float], float], str]] = {
     "abs": (Absolute, abs, r"\left\lvert %s\right\rvert"),
 }
 _CONSTANTS = {"pi": (math.pi, r"\pi"), "e": (math.e, "e")}
+_BINARY = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 _VARIABLES = {"x": X, "y": Y}
 _NAMES = f"x, y, pi, e and the functions {', '.join(_FUNCTIONS)}"
 
@@ -148,18 +151,21 @@ class _Parser:
             self.fail(f"the expression has more than {MAX_NODES} numbers, names and operations", token)
         numbers = [operand.number for operand in operands if operand.number is not None]
         degree = max((degree, *(operand.degree for operand in operands)))
-        try:
-            if len(numbers) == len(operands):
+        undefined = f"'{token.text}' has no real, finite value here"
+        if len(numbers) == len(operands):
+            try:
                 value = numeric(*numbers)
-            else:
-                expr = symbolic(*(operand.symbolic for operand in operands))
-                if expr.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
-                    raise ValueError
-                if not expr.is_number:
-                    return _Part(expr, None, latex, level, degree)
-                value = float(expr)  # such as x - x
-        except (ValueError, ZeroDivisionError, OverflowError):
-            self.fail(f"'{token.text}' has no real, finite value here", token)
+            except (ValueError, ZeroDivisionError, OverflowError):
+                self.fail(undefined, token)
+        else:
+            expr = symbolic(*(operand.symbolic for operand in operands))
+            if expr.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
+                self.fail(undefined, token)
+            if any(abs(number) > MAX_COEFFICIENT for number in expr.atoms(sp.Number)):
+                self.fail(f"a coefficient multiplies to more than {MAX_COEFFICIENT:g}", token)
+            if not expr.is_number:
+                return _Part(expr, None, latex, level, degree)
+            value = float(expr)  # such as x - x
         if not abs(value) <= MAX_NUMBER:
             self.fail(f"a constant comes to {value:.3g}; numbers may go up to {MAX_NUMBER:g}", token)
         return _Part(sp.Integer(int(value)) if value.is_integer() else sp.Float(value), value, latex, level, degree)
@@ -185,10 +191,7 @@ class _Parser:
             right = self.product()
             body = right.within(_PRODUCT) if token.text == "-" or right.latex.startswith("-") else right.latex
             latex = f"{left.latex} {token.text} {body}"
-            if token.text == "+":
-                left = self.part(token, lambda a, b: a + b, lambda a, b: a + b, (left, right), latex, _SUM)
-            else:
-                left = self.part(token, lambda a, b: a - b, lambda a, b: a - b, (left, right), latex, _SUM)
+            left = self.part(token, _BINARY[token.text], _BINARY[token.text], (left, right), latex, _SUM)
         return left
 
     def product(self) -> _Part:
@@ -207,24 +210,22 @@ class _Parser:
                 return left
             if token.text == "/":
                 latex = rf"\frac{{{left.latex}}}{{{right.latex}}}"
-                left = self.part(token, lambda a, b: a / b, lambda a, b: a / b, (left, right), latex, _PRODUCT)
             else:
                 factor = right.within(_PRODUCT)
                 times = r" \cdot " if factor[0].isdigit() or factor.startswith((r"\frac", ".")) else r" "
                 latex = left.within(_PRODUCT) + times + factor
-                left = self.part(token, lambda a, b: a * b, lambda a, b: a * b, (left, right), latex, _PRODUCT)
+            operation = _BINARY["/" if token.text == "/" else "*"]
+            left = self.part(token, operation, operation, (left, right), latex, _PRODUCT)
 
     def unary(self) -> _Part:
-        token = self.token
-        if token.text == "+":
-            self.take()
-            return self.nested(token, self.unary)
-        if token.text == "-":
-            self.take()
-            operand = self.nested(token, self.unary)
-            latex = f"-{operand.within(_PRODUCT)}"
-            return self.part(token, lambda a: -a, lambda a: -a, (operand,), latex, _SUM)
-        return self.power()
+        return self.signed(self.unary) if self.token.text in ("+", "-") else self.power()
+
+    def signed(self, rest: Callable[[], _Part]) -> _Part:
+        sign = self.take()
+        operand = self.nested(sign, rest)
+        if sign.text == "+":
+            return operand
+        return self.part(sign, lambda a: -a, lambda a: -a, (operand,), f"-{operand.within(_PRODUCT)}", _SUM)
 
     def power(self) -> _Part:
         base = self.atom()
@@ -260,14 +261,7 @@ class _Parser:
         return self.part(token, raised, lambda a: math.pow(a, p), (base,), latex, _POWER, degree)
 
     def exponent(self) -> _Part:
-        return self.unary_atom() if self.token.text in ("+", "-") else self.atom()
-
-    def unary_atom(self) -> _Part:
-        token = self.take()
-        operand = self.nested(token, self.exponent)
-        if token.text == "+":
-            return operand
-        return self.part(token, lambda a: -a, lambda a: -a, (operand,), f"-{operand.within(_PRODUCT)}", _SUM)
+        return self.signed(self.exponent) if self.token.text in ("+", "-") else self.atom()
 
     def atom(self) -> _Part:
         token = self.token
@@ -310,21 +304,24 @@ class _Parser:
         self.take()
 
 
+def _check_length(length: int, position: int) -> None:
+    if length > MAX_LENGTH:
+        raise FunctionError("f", f"f has {length} characters, but may have {MAX_LENGTH} at most", position)
+
+
 def build(text: str) -> TestFunction:
     """The function x, y ↦ `text` on [-3, 3]². Its minima are not known.
 
     Raises FunctionError with field "f" and the offset of the fault in `text`; for a constant, or an expression that is
     finite nowhere on the domain, the offset is 0.
     """
-    if len(text) > MAX_LENGTH:
-        raise FunctionError(
-            "f", f"f has {len(text)} characters, but may have {MAX_LENGTH} at most", position=MAX_LENGTH
-        )
+    _check_length(len(text), MAX_LENGTH)
     parser = _Parser(text)
     part = parser.whole()
     canonical = "".join(parser.canonical)
+    _check_length(len(canonical), len(text))  # longer than the text where signs of multiplication were left out
     if part.number is not None:
-        raise FunctionError("f", f"f is the constant {part.number:g}: it must depend on x or y", position=0)
+        raise FunctionError("f", f"f is the constant {part.number:g}: it must depend on x or y", 0)
     function = plane(
         key=KEY,
         name=f"f(x, y) = {canonical}",
@@ -348,6 +345,6 @@ def _start(function: TestFunction) -> Point:
     with np.errstate(all="ignore"):
         finite = np.isfinite(function.value(points)) & np.isfinite(function.gradient(points)).all(axis=-1)
     if not finite.any():
-        raise FunctionError("f", "f has no finite value and gradient anywhere for x and y from -3 to 3", position=0)
+        raise FunctionError("f", "f has no finite value and gradient anywhere for x and y from -3 to 3", 0)
     x, y = points[finite.argmax()]
     return float(x), float(y)

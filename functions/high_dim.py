@@ -137,7 +137,8 @@ def _block_quadratic(d: int, blocks: int, condition: float) -> TestFunction:
     h[-1] = condition  # also where the last block has a single coordinate
     latex = (
         rf"\tfrac{{1}}{{2}}\sum_{{b=1}}^{{{blocks}}}\sum_{{j\in b}} h_j\,\theta_j^2,\quad "
-        rf"h_j \in [s_b, {latex_number(spread)}\,s_b],\ s_b = {latex_number(condition / spread)}^{{(b-1)/{blocks - 1}}}"
+        rf"h_j \in [s_b, {latex_number(spread)}\,s_b],\ "
+        rf"s_b = \rho^{{(b-1)/{blocks - 1}}},\ \rho = {latex_number(condition / spread)}"
     )
     term = H * THETA**2 / 2
     return _everywhere(BLOCK_QUADRATIC, d, latex, term, 1.0, 0.0, over_coordinates(term, h))

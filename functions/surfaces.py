@@ -29,7 +29,8 @@ def _rotated_ellipse(angle: float, condition: float) -> TestFunction:
         lesson=ELLIPSE.lesson,
         expression=sp.Float(condition) / 2 * (c * X + s * Y) ** 2 + (c * Y - s * X) ** 2 / 2,
         latex=rf"\tfrac{{1}}{{2}}\left({latex_number(condition)}\,u^2 + v^2\right),\quad "
-        rf"u + iv = e^{{-i\,{latex_number(angle)}^\circ}}(x + iy)",
+        r"u = x\cos\varphi + y\sin\varphi,\ v = y\cos\varphi - x\sin\varphi,\ "
+        rf"\varphi = {latex_number(angle)}^\circ",
         domain=_square(2),
         start=(1.6, 0.4),
         minima=((0.0, 0.0),),
@@ -164,7 +165,7 @@ SURFACES: tuple[Family, ...] = (
         + (sp.Rational(21, 8) - X + X * Y**3) ** 2,
         latex=r"(1.5-x+xy)^2 + (2.25-x+xy^2)^2 + (2.625-x+xy^3)^2",
         domain=_square(4.5),
-        start=(1.0, 1.8),
+        start=(3.5, -2.0),
         minima=((3.0, 0.5),),
     ),
     _surface(

@@ -66,7 +66,7 @@ def step(space: Any, t: int) -> None:
     v += (1.0 - hp.beta2) * gradient * gradient
     # torch's order of operations: ε is added after the root has been corrected.
     root = v**0.5 / (1.0 - hp.beta2 ** (t + 1)) ** 0.5 + hp.eps
-    theta -= hp.lr / (1.0 - hp.beta1 ** (t + 1)) * m / root
+    theta -= hp.lr / (1.0 - hp.beta1 ** (t + 1)) * (m / root)
 
 
 METHOD = Method(

@@ -24,7 +24,9 @@ def second_difference(xp: Any, centre: Any, plus: Any, minus: Any, out: Any) -> 
     Written as the difference of two differences: each is exact in floating point when its losses are within a factor
     of two (Sterbenz), so that no digit is lost beyond those that the losses themselves had lost.
     """
-    return xp.subtract(plus - centre, centre - minus, out)
+    difference = xp.subtract(plus, centre, out)
+    difference -= centre - minus
+    return difference
 
 
 def _as_it_is(xp: Any, c: Any) -> None:
@@ -32,7 +34,7 @@ def _as_it_is(xp: Any, c: Any) -> None:
 
 
 def _modulus(xp: Any, c: Any) -> None:
-    xp.absolute(c, out=c)
+    xp.absolute(c, c)
 
 
 def _leave_one_out(xp: Any, c: Any) -> None:
@@ -44,10 +46,8 @@ def _leave_one_out(xp: Any, c: Any) -> None:
 
 def _smooth_modulus(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
     """P ← (1 − α) P + α |S|, s = α S / P."""
-    s = abs(s)
-    s += k.keep
-    P = state["P"]
-    P *= s
+    xp.absolute(s, s)
+    _smooth(xp, state, k, s)
 
 
 def _smooth(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:

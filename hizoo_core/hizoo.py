@@ -130,7 +130,7 @@ def update(space: Any, losses: Any, t: int) -> None:
         estimator.apply(xp, state, k, s)
         P = state["P"]
         xp.hold(P, k.floor, k.ceiling)
-        block.sd = sd = xp.inverse_root(P)
+        block.sd = sd = xp.inverse_root(P, block.sd)
         if t >= k.warmup:
             # The new P scales the step; the probes were drawn with the old one.
             slopes *= sd

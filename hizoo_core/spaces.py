@@ -47,8 +47,9 @@ class NumpyArithmetic:
         np.minimum(np.maximum(x, low), high, out=x)
 
     @staticmethod
-    def inverse_root(x: np.ndarray) -> np.ndarray:
-        return np.reciprocal(np.sqrt(x))  # x ** -0.5 is far slower
+    def inverse_root(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        root = np.sqrt(x, out)
+        return np.reciprocal(root, root)  # x ** -0.5 is far slower
 
 
 class BatchedPoints:
@@ -57,8 +58,8 @@ class BatchedPoints:
     Inside, arrays are stored and indexed with the runs last: (d, B), (n, d, B), numbers (n, B). So inner loops are
     long, and the objective is given views of which x[..., j] is contiguous. What a step needs that does not depend on θ
     is made for many steps at once. With n = 1 the axis of the directions is left out. All of this is for the sake of
-    numpy's cost per call, which is what a step of a few runs consists of: broadcasting, a Python float as operand, and
-    a strided result each double it.
+    numpy's cost per call, which is what a step of a few runs consists of: broadcasting, a Python float as operand, a
+    strided result and a new array each add to it.
     """
 
     xp = NumpyArithmetic
@@ -97,6 +98,10 @@ class BatchedPoints:
         self._multipliers = self.numbers[..., None, :]
         self.numbers = tuple(self.numbers)
         self._offsets = self._vectors = np.empty(0)
+        self._scaled = np.empty((d, width) if n == 1 else (n, d, width))
+        self._products = np.empty((1 + centre, *self._scaled.shape))
+        self._totals = self._products if n == 1 else np.empty((1 + centre, d, width))
+        self._blocks = ((self.block, *self._totals),)
 
     def through(self, first: int, end: int) -> Iterator[int]:
         """Yield the steps first .. end − 1 (within one chunk), each with its directions in place."""
@@ -124,7 +129,7 @@ class BatchedPoints:
     def probe(self) -> tuple[Any, ...]:
         """The losses at θ (where the method wants it), at the θ + Σ^{1/2} μ u_i, and at the θ − Σ^{1/2} μ u_i."""
         block, n, centre = self.block, self.n, self._centre
-        offsets = self._offsets * block.sd if centre else self._offsets
+        offsets = np.multiply(self._offsets, block.sd, self._scaled) if centre else self._offsets
         np.add(block.theta, offsets, self._plus)
         np.subtract(block.theta, offsets, self._minus)
         self._by_probe[...] = self._points
@@ -136,10 +141,10 @@ class BatchedPoints:
 
     def sums(self, *numbers: np.ndarray) -> tuple[tuple[Any, ...]]:
         """The block, with each row of `numbers` summed over the directions with its own vectors: (d, B) each."""
-        sums = self._multipliers * self._vectors
+        np.multiply(self._multipliers, self._vectors, self._products)
         if self.n > 1:
-            sums = np.add.reduce(sums, axis=1)
-        return ((self.block, *sums),)
+            np.add.reduce(self._products, axis=1, out=self._totals)
+        return self._blocks
 
     def gradient(self) -> np.ndarray:
         return self._objective.gradient(self.block.theta.T).T
@@ -174,7 +179,7 @@ class TorchArithmetic:
         x.clamp_(low, high)
 
     @staticmethod
-    def inverse_root(x: torch.Tensor) -> torch.Tensor:
+    def inverse_root(x: torch.Tensor, out: None = None) -> torch.Tensor:
         return x.rsqrt()
 
 

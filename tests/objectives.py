@@ -28,9 +28,7 @@ class Ripples:
 
     def gradient(self, x):
         x, y = x[..., 0], x[..., 1]
-        return np.stack(
-            [np.cos(x) * np.exp(np.sin(x)) + 4 * x**3, 2 * y * np.cos(y) - y * y * np.sin(y)], axis=-1
-        )
+        return np.stack([np.cos(x) * np.exp(np.sin(x)) + 4 * x**3, 2 * y * np.cos(y) - y * y * np.sin(y)], axis=-1)
 
     def hessian_diagonal(self, x):
         x, y = x[..., 0], x[..., 1]

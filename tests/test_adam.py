@@ -11,17 +11,15 @@ Adam = METHODS["adam"].hyperparameters
 NewtonDiag = METHODS["newton_diag"].hyperparameters
 
 
-@pytest.mark.parametrize("hp", [Adam(), Adam(lr=0.3, beta1=0.5, beta2=0.9, eps=1e-3), Adam(beta1=0.0)])
+@pytest.mark.parametrize("hp", [Adam(), Adam(lr=0.01, beta1=0.5, beta2=0.9, eps=1e-3), Adam(beta1=0.0)])
 def test_adam_is_torchs(hp):
-    theta = torch.tensor([0.8, -1.3], dtype=torch.float64, requires_grad=True)
+    theta = torch.tensor([0.8, -1.3], dtype=torch.float64)
     opt = torch.optim.Adam([theta], lr=hp.lr, betas=(hp.beta1, hp.beta2), eps=hp.eps)
     trace = optimize(Ripples(), "adam", hp, (0.8, -1.3), steps=400)
     for t in range(400):
-        opt.zero_grad()
-        x, y = theta
-        (torch.exp(torch.sin(x)) + x**4 + y * y * torch.cos(y)).backward()
+        theta.grad = torch.from_numpy(Ripples().gradient(theta.numpy()))
         opt.step()
-        np.testing.assert_allclose(trace.theta[t + 1, 0], theta.detach().numpy(), rtol=0, atol=1e-10)
+        np.testing.assert_allclose(trace.theta[t + 1, 0], theta.numpy(), rtol=0, atol=1e-10)
     assert trace.forwards[-1] == 1200
 
 

@@ -12,7 +12,8 @@ import pytest
 from viz_app import run
 from viz_app.tables import FORMATS, format_of
 
-SPEC = "f=stiff_quadratic&x0=1,1&steps=20&runs=3&opt=hizoo:n=2,warmup=3&opt=adam&opt=newton_diag&opt=hizoo"
+HIZOO = "opt=hizoo:lr=0.1,alpha=0.1,mu=1e-3,n=2,estimator=paper"
+SPEC = f"f=stiff_quadratic&x0=1,1&steps=20&runs=3&{HIZOO},warmup=3&opt=adam:lr=0.05&opt=newton_diag&{HIZOO},warmup=0"
 
 
 def rows(table: pa.Table, label: str, run: int | None = None) -> dict[str, np.ndarray]:

@@ -81,7 +81,7 @@ class Playground:
     def __init__(self, page: Page, url: str):
         self.page, self.url = page, url
         self.problems: list[str] = []
-        page.on("pageerror", lambda error: self.problems.append(f"page error: {error}"))
+        page.on("pageerror", lambda error: self.problems.append(f"page error: {error.stack}"))
         page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
         page.add_init_script(
             "window.drawn = []; document.addEventListener('lab:drawn', (e) => window.drawn.push(e.detail));"

@@ -8,6 +8,7 @@ from typing import Any
 
 import dash_mantine_components as dmc
 from dash import ALL, MATCH, ClientsideFunction, Input, Output, callback, clientside_callback, ctx, dcc, html
+from dash.exceptions import PreventUpdate
 
 from functions import FunctionError, resolve
 from viz_app import controls, ids
@@ -148,11 +149,12 @@ def open_spec(search: str | None, go: dict[str, str] | None) -> dict[str, Any]:
     except SpecError as error:
         spec, errors = fallback(text), error.errors
     function = resolve(spec.f)
-    preset = parse(f"f={dict(pairs(spec.query()))['f']}") if not spec.f.startswith("expr:") else spec
+    family = spec.f.partition(":")[0]
+    preset = spec if family == "expr" else parse(f"f={family}")
     return {
         "panel": controls.panel(spec, function),
         "page": {
-            "family": spec.f.partition(":")[0],
+            "family": family,
             "text": spec.f.partition(":")[2],
             "parameters": controls.function_parameters(spec.f),
             "dim": function.dim,
@@ -162,7 +164,12 @@ def open_spec(search: str | None, go: dict[str, str] | None) -> dict[str, Any]:
             "seed": spec.seed,
             "slots": controls.slots(spec),
             "ranges": controls.ranges(spec),
-            "preset": {"steps": preset.steps, "runs": preset.runs, "x0": controls.start_text(preset.x0)},
+            "preset": {
+                "steps": preset.steps,
+                "runs": preset.runs,
+                "x0": controls.start_text(preset.x0),
+                "parameters": controls.function_parameters(family),
+            },
             "minima": function.minima,
             "localMinima": function.local_minima,
             "domain": function.domain[:2],
@@ -185,6 +192,4 @@ def show_formula(f: str) -> list:
     try:
         return controls.formula(resolve(f))
     except FunctionError:
-        from dash.exceptions import PreventUpdate
-
         raise PreventUpdate from None

@@ -53,6 +53,6 @@ export class SpecError extends Error {
 export async function fetchBytes(url, signal) {
   const response = await fetch(url, { signal });
   if (response.status === 422) throw new SpecError((await response.json()).errors);
-  if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`);
+  if (!response.ok) throw Object.assign(new Error(response.statusText), { status: response.status });
   return response.arrayBuffer();
 }

@@ -42,6 +42,8 @@ export async function open([page]) {
   placeStart();
   changed();
   for (const slot of state.slots) for (const key of Object.keys(slot.values)) mark(slot.slot, key);
+  for (const key of Object.keys(state.parameters)) mark("function", key);
+  for (const key of ["steps", "runs"]) mark("run", key);
   if (first && !matchMedia("(prefers-reduced-motion: reduce)").matches && !location.hash.includes("still")) parts.player.part = 0;
   parts.autoplay = parts.player.part === 0;
 }
@@ -118,9 +120,9 @@ function read(slot, name) {
 }
 
 function presetOf(slot, name) {
-  if (slot === "function") return state.ranges.function[name]?.default ?? state.parameters[name];
+  if (slot === "function") return state.preset.parameters[name];
   if (slot === "run") return state.preset[name];
-  return slotOf(slot).preset[name];
+  return slotOf(slot)?.preset[name];
 }
 
 /** Take a new value, let the control's other half follow, and compute. */
@@ -133,19 +135,22 @@ function change(slot, name, value, from) {
   else if (slot === "view") state.view[name] = value.replace(/\s+/g, "");
   else slotOf(slot).values[name] = value;
   const range = state.ranges[slotOf(slot)?.method ?? slot]?.[name];
-  if (from !== "field") setProps({ role: "field", slot, name }, { value: shown(value) });
+  const isChoice = rowOf(slot, name)?.classList.contains("choice");
+  if (isChoice && from !== "choice") setProps({ role: "choice", slot, name }, { value });
+  if (!isChoice && from !== "field") setProps({ role: "field", slot, name }, { value: shown(value) });
   if (from !== "slider" && range && typeof value === "number") setProps({ role: "slider", slot, name }, { value: toSlider(value, range) });
-  if (!from && typeof value === "string") setProps({ role: "choice", slot, name }, { value });
   if (slot === "function") setProps("f", { data: functionSpec(state) });
   mark(slot, name);
   if (name === "x0") placeStart();
   changed();
 }
 
+const rowOf = (slot, name) => document.querySelector(`[data-field="${slot}.${name}"]`);
+
 /** Show the reset button where a value differs from its preset. */
 function mark(slot, name) {
-  const row = document.querySelector(`[data-field="${slot}.${name}"]`);
-  row?.classList.toggle("changed", shown(read(slot, name)) !== shown(presetOf(slot, name)));
+  const preset = presetOf(slot, name);
+  rowOf(slot, name)?.classList.toggle("changed", preset !== undefined && shown(read(slot, name)) !== shown(preset));
 }
 
 function go(query) {
@@ -156,10 +161,10 @@ function go(query) {
 /** The state has changed: ask for its trace, and for the landscape if that changed too. */
 function changed() {
   const query = toQuery(state);
-  const view = new URLSearchParams();
-  if (state.dim > 2) view.set("coords", state.view.coords);
-  if (state.view.target) view.set("target", state.view.target);
-  traces.request([query, view.toString()].filter(Boolean).join("&"));
+  const view = [];
+  if (state.dim > 2) view.push(`coords=${state.view.coords}`);
+  if (state.view.target) view.push(`target=${state.view.target}`);
+  traces.request([query, ...view].join("&"));
   clearTimeout(changed.timer);
   changed.timer = setTimeout(() => history.replaceState(history.state, "", `/?${query}${location.hash}`), 300);
   requestLandscape();
@@ -210,7 +215,8 @@ const landscapes = new Latest(
 
 function failed(error, query) {
   if (error instanceof SpecError) return showErrors(error.errors);
-  message("The server does not answer. Trying again every two seconds; the picture is the last good one.", true);
+  const what = error.status ? `The server answered ${error.status}` : "The server does not answer";
+  message(`${what}. Trying again every two seconds; the picture is the last good one.`, true);
   setTimeout(() => (query.includes("steps=") ? changed() : requestLandscape()), 2000);
 }
 
@@ -222,7 +228,7 @@ function showErrors(errors) {
   message("");
   const elsewhere = [];
   for (const error of errors) {
-    const row = document.querySelector(`[data-field="${CSS.escape(controlOf(error.field)).replace(/\\\./g, ".").replace(/\\#/g, "#")}"]`);
+    const row = rowOf(...controlOf(error.field));
     if (!row) {
       elsewhere.push(`${error.field}: ${error.message}`);
       continue;
@@ -243,19 +249,19 @@ function showErrors(errors) {
   if (elsewhere.length) message(elsewhere.join("\n"), true);
 }
 
-/** The control that an error's field belongs to. */
+/** Card and name of the control that an error's field belongs to. */
 function controlOf(path) {
-  if (path === "f") return "function.expr";
-  if (path.startsWith("f.")) return `function.${path.slice(2)}`;
-  if (path === "coords" || path === "target") return `view.${path}`;
-  if (!path.startsWith("opt.")) return `run.${path}`;
+  if (path === "f") return ["function", "expr"];
+  if (path.startsWith("f.")) return ["function", path.slice(2)];
+  if (path === "coords" || path === "target") return ["view", path];
+  if (!path.startsWith("opt.")) return ["run", path];
   const [, label, name] = path.split(".");
   const seen = {};
   const found = running(state).find(({ method }) => {
     seen[method] = (seen[method] ?? 0) + 1;
     return label === (seen[method] === 1 ? method : `${method}#${seen[method]}`);
   });
-  return `${found?.slot}.${name}`;
+  return [found?.slot, name];
 }
 
 function message(text, stays = false) {
@@ -295,7 +301,7 @@ function takeTrace(answer, query) {
     if (label) label.textContent = `${trace.tracks[index].passes_per_step} passes a step`;
   }
   redraw(false);
-  document.dispatchEvent(new CustomEvent("lab:drawn", { detail: { query, at: performance.now() } }));
+  if (query) document.dispatchEvent(new CustomEvent("lab:drawn", { detail: { query } }));
   if (parts.autoplay && grid) {
     parts.autoplay = false;
     parts.player.play();

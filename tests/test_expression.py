@@ -1,0 +1,408 @@
+"""The user's own f(x, y): what it may say, what it then computes, and what it must never do."""
+
+import ast
+import inspect
+import math
+import random
+
+import numpy as np
+import pytest
+
+from functions import FunctionError, TestFunction, expression, resolve
+
+POINTS = np.random.default_rng(0).uniform(0.3, 1.7, (40, 2))
+PYTHON = {
+    name: getattr(np, name) for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "sqrt", "abs")
+}
+PYTHON |= {"atan": np.arctan, "pi": math.pi, "e": math.e, "__builtins__": {}}
+
+
+def build(text: str) -> TestFunction:
+    return resolve("expr:" + text)
+
+
+def refused(text: str) -> FunctionError:
+    with pytest.raises(FunctionError) as caught:
+        build(text)
+    error = caught.value
+    assert error.field == "f"
+    assert error.position is not None
+    assert 0 <= error.position <= len(text)
+    assert error.message.isprintable()
+    assert len(error.message) < 300
+    return error
+
+
+def attempt(text: str) -> TestFunction | FunctionError:
+    try:
+        return expression.build(text)
+    except FunctionError as error:
+        return error
+
+
+def python_value(text: str) -> np.ndarray:
+    x, y = POINTS.T
+    return eval(text, PYTHON, {"x": x, "y": y}) + 0 * x
+
+
+@pytest.mark.parametrize(
+    ("text", "python"),
+    [
+        ("100*(y-x^2)^2+(1-x)^2", "100*(y-x**2)**2+(1-x)**2"),
+        ("x - y - 1", "x-y-1"),
+        ("x / y / 2", "x/y/2"),
+        ("x / y * 2", "x/y*2"),
+        ("-x^2", "-(x**2)"),
+        ("2 - -x", "2+x"),
+        ("x * -y", "-x*y"),
+        ("x^-2", "1/x**2"),
+        ("x^-1.5", "x**-1.5"),
+        ("x^(1/2) + y^0.5", "sqrt(x)+sqrt(y)"),
+        ("x**3", "x**3"),
+        ("x^16 + (y^4)^4", "x**16+y**16"),
+        ("x^(2^3)", "x**8"),
+        ("2x + 3(y + 1)(x - 2)y", "2*x+3*(y+1)*(x-2)*y"),
+        ("2sin(pi*x)cos(y)", "2*sin(pi*x)*cos(y)"),
+        ("1/2x", "0.5*x"),
+        ("2e^x + 2e3x + 2exp(y)", "2*exp(x)+2000*x+2*exp(y)"),
+        (".5x + 2.y + 1e-3", "0.5*x+2*y+0.001"),
+        ("sinh(x)/cosh(y) + tanh(x*y) - atan(x) + tan(y/2)", "sinh(x)/cosh(y)+tanh(x*y)-atan(x)+tan(y/2)"),
+        ("log(x) + sqrt(y) + abs(x - y) + exp(-x)", "log(x)+sqrt(y)+abs(x-y)+exp(-x)"),
+        ("x", "x"),
+        ("y + x - x", "y"),
+        ("\tx +  y ", "x+y"),
+        ("exp(log(2)*x)", "2**x"),
+    ],
+)
+def test_it_computes_what_is_written(text, python):
+    function = build(text)
+    found = function.value(POINTS)
+    np.testing.assert_allclose(found, python_value(python), rtol=1e-12)
+    assert not np.shares_memory(found, POINTS)
+    h = 1e-6
+    for j, step in enumerate(h * np.eye(2)):
+        slope = (function.value(POINTS + step) - function.value(POINTS - step)) / (2 * h)
+        np.testing.assert_allclose(function.gradient(POINTS)[:, j], slope, rtol=1e-5, atol=1e-5)
+        curvature = (function.gradient(POINTS + step) - function.gradient(POINTS - step)) / (2 * h)
+        smooth = function.hessian(POINTS)[..., j]
+        np.testing.assert_allclose(smooth, curvature, rtol=1e-5, atol=1e-5)
+
+
+def test_random_expressions_agree_with_python():
+    source = random.Random(1)
+
+    def grow(depth: int) -> str:
+        if depth == 0:
+            return source.choice(["x", "y", "pi", "2", "0.75", "3.5"])
+        kind = source.randrange(4)
+        if kind == 0:
+            name = source.choice(["sin", "cos", "atan", "tanh", "abs", "exp"])
+            return f"{name}({grow(depth - 1)})"
+        if kind == 1:
+            return f"({grow(depth - 1)})^{source.choice([2, 3])}"
+        left, right = grow(depth - 1), grow(source.randrange(depth))
+        return f"({left}) {source.choice('+-*/')} ({right})" if kind == 2 else f"-({left})*({right})"
+
+    compared = 0
+    for _ in range(40):
+        text = grow(4)
+        with np.errstate(all="ignore"):
+            truth = python_value(text.replace("^", "**"))
+        if np.ptp(truth) > 1e-9 and np.abs(truth).max() < 1e9:
+            np.testing.assert_allclose(build(text).value(POINTS), truth, rtol=1e-9, atol=1e-11)
+            compared += 1
+    assert compared > 15
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("100 * (y - x**2)**2 + (1 - x)^2", "100*(y-x^2)^2+(1-x)^2"),
+        ("2x(y+1)", "2*x*(y+1)"),
+        ("2e^x", "2*e^x"),
+        (" +x - -y", "+x--y"),
+    ],
+)
+def test_the_spec_is_canonical(text, canonical):
+    function = build(text)
+    assert function.spec == f"expr:{canonical}"
+    again = resolve(function.spec)
+    assert again.spec == function.spec
+    assert again.expression == function.expression
+    assert again.latex == function.latex
+    assert not set(function.spec) & set("&=#?%;, \t\"'<>")
+
+
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("100*(y-x^2)^2+(1-x)^2", r"100 \left(y - x^{2}\right)^{2} + \left(1 - x\right)^{2}"),
+        ("sin(x)^2/2", r"\frac{\sin^{2}\left(x\right)}{2}"),
+        ("2*3*x", r"2 \cdot 3 x"),
+        ("2*(1/3)*x", r"2 \cdot \frac{1}{3} x"),
+        ("(x/y)^2", r"\left(\frac{x}{y}\right)^{2}"),
+        ("sqrt(x)^3", r"\left(\sqrt{x}\right)^{3}"),
+        ("x^(1/2)+x^-2", r"x^{1/2} + x^{-2}"),
+        ("x-(y-1)", r"x - \left(y - 1\right)"),
+        ("x+(y-1)", r"x + y - 1"),
+        ("x+(-y)", r"x + \left(-y\right)"),
+        ("-(x+y)", r"-\left(x + y\right)"),
+        ("e^(x*y)-exp(-x)", r"e^{x y} - e^{-x}"),
+        ("1e5*abs(x)", r"10^{5} \left\lvert x\right\rvert"),
+        ("(-2)^2*x", r"\left(-2\right)^{2} x"),
+        ("log(x)+pi*y", r"\ln\left(x\right) + \pi y"),
+    ],
+)
+def test_latex_keeps_what_was_written(text, latex):
+    assert build(text).latex == latex
+
+
+def test_the_record():
+    function = build("x^2+y^2")
+    assert (function.key, function.dim, function.minima, function.minimum) == ("expr", 2, (), None)
+    assert function.domain == ((-3, 3), (-3, 3))
+    assert function.start == (-1.5, 1.8)
+
+
+@pytest.mark.parametrize("text", ["log(x)+y^2", "sqrt(x-1)*y", "x+y^0.5", "sqrt(-x-2.5)+y", "1/(x+1.5)"])
+def test_the_start_is_where_the_function_is_finite(text):
+    function = build(text)
+    start = np.array(function.start)
+    assert np.isfinite(function.value(start))
+    assert np.isfinite(function.gradient(start)).all()
+
+
+def test_a_users_cone_has_no_nan_at_its_tip():
+    cone = build("sqrt(x^2+y^2)")
+    origin = np.zeros(2)
+    assert cone.value(origin) == 0
+    assert not cone.gradient(origin).any()
+    assert not cone.hessian(origin).any()
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "part"),
+    [
+        ("", 0, "expression ends"),
+        ("   ", 3, "expression ends"),
+        ("x+", 2, "expression ends"),
+        ("x+*y", 2, "'*'"),
+        ("(x", 2, "')' for the '(' at position 1"),
+        ("x)", 1, "')'"),
+        ("()", 1, "')'"),
+        ("x y", 2, "operator"),
+        ("(x)2", 3, "'2'"),
+        ("1.2.3x", 3, "'.3'"),
+        ("100*(y-x^2)^2 (1-x)^2", 14, "operator"),  # a "+" that a URL turned into a space
+        ("xy", 0, "'xy'"),
+        ("y+foo(x)", 2, "'foo'"),
+        ("X", 0, "'X'"),
+        ("sin x", 4, "'(' after sin"),
+        ("sin + x", 4, "'(' after sin"),
+        ("sin()", 4, "')'"),
+        ("x^y", 2, "must be a number"),
+        ("2^x", 2, "exp(x*log(2))"),
+        ("x^17", 2, "17"),
+        ("x^-16.5", 2, "-16.5"),
+        ("x^0.3", 2, "whole or half"),
+        ("x^2^3", 3, "parentheses"),
+        ("x + 9^9^9", 7, "parentheses"),
+        ("((x^16)^4)^2", 10, "128"),
+        ("1e13*x", 0, "1e+12"),
+        ("x + 1e-13", 4, "1e-12"),
+        ("x*(9^16)", 4, "1e+12"),
+        ("x+exp(99)", 2, "1e+12"),
+        ("x+exp(999)", 2, "no real, finite value"),
+        ("((1e12x)^16)^4", 8, "1e+100"),
+        ("(1e12x)^8(1e12y)^8", 9, "1e+100"),
+        ("x/(y-y)", 1, "no real, finite value"),
+        ("x+1/0", 3, "no real, finite value"),
+        ("x*log(-1)", 2, "no real, finite value"),
+        ("x*sqrt(-1)", 2, "no real, finite value"),
+        ("x*(-8)^0.5", 6, "no real, finite value"),
+        ("3", 0, "constant 3"),
+        ("x-x", 0, "constant 0"),
+        ("0*x", 0, "constant 0"),
+        ("x^0", 0, "constant 1"),
+        ("pi(2)", 0, "constant 6.28"),
+        ("sqrt(-1-x^2)", 0, "no finite value"),
+        ("log(-exp(x))", 0, "no finite value"),
+        ("exp(800*(x^2+1))", 0, "no finite value"),
+    ],
+)
+def test_an_error_points_at_its_place(text, position, part):
+    error = refused(text)
+    assert error.position == position
+    assert part in error.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x.__class__",
+        "().__class__.__bases__[0].__subclasses__()",
+        "__import__('os').system('true')",
+        "__builtins__",
+        "__",
+        "x._y",
+        "lambda x: x",
+        "lambda",
+        "(x for x in y)",
+        "[x for x in (1,2)]",
+        "x if y else 1",
+        "x or y",
+        "'x'",
+        '"x"',
+        'f"{x}"',
+        "x,y",
+        "x;y",
+        "x=1",
+        "x:=1",
+        "x==y",
+        "x<y",
+        "x@y",
+        "x//y",
+        "x%y",
+        "~x",
+        "x!",
+        "x#y",
+        "x\\y",
+        "x\ny",
+        "x\x00",
+        "\x00",
+        "x\x1b[31m",
+        "1j*x",
+        "0x10*x",
+        "1_000*x",
+        "True+x",
+        "None",
+        "eval(x)",
+        "exec(x)",
+        "open(x)",
+        "Symbol(x)",
+        "S(x)",
+        "oo*x",
+        "nan+x",
+        "I*x",
+        "х+1",  # Cyrillic
+        "𝑥+1",  # mathematical italic, which Python itself would read as x
+        "ｘ+1",  # full width
+        "x²",
+        "x−1",  # minus sign
+        "x×y",
+        "x\u202ey",  # right-to-left override
+        "x\u00a0+ y",  # no-break space
+        "２*x",  # full-width digit
+        "٣*x",  # Arabic-Indic digit
+        "π*x",
+        "9^9^9^9^9",
+        "x**2**2**2",
+        "9^(9^9)",
+        "((9^9)^9)*x",
+        "x^(10^10)",
+        "x^(y-y+99)",
+    ],
+)
+def test_attacks_are_refused(text):
+    refused(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("(" * 10_000 + "x" + ")" * 10_000, "300"),
+        ("(" * 149 + "x" + ")" * 149, "20 levels"),
+        ("-" * 299 + "x", "20 levels"),
+        ("sin(" * 59 + "x" + ")" * 59, "20 levels"),
+        ("x^" + "-" * 200 + "2", "20 levels"),
+        ("x" + "+x" * 149, "80 numbers"),
+        ("x" + "*x" * 149, "80 numbers"),
+        ("x" * 1_000_000, "300"),
+        ("9" * 300, "1e+12"),
+        ("." + "0" * 298 + "1", "1e-12"),
+        ("a" * 300, "unknown"),
+        ("2" + "(x)" * 90, "80 numbers"),
+    ],
+)
+def test_size_is_limited(text, part):
+    assert part in refused(text[:1_000_000]).message
+
+
+def test_the_canonical_text_must_fit_too():
+    digits = "0." + "1" * 292
+    assert len(f"{digits}x(y)") < 300
+    assert len(build(f"{digits}x(y)").spec) <= 300 + len("expr:")
+    assert "301" in refused(f"{digits}1x(y)").message
+
+
+def worst(step: str, levels: int) -> str:
+    text = "x"
+    for level in range(levels):
+        text = step.format(text, "xy"[level % 2])
+    return text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        worst("sin({}*{})", 19),
+        worst("sqrt({}/y+{})", 13),
+        "*".join(f"sin({k}x)" for k in range(1, 16)),
+    ],
+)
+def test_the_nastiest_legal_expressions_come_through(text):
+    function = build(text)
+    near = POINTS[:5]
+    h = 1e-6
+    numeric = [(function.value(near + h * e) - function.value(near - h * e)) / (2 * h) for e in np.eye(2)]
+    np.testing.assert_allclose(function.gradient(near), np.transpose(numeric), rtol=1e-4, atol=1e-6)
+    assert np.isfinite(function.hessian(near)).all()
+
+
+def test_random_tokens_give_a_function_or_an_error():
+    source = random.Random(0)
+    tokens = [
+        *"xyxy12,._é()()+-*/^",
+        "0.5",
+        "0",
+        "1e3",
+        "pi",
+        "e",
+        "**",
+        "sin(",
+        "sqrt(",
+        "log(",
+        "abs(",
+        "^2",
+        "^-1",
+        "x2",
+    ]
+    accepted = 0
+    for _ in range(3000):
+        text = source.choice(["", " "]).join(source.choices(tokens, k=source.randrange(1, 9)))
+        result = attempt(text)
+        if isinstance(result, FunctionError):
+            assert result.field == "f"
+            assert result.position is not None
+            assert result.position <= len(text)
+            continue
+        accepted += 1
+        with np.errstate(all="ignore"):
+            assert result.value(POINTS).dtype == np.float64
+        assert resolve(result.spec).expression == result.expression
+    assert accepted > 50
+
+
+def test_random_bytes_give_an_error_or_a_function():
+    source = random.Random(2)
+    for _ in range(2000):
+        text = "".join(chr(source.choice([source.randrange(128), source.randrange(0x3000)])) for _ in range(8))
+        result = attempt(text)
+        assert isinstance(result, TestFunction) or result.message.isprintable()
+
+
+def test_no_text_reaches_an_evaluator():
+    tree = ast.parse(inspect.getsource(expression))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not names & {"eval", "exec", "compile_", "sympify", "parse_expr", "S", "Symbol", "symbols", "lambdify"}

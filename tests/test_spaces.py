@@ -1,0 +1,106 @@
+"""One algorithm, two spaces: numpy's batch and torch's parameters make the same steps with the same directions."""
+
+import numpy as np
+import pytest
+import torch
+from objectives import Quadratic, Ripples
+
+from hizoo_core import METHODS, HiZOO, MeZO, directions, optimize, torch_optim
+from hizoo_core.spaces import ModuleParameters, SeededDirections
+
+
+def numpys_directions(run, shapes, d):
+    """In place of SeededDirections: the directions that `optimize` gives one run, cut up for some chunks."""
+
+    class Directions:
+        def __init__(self, seed):
+            self.seed = seed
+
+        def open(self, step, i):
+            numbers = torch.from_numpy(directions(self.seed, step, i + 1, run + 1, d)[i, run].copy())
+            pieces = iter(numbers.split(shapes))
+            return lambda chunk: next(pieces)
+
+    return Directions
+
+
+def torch_value(objective, x):
+    if isinstance(objective, Quadratic):
+        return 0.5 * (torch.from_numpy(objective.h) * x * x).sum()
+    return torch.exp(torch.sin(x[0])) + x[0] ** 4 + x[1] * x[1] * torch.cos(x[1])
+
+
+CASES = {
+    "paper": ("hizoo", HiZOO, {"n": 1, "alpha": 0.1, "lr": 0.05, "estimator": "paper", "warmup": 5}),
+    "paper-4": ("hizoo", HiZOO, {"n": 4, "alpha": 0.1, "lr": 0.05, "estimator": "paper"}),
+    "released": ("hizoo", HiZOO, {"n": 3, "alpha": 0.05, "lr": 0.05, "estimator": "released", "floor": 0.3}),
+    "multiplicative": ("hizoo", HiZOO, {"n": 2, "alpha": 0.2, "lr": 0.01, "estimator": "multiplicative"}),
+    "multiplicative-5": (
+        "hizoo",
+        HiZOO,
+        {"n": 5, "alpha": 0.1, "lr": 0.05, "beta": 0.5, "estimator": "multiplicative"},
+    ),
+    "mezo": ("mezo", MeZO, {"n": 1, "lr": 0.01}),
+    "mezo-3": ("mezo", MeZO, {"n": 3, "lr": 0.01}),
+}
+
+
+@pytest.mark.parametrize(("key", "optimizer", "settings"), CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize(
+    ("objective", "shapes"),
+    [(Ripples(), [1, 1]), (Quadratic(50.0, 4.0, 1.0, 0.3, 8.0), [2, 3])],
+    ids=["ripples", "quadratic"],
+)
+def test_both_spaces_make_the_same_steps(key, optimizer, settings, objective, shapes, monkeypatch):
+    d, run, seed, mu = sum(shapes), 2, 11, 1e-2
+    start = np.linspace(0.7, -0.9, d)
+    trace = optimize(
+        objective, key, METHODS[key].hyperparameters(mu=mu, **settings), start, steps=80, runs=3, seed=seed
+    )
+    monkeypatch.setattr(torch_optim, "SeededDirections", numpys_directions(run, shapes, d))
+    parameters = [torch.nn.Parameter(part.clone()) for part in torch.from_numpy(start).split(shapes)]
+    opt = optimizer(parameters, mu=mu, seed=seed, **settings)
+    for t in range(80):
+        loss = opt.step(lambda: torch_value(objective, torch.cat(parameters)))
+        theta = torch.cat(parameters).detach().numpy()
+        np.testing.assert_allclose(theta, trace.theta[t + 1, run], rtol=1e-9, atol=1e-9)
+        if trace.h is not None:
+            assert float(loss) == pytest.approx(trace.loss[t, run], rel=1e-9)
+            P = torch.cat([opt.state[p]["P"] for p in parameters]).numpy()
+            np.testing.assert_allclose(P, trace.h[t + 1, run], rtol=1e-9)
+    assert np.abs(trace.theta[-1, run] - start).min() > 1e-3
+
+
+def space_of(tensors, n=2, mu=0.1, **state):
+    return ModuleParameters([(t, state, None) for t in tensors], n, mu, 0, SeededDirections(3), centre=False)
+
+
+def test_chunks_cover_every_number_once(monkeypatch):
+    monkeypatch.setattr(ModuleParameters, "CPU_CHUNK", 7)
+    tensors = [torch.zeros(3, 5), torch.zeros(()), torch.zeros(14), torch.zeros(0), torch.zeros(2, 2, 2)]
+    space = space_of(tensors)
+    seen = []
+
+    def closure():
+        seen.append(torch.cat([t.flatten() for t in tensors]).clone())
+        return 0.0
+
+    space.probe(closure)
+    space.restore()
+    for i in range(2):
+        u = torch.cat(list(space.direction(i)))
+        torch.testing.assert_close(seen[2 * i], 0.1 * u)
+        torch.testing.assert_close(seen[2 * i + 1], -0.1 * u)
+    torch.testing.assert_close(torch.cat([t.flatten() for t in tensors]), torch.zeros(38), atol=1e-7, rtol=0)
+
+
+def test_directions_in_torch_are_normal_and_differ():
+    source = SeededDirections(0)
+    chunk = torch.zeros(20_000)
+    draws = [source.open(step, i)(chunk) for step in range(3) for i in range(2)] + [
+        SeededDirections(1).open(0, 0)(chunk)
+    ]
+    matrix = np.corrcoef(torch.stack(draws).numpy())
+    assert np.abs(matrix - np.eye(7)).max() < 4 / np.sqrt(20_000)
+    assert torch.stack(draws).std() == pytest.approx(1, abs=0.01)
+    assert torch.equal(source.open(2, 1)(chunk), draws[5])
