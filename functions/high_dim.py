@@ -161,7 +161,7 @@ def _dimension(default: int) -> Parameter:
 def _condition(default: float) -> Parameter:
     return Parameter(
         "condition",
-        "condition number",
+        "κ condition",
         "κ",
         default,
         "Greatest curvature divided by the least.",

@@ -58,7 +58,7 @@ ELLIPSE = Family(
         ),
         Parameter(
             "condition",
-            "condition number",
+            "κ condition",
             "κ",
             100.0,
             "Greatest curvature divided by the least.",

@@ -25,7 +25,7 @@ METHODS: dict[str, Method] = {
 # a step's working set; runs beyond that are advanced in a group of their own.
 STEP_NUMBERS = 24_000
 # Numbers whose probes are prepared, and whose results are checked, at a time: a few milliseconds of work.
-PIECE_NUMBERS = 120_000
+PIECE_NUMBERS = 250_000
 # Numbers given to the objective in one of the calls made after the loop.
 OBSERVED_NUMBERS = 1_000_000
 NEVER = np.iinfo(np.int64).max
@@ -106,6 +106,7 @@ def _advance(
 ) -> None:
     """Make every step of every run, group after group of runs."""
     method, steps, d = recording.method, recording.last, recording.d
+    step = method.step
     step_numbers = d * method.forwards(hyperparameters)
     unit = noise.runs_per_stream(d)
     groups = _split(recording.runs, unit, max(1, STEP_NUMBERS // (step_numbers * unit)))
@@ -114,15 +115,9 @@ def _advance(
         width = runs.stop - runs.start
         space = BatchedPoints(method, hyperparameters, recording.objective, recording.origin, runs, seed)
         piece = min(space.chunk, max(1, PIECE_NUMBERS // (step_numbers * width)))
-        # Coordinate-major, like every array given to an objective: x[..., j] is contiguous.
-        thetas = np.empty((piece, d, width))
-        h = np.empty((piece, d, width)) if method.estimates_hessian else None
-        block, step = space.block, method.step
-        theta, P = block.theta, block.state.get("P")
-        thetas[0] = theta
-        if h is not None:
-            h[0] = P
-        alive = recording.keep(0, 1, runs, thetas, h)
+        history = np.empty((piece, *space.recorded.shape))
+        history[0] = recorded = space.recorded
+        alive = recording.keep(0, 1, runs, history)
         for chunk in range(0, steps, space.chunk):
             end = min(chunk + space.chunk, steps)
             for first in range(chunk, end, piece):
@@ -131,16 +126,10 @@ def _advance(
                 if cancelled is not None and cancelled():
                     raise Cancelled
                 last = min(first + piece, end)
-                if h is None:
-                    for t in space.through(first, last):
-                        step(space, t)
-                        thetas[t - first] = theta
-                else:
-                    for t in space.through(first, last):
-                        step(space, t)
-                        thetas[t - first] = theta
-                        h[t - first] = P
-                alive = recording.keep(first + 1, last + 1, runs, thetas, h)
+                for t in space.through(first, last):
+                    step(space, t)
+                    history[t - first] = recorded
+                alive = recording.keep(first + 1, last + 1, runs, history)
                 if progress is not None:
                     progress(int((done + last * width) / recording.runs))
         done += steps * width
@@ -184,24 +173,22 @@ class _Recording:
         floor = getattr(hyperparameters, "floor", np.nan)
         self.bounds = (floor, 1.0 / floor)
 
-    def keep(self, first: int, end: int, runs: slice, theta: np.ndarray, h: np.ndarray | None) -> bool:
-        """Check steps first .. end − 1 of some runs (theta, h: (steps, d, runs)) and keep the recorded ones.
+    def keep(self, first: int, end: int, runs: slice, history: np.ndarray) -> bool:
+        """Check steps first .. end − 1 of some runs (history: (steps, [P,] θ, d, runs)) and keep the recorded ones.
 
         Returns whether any of these runs is still going.
         """
-        count = end - first
+        history = history[: end - first]
         a, b = np.searchsorted(self.steps, (first, end))
-        kept = slice(count) if b - a == count else self.steps[a:b] - first
+        kept = slice(None) if b - a == end - first else self.steps[a:b] - first
         # Coordinate-major, like every array given to an objective: x[..., j] is contiguous.
-        points = np.empty((self.d, count, runs.stop - runs.start))
-        points.transpose(1, 0, 2)[...] = theta[:count]
-        points = points.transpose(1, 2, 0)
+        points = np.ascontiguousarray(history[:, -1].swapaxes(0, 1)).transpose(1, 2, 0)
         loss = self.objective.value(points)
         self.theta[a:b, runs] = points[kept]
         self.loss[a:b, runs] = loss[kept]
-        if h is not None and self.h is not None:
-            h = h[:count]
-            self.h[a:b, runs] = h[kept].transpose(0, 2, 1)
+        if self.h is not None:
+            h = history[:, 0]
+            self.h[a:b, runs] = h[kept].swapaxes(1, 2)
             low, high = self.bounds
             if first and not (h.min() > low and h.max() < high):
                 self._first(self.held, runs, first, ((h <= low) | (h >= high)).any(axis=1))
@@ -256,6 +243,7 @@ class _Recording:
         if stopped == NEVER:
             sentence = f"finished {self.last} steps"
             if floor_step is not None:
-                sentence += f"; P was held at its floor from step {floor_step}"
+                low, high = self.bounds
+                sentence += f"; P was held within {low:g} to {high:g} from step {floor_step}"
             return Status("finished", None, sentence, floor_step)
         return Status("diverged", stopped, f"diverged at step {stopped}: {self.causes[run]}", floor_step)

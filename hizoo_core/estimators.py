@@ -10,7 +10,8 @@ Formulas as in HiZOO (arXiv 2402.15173) and its authors' code.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 
 def first_difference(xp: Any, plus: Any, minus: Any, out: Any) -> Any:
@@ -19,7 +20,7 @@ def first_difference(xp: Any, plus: Any, minus: Any, out: Any) -> Any:
 
 
 def second_difference(xp: Any, centre: Any, plus: Any, minus: Any, out: Any) -> Any:
-    """l+_i + l−_i − 2 l0 = μ² c_i, with c_i the curvature along Σ^{1/2} u_i.
+    """l+_i + l−_i − 2 l0 = μ² c_i, with c_i the curvature along Σ^{1/2} u_i; into `out` if that is not None.
 
     Written as the difference of two differences: each is exact in floating point when its losses are within a factor
     of two (Sterbenz), so that no digit is lost beyond those that the losses themselves had lost.
@@ -47,7 +48,9 @@ def _leave_one_out(xp: Any, c: Any) -> None:
 def _smooth_modulus(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
     """P ← (1 − α) P + α |S|, s = α S / P."""
     xp.absolute(s, s)
-    _smooth(xp, state, k, s)
+    s += k.keep
+    P = state["P"]
+    P *= s
 
 
 def _smooth(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
@@ -67,7 +70,8 @@ def _multiply(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
     m /= growth
 
 
-class Estimator(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Estimator:
     """One formula of S.
 
     `prepare(xp, c)` makes of the second differences, in place, what is summed over the directions with the weights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from hizoo_core.base import HyperparameterError, Hyperparameters, Method, hyperparameter
 from hizoo_core.estimators import ESTIMATORS, Estimator, first_difference, second_difference
@@ -83,7 +83,8 @@ class HiZOOHyperparameters(Hyperparameters):
             raise HyperparameterError("n", self.n, f"a whole number from {least} to 64 with estimator={self.estimator}")
 
 
-class Constants(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Constants:
     """What the formulas use of the hyperparameters, each in the space's scalar type."""
 
     move: float
@@ -130,10 +131,10 @@ def update(space: Any, losses: Any, t: int) -> None:
         estimator.apply(xp, state, k, s)
         P = state["P"]
         xp.hold(P, k.floor, k.ceiling)
-        block.sd = sd = xp.inverse_root(P, block.sd)
+        block.root = root = xp.root(P, block.root)
         if t >= k.warmup:
             # The new P scales the step; the probes were drawn with the old one.
-            slopes *= sd
+            slopes /= root
             theta = block.theta
             theta -= slopes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from hizoo_core.base import Hyperparameters, Method, hyperparameter
 from hizoo_core.estimators import first_difference
@@ -48,7 +48,8 @@ class MeZOHyperparameters(Hyperparameters):
     mu: float = hyperparameter(1e-3, **PERTURBATION_SCALE)
 
 
-class Constants(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Constants:
     """What the formulas use of the hyperparameters."""
 
     move: float

@@ -14,8 +14,8 @@ SEED_LIMIT = 2**32
 
 
 def steps_per_stream(d: int) -> int:
-    # 500 numbers a run and not 512: rows 4096 bytes apart would all fall into the same few cache sets.
-    return max(4, 500 // d)
+    # 1000 numbers a run and not 1024: rows 8192 bytes apart would all fall into the same few cache sets.
+    return max(4, 1000 // d)
 
 
 def runs_per_stream(d: int) -> int:

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Block:
-    """A piece of θ and of the state, to be updated in place; `sd` = P^{-1/2}, left by an update for the next probes."""
+    """A piece of θ and of the state, to be updated in place; `root` = √P, left by an update for the next probes."""
 
     theta: Any
     state: dict[str, Any]
     constants: Any
-    sd: Any = None
+    root: Any = None
 
 
 class NumpyArithmetic:
@@ -47,9 +47,8 @@ class NumpyArithmetic:
         np.minimum(np.maximum(x, low), high, out=x)
 
     @staticmethod
-    def inverse_root(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        root = np.sqrt(x, out)
-        return np.reciprocal(root, root)  # x ** -0.5 is far slower
+    def root(x: np.ndarray, out: np.ndarray) -> np.ndarray:
+        return np.sqrt(x, out)
 
 
 class BatchedPoints:
@@ -75,17 +74,22 @@ class BatchedPoints:
         self.n = n = hyperparameters.n if method.stochastic else 0
         centre = self._centre = int(method.estimates_hessian)  # 1 where the loss at θ itself is probed too
         state = {name: np.full((d, width), value) for name, value in method.state.items()}
-        points = np.empty((max(centre + 2 * n, 1), d, width))
-        theta = points[0] if centre or not n else np.empty((d, width))
+        # One array, so that one copy records both P and θ, and θ lies among the probes where it is one of them.
+        rows = np.empty((centre + 1 + 2 * n, d, width))
+        self.recorded = rows[: centre + 1]  # P (HiZOO alone), θ
+        theta = rows[centre]
         theta[:] = start[:, None]
+        if centre:
+            rows[0] = state["P"]
+            state["P"] = rows[0]
         self.block = Block(theta, state, self.constants)
         if not n:
             return
         self._mu = hyperparameters.mu
         if centre:
-            self.block.sd = NumpyArithmetic.inverse_root(state["P"])
+            self.block.root = np.sqrt(rows[0])
         # The probes, stored by probe to be written and by coordinate to be read by the objective.
-        self._points = points
+        self._points = points = rows[1:]
         self._plus, self._minus = points[centre : centre + n], points[centre + n :]
         probes = np.empty((d, len(points), width))
         self._by_probe, self._probes = probes.transpose(1, 0, 2), probes.transpose(1, 2, 0)
@@ -129,7 +133,7 @@ class BatchedPoints:
     def probe(self) -> tuple[Any, ...]:
         """The losses at θ (where the method wants it), at the θ + Σ^{1/2} μ u_i, and at the θ − Σ^{1/2} μ u_i."""
         block, n, centre = self.block, self.n, self._centre
-        offsets = np.multiply(self._offsets, block.sd, self._scaled) if centre else self._offsets
+        offsets = np.divide(self._offsets, block.root, self._scaled) if centre else self._offsets
         np.add(block.theta, offsets, self._plus)
         np.subtract(block.theta, offsets, self._minus)
         self._by_probe[...] = self._points
@@ -179,8 +183,8 @@ class TorchArithmetic:
         x.clamp_(low, high)
 
     @staticmethod
-    def inverse_root(x: torch.Tensor, out: None = None) -> torch.Tensor:
-        return x.rsqrt()
+    def root(x: torch.Tensor, out: None) -> torch.Tensor:
+        return x.sqrt()
 
 
 class SeededDirections:
@@ -263,7 +267,7 @@ class ModuleParameters:
         terms = {i: probe.get(i, 0.0) - self._away.get(i, 0.0) for i in {**self._away, **probe}}
         for (theta, state, _), *us in zip(self._chunks, *map(self.direction, terms), strict=True):
             offset = sum(u * (factor * self._mu) for u, factor in zip(us, terms.values(), strict=True))
-            theta += offset * self.xp.inverse_root(state["P"]) if self._centre else offset
+            theta += offset / state["P"].sqrt() if self._centre else offset
         self._away = probe
 
     def restore(self) -> None:
@@ -305,7 +309,7 @@ class ModuleParameters:
             x = theta if theta.dtype == u.dtype else theta.to(u.dtype)
             for i, factor in away.items():
                 offset = u[i] * (factor * self._mu)
-                x -= offset * self.xp.inverse_root(state["P"]) if self._centre else offset
+                x -= offset / state["P"].sqrt() if self._centre else offset
             sums = [(numbers[0] * k.move).to(u) @ u]
             if self._centre:
                 sums.append((numbers[1] * k.weigh).to(u) @ (u * u - k.estimator.offset))

@@ -18,7 +18,7 @@ def one_estimate(estimator, n, objective, runs=40_000, sign=True):
     hp = HiZOO(estimator=estimator, n=n, alpha=1.0, beta=1.0, mu=1e-2)
     space = BatchedPoints(METHODS["hizoo"], hp, objective, np.array([0.3, -0.2, 0.1]), slice(0, runs), 0)
     space.block.state["P"][:] = P[:, None]
-    space.block.sd = NumpyArithmetic.inverse_root(space.block.state["P"])
+    space.block.root = np.sqrt(space.block.state["P"])
     for _ in space.through(0, 1):
         losses = space.probe()
         rows = space.numbers

@@ -92,7 +92,7 @@ def test_the_floor_holds_p_and_says_since_when():
     trace = optimize(Plane(0, 0), "hizoo", HiZOO(alpha=0.5, n=1, floor=0.01, mu=0.5, lr=1e-6), (0, 0), steps=20)
     assert trace.h.min() == 0.01
     assert trace.statuses[0].floor_step == 7
-    assert "floor from step 7" in trace.statuses[0].sentence
+    assert "P was held within 0.01 to 100 from step 7" in trace.statuses[0].sentence
     free = optimize(Quadratic(3, 2), "hizoo", HiZOO(lr=0.01), (1, 1), steps=20)
     assert free.statuses[0].floor_step is None
 

@@ -18,6 +18,8 @@ from viz_app.spec import RUNS, RunSpec, labels, parse
 
 SECONDARY = {"floor", "beta", "beta1", "beta2", "eps"}  # folded away under "more"
 
+COLOURED = {"hizoo", "mezo", "adam", "newton_diag"}  # have a colour of their own in style.css
+
 
 @dataclass(frozen=True)
 class Control:
@@ -91,7 +93,7 @@ def slots(spec: RunSpec) -> list[dict[str, Any]]:
                 "method": opt.method,
                 "name": f"{METHODS[opt.method].name} {copy}".strip(),
                 "on": i < len(spec.opts),
-                "colour": f"--extra-{min(int(copy) - 1, 4)}" if copy else f"--{opt.method}",
+                "colour": colour(opt.method, int(copy or 1)),
                 "passes": METHODS[opt.method].forwards(opt.hyperparameters),
                 "values": asdict(opt.hyperparameters),
                 "preset": asdict(tuned[opt.method].hyperparameters),
@@ -99,6 +101,11 @@ def slots(spec: RunSpec) -> list[dict[str, Any]]:
         )
     order = list(METHODS)
     return sorted(result, key=lambda slot: (order.index(slot["method"]), slot["slot"]))
+
+
+def colour(method: str, copy: int) -> str:
+    """The CSS variable of an optimizer's colour: its own, or one of the spare ones for copies and new methods."""
+    return f"--{method}" if copy == 1 and method in COLOURED else f"--extra-{(copy - 2) % 4 + 1}"
 
 
 def ranges(spec: RunSpec) -> dict[str, dict[str, dict[str, Any]]]:
@@ -151,7 +158,7 @@ def function_card(spec: RunSpec, function: TestFunction) -> html.Section:
             searchable=True,
             size="xs",
             maxDropdownHeight=420,
-            **{"aria-label": "Function to minimise"},
+            **attributes(aria_label="Function to minimise"),
         ),
     ]
     if key == "expr":
@@ -167,7 +174,7 @@ def function_card(spec: RunSpec, function: TestFunction) -> html.Section:
     if function.dim > 2:
         rows.append(text_row("view", "coords", "Coordinates", "0, 1", "The two coordinates (counted from 0) that the "
                              "picture projects on; the others stay at the minimum in the contours."))  # fmt: skip
-    return html.Section(rows, className="card", **{"data-slot": "function"})
+    return html.Section(rows, className="card", **attributes(data_slot="function"))
 
 
 EXPRESSION_HELP = (
@@ -200,10 +207,10 @@ def optimizer_card(slot: dict[str, Any]) -> html.Section:
     head = html.Div(
         [
             tip(html.H2(slot["name"]), method.summary),
-            html.Span(f"{slot['passes']} passes a step", className="passes", **{"data-passes": key}),
+            html.Span(f"{slot['passes']} passes a step", className="passes", **attributes(data_passes=key)),
             tip(
                 html.Button(
-                    "+", id=ids.duplicate(key), className="quiet", **{"aria-label": f"Duplicate {slot['name']}"}
+                    "+", id=ids.duplicate(key), className="quiet", **attributes(aria_label=f"Duplicate {slot['name']}")
                 ),
                 "Add a copy of this optimizer, to compare two settings",
             ),
@@ -212,7 +219,7 @@ def optimizer_card(slot: dict[str, Any]) -> html.Section:
                 checked=slot["on"],
                 size="xs",
                 color=f"var({slot['colour']})",
-                **{"aria-label": f"{slot['name']} on or off"},
+                **attributes(aria_label=f"{slot['name']} on or off"),
             ),
         ],
         className="head",
@@ -222,7 +229,7 @@ def optimizer_card(slot: dict[str, Any]) -> html.Section:
         [head, html.Div([*primary, *more], className="body")],
         className="card optimizer" + ("" if slot["on"] else " off"),
         style={"--colour": f"var({slot['colour']})"},
-        **{"data-slot": key},
+        **attributes(data_slot=key),
     )
 
 
@@ -242,7 +249,7 @@ def row(slot: str, control: Control, value: Any) -> html.Div:
                 ),
             ],
             className="row choice",
-            **{"data-field": f"{slot}.{control.name}"},
+            **attributes(data_field=f"{slot}.{control.name}"),
         )
     low, high = control.slider
     name = f"{control.label} of {slot}"
@@ -251,13 +258,13 @@ def row(slot: str, control: Control, value: Any) -> html.Div:
             label,
             dmc.Slider(
                 id=ids.slider(slot, control.name),
-                **slider_scale(control, value),  # type: ignore[arg-type]
+                **slider_scale(control, value),
                 label=None,
                 size=4,
                 thumbSize=14,
                 color="var(--colour)",
                 updatemode="drag",
-                **{"aria-label": f"{name}, {short(low)} to {short(high)} {control.unit}".strip()},
+                **attributes(aria_label=f"{name}, {short(low)} to {short(high)} {control.unit}".strip()),
             ),
             dmc.TextInput(
                 id=ids.field(slot, control.name),
@@ -265,12 +272,12 @@ def row(slot: str, control: Control, value: Any) -> html.Div:
                 size="xs",
                 debounce=True,
                 spellCheck=False,
-                **{"aria-label": name},
+                **attributes(aria_label=name),
             ),
             reset_button(slot, control),
         ],
         className="row",
-        **{"data-field": f"{slot}.{control.name}"},
+        **attributes(data_field=f"{slot}.{control.name}"),
     )
 
 
@@ -285,6 +292,11 @@ def slider_scale(control: Control, value: Any) -> dict[str, float]:
     return {"min": low, "max": high, "step": step, "value": min(max(value, low), high)}
 
 
+def attributes(**named: str) -> dict[str, Any]:
+    """Attributes with a hyphen (aria_label → aria-label), for which Python has no keyword."""
+    return {name.replace("_", "-"): value for name, value in named.items()}
+
+
 def text_row(slot: str, name: str, label: str, value: str, help: str) -> html.Div:
     """A control that only a text field can be."""
     return html.Div(
@@ -296,11 +308,11 @@ def text_row(slot: str, name: str, label: str, value: str, help: str) -> html.Di
                 size="xs",
                 debounce=True,
                 spellCheck=False,
-                **{"aria-label": label},
+                **attributes(aria_label=label),
             ),
         ],
         className="row text",
-        **{"data-field": f"{slot}.{name}"},
+        **attributes(data_field=f"{slot}.{name}"),
     )
 
 
@@ -311,7 +323,7 @@ def reset_button(slot: str, control: Control) -> html.Button:
         id=ids.reset(slot, control.name),
         className="reset",
         title="Back to the preset",
-        **{"aria-label": f"Reset {control.label}"},
+        **attributes(aria_label=f"Reset {control.label}"),
     )
 
 

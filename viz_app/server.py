@@ -5,6 +5,7 @@ from dash import Dash, Input, Output, clientside_callback, dcc, html
 from fastapi import FastAPI
 
 from viz_app import api, ids, theme
+from viz_app.controls import attributes
 from viz_app.pages import playground
 
 
@@ -14,10 +15,10 @@ def create_app() -> Dash:
     api.add_routes(server)
     app = Dash(
         "viz_app",
-        server=server,
+        server=server,  # pyright: ignore[reportArgumentType]  # the annotation knows Flask only
         backend="fastapi",
         title="HiZOO Lab",
-        update_title=None,  # type: ignore[arg-type]
+        update_title="HiZOO Lab",
         index_string=theme.INDEX,
         assets_path_ignore=["lab"],  # modules: bridge.js imports them
         suppress_callback_exceptions=True,  # the controls are made by a callback
@@ -47,7 +48,7 @@ def layout() -> dmc.MantineProvider:
                         data=[{"value": name, "label": name.capitalize()} for name in theme.THEMES],
                         value="light",
                         size="xs",
-                        **{"aria-label": "Theme"},  # type: ignore[arg-type]
+                        **attributes(aria_label="Theme"),
                     ),
                 ]
             ),

@@ -1,6 +1,8 @@
 """The page's frame in HTML and the widgets' theme. Colours stand once, as variables in assets/style.css."""
 
-MANTINE = {
+from typing import Any
+
+MANTINE: Any = {
     "fontFamily": "var(--font)",
     "fontFamilyMonospace": "var(--font)",
     "primaryColor": "dark",

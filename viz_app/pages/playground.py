@@ -12,9 +12,16 @@ from dash.exceptions import PreventUpdate
 
 from functions import FunctionError, resolve
 from viz_app import controls, ids
+from viz_app.controls import attributes
 from viz_app.spec import DEFAULT_FUNCTION, RunSpec, SpecError, pairs, parse
 
-GRAPH = {"displaylogo": False, "displayModeBar": False, "scrollZoom": True, "doubleClick": "reset", "responsive": True}
+GRAPH: Any = {"displayModeBar": False, "responsive": True}  # the rest is the modules’ to say
+    "displaylogo": False,
+    "displayModeBar": False,
+    "scrollZoom": True,
+    "doubleClick": "reset",
+    "responsive": True,
+}
 
 # Until the page's modules draw, a figure shows nothing, not Plotly's default axes.
 BLANK = {
@@ -64,15 +71,15 @@ def layout() -> html.Main:
             dcc.Store(id=ids.GO),
             dcc.Store(id=ids.PAGE),
             dcc.Store(id=ids.F),
-            html.Aside(id=ids.CONTROLS, **{"aria-label": "Controls"}),  # type: ignore[arg-type]
+            html.Aside(id=ids.CONTROLS, **attributes(aria_label="Controls")),
             html.Div(
                 [
                     html.Section(
                         [html.Div(id="message", role="alert"), stage("landscape"), html.Div(id="key")],
                         className="card picture",
                     ),
-                    html.Section(id="player", className="card", **{"aria-label": "Player"}),  # type: ignore[arg-type]
-                    html.Section(id="readings", className="card", **{"aria-label": "Readings"}),  # type: ignore[arg-type]
+                    html.Section(id="player", className="card", **attributes(aria_label="Player")),
+                    html.Section(id="readings", className="card", **attributes(aria_label="Readings")),
                 ],
                 className="middle",
             ),
@@ -86,7 +93,10 @@ def layout() -> html.Main:
                 className="right",
             ),
             html.Dialog(
-                [html.Button("✕", id="close-3d", className="quiet", **{"aria-label": "Close"}), html.Div(id="surface")],  # type: ignore[arg-type]
+                [
+                    html.Button("✕", id="close-3d", className="quiet", **attributes(aria_label="Close")),
+                    html.Div(id="surface"),
+                ],
                 id="dialog-3d",
             ),
         ]
@@ -95,7 +105,7 @@ def layout() -> html.Main:
 
 def stage(name: str) -> html.Div:
     """A Plotly figure with room for a canvas over it."""
-    return html.Div(dcc.Graph(id=name, figure=BLANK, config=GRAPH), className="stage")  # type: ignore[arg-type]
+    return html.Div(dcc.Graph(id=name, figure=BLANK, config=GRAPH), className="stage")
 
 
 def chart(name: str, title: str, switch: dmc.SegmentedControl) -> html.Section:
@@ -108,7 +118,7 @@ def chart(name: str, title: str, switch: dmc.SegmentedControl) -> html.Section:
 
 def segmented(name: str, options: list[str], value: str) -> dmc.SegmentedControl:
     """A switch between a chart's views."""
-    return dmc.SegmentedControl(id=name, data=options, value=value, size="xs")  # type: ignore[arg-type]
+    return dmc.SegmentedControl(id=name, data=options, value=value, size="xs")
 
 
 def lab(name: str) -> ClientsideFunction:

@@ -1,5 +1,6 @@
 // The two charts: pure functions from a trace to what is drawn, and a chart that can draw it at once or for good.
 
+import { whenIdle } from "./idle.mjs";
 import { Overlay } from "./overlay.mjs";
 import { fade } from "./theme.mjs";
 import { clockFactor, clockLength } from "./trace.mjs";
@@ -161,6 +162,7 @@ export class Chart {
   constructor(graph) {
     Object.assign(this, { graph, picture: null, cursors: [], live: false });
     this.overlay = new Overlay(graph, () => this.draw());
+    this.settle = whenIdle(() => this.commit(), SETTLE);
   }
 
   /** @param {object} picture curves and frame  @param {string} ylabel */
@@ -168,8 +170,7 @@ export class Chart {
     Object.assign(this, { picture, look, ylabel });
     this.#setLive(true);
     this.draw();
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.commit(), SETTLE);
+    this.settle();
   }
 
   #setLive(live) {
@@ -179,7 +180,6 @@ export class Chart {
 
   /** Let Plotly draw the curves, for hover, zoom and export. */
   async commit() {
-    clearTimeout(this.timer);
     const { picture, look } = this;
     if (!picture) return;
     await window.Plotly.react(this.graph, plotlyTraces(picture, look), plotlyLayout(picture, look, this.ylabel), {
@@ -316,7 +316,7 @@ function plotlyTraces({ curves }, { theme }) {
 function plotlyLayout({ log, range, end, clock, from = 0, labels = [] }, { theme }, ylabel) {
   const axis = { gridcolor: theme.grid, zeroline: false, linecolor: theme.grid, fixedrange: true };
   return {
-    margin: { l: 54, r: 10, t: 6, b: 36 },
+    margin: { l: 4.5 * theme.size, r: 10, t: 6, b: 3 * theme.size },
     font: { family: theme.font, size: theme.size, color: theme.muted },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",

@@ -58,7 +58,7 @@ export class Landscape {
     });
     const size = this.graph._fullLayout;
     const layout = {
-      margin: { l: 50, r: 10, t: 8, b: 36 },
+      margin: { l: 4.2 * theme.size, r: 10, t: 8, b: 3 * theme.size },
       font: { family: theme.font, size: theme.size, color: theme.muted },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: theme.panel,
@@ -144,7 +144,7 @@ export class Landscape {
     if (this.trace && moment) {
       const places = this.trace.tracks.map((track) => frameAt(track, moment.time, this.clock));
       if (this.isLive) this.#inkTo(places);
-      if (this.isLive) context.drawImage(this.ink, 0, 0, this.graph.clientWidth, this.graph.clientHeight);
+      if (this.isLive) context.drawImage(this.ink, 0, 0, this.overlay.width, this.overlay.height);
       this.trace.tracks.forEach((track, index) => this.#ellipses(context, track, this.colours[index], places[index], moment.playing));
       this.trace.tracks.forEach((track, index) => this.#heads(context, track, this.colours[index], places[index], moment.playing));
     }
@@ -345,7 +345,8 @@ export class Landscape {
       if (still) this.hooks.start(at(event), true);
     }, true);
     graph.addEventListener("dblclick", () => this.grid && this.hooks.moved(null), true);
-    graph.on("plotly_relayout", () => {
+    graph.on("plotly_relayout", (changes) => {
+      if (!Object.keys(changes).some((key) => key.includes(".range"))) return;
       const { xaxis, yaxis } = graph._fullLayout;
       this.hooks.moved({ xrange: xaxis.range.map(Number), yrange: yaxis.range.map(Number) });
     });

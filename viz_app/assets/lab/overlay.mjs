@@ -32,6 +32,7 @@ export class Overlay {
       this.canvas.width = Math.round(width * ratio);
       this.canvas.height = Math.round(height * ratio);
     }
+    Object.assign(this, { width, height });
     this.box = { left: xaxis._offset, top: yaxis._offset, width: xaxis._length, height: yaxis._length };
     const along = (axis, offset, length, flip) => {
       const [from, to] = axis.range.map(Number);

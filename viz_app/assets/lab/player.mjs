@@ -1,6 +1,7 @@
 // The clock: play, pause, step, scrub, speed. It never asks the server.
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16];
+const OWN_KEYS = "input:not(#player input), select, textarea, [role=combobox], [role=menu], dialog[open]"; // they use the keys themselves
 const FULL = 8000; // ms for a whole run at 1×
 
 const ICONS = {
@@ -42,13 +43,17 @@ export class Player {
       forward: () => this.step(1),
       end: () => this.seek(1),
     };
-    for (const button of root.querySelectorAll("button")) button.addEventListener("click", actions[button.dataset.do]);
+    for (const button of root.querySelectorAll("button")) {
+      button.addEventListener("click", actions[button.dataset.do]);
+      button.addEventListener("pointerdown", (event) => event.preventDefault()); // the space bar stays the player's
+    }
     this.scrubber.addEventListener("input", () => this.seek(this.scrubber.value / 1000));
     root.querySelector("select").addEventListener("change", (event) => (this.speed = Number(event.target.value)));
     document.addEventListener("keydown", (event) => {
       const name = { " ": "toggle", ArrowLeft: "back", ArrowRight: "forward", Home: "start", End: "end" }[event.key];
-      const typing = event.target.closest?.("input:not(#player input), select, textarea, button, [role=slider], [role=combobox], [role=menu], dialog[open]");
-      if (!name || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!name || event.ctrlKey || event.metaKey || event.altKey) return;
+      const owners = event.key === " " ? `${OWN_KEYS}, button` : `${OWN_KEYS}, [role=slider]`;
+      if (event.target.closest?.(owners)) return;
       event.preventDefault();
       actions[name]();
     });

@@ -1,6 +1,7 @@
 // The Playground: controls → spec → trace → pictures. The state is one object; everything drawn follows from it.
 
 import { Chart, hessianCurves, lossCurves, name as entryName, sortedCurves, sortedFrame } from "./charts.mjs";
+import { whenIdle } from "./idle.mjs";
 import { Landscape } from "./landscape.mjs";
 import { Latest, SpecError, fetchBytes } from "./latest.mjs";
 import { functionSpec, otherFunction, running, toQuery } from "./link.mjs";
@@ -298,7 +299,7 @@ function takeTrace(answer, query) {
   parts.readings.setTrace(trace, parts.look);
   for (const [index, slot] of running(state).entries()) {
     const label = document.querySelector(`[data-passes="${slot.slot}"]`);
-    if (label) label.textContent = `${trace.tracks[index].passes_per_step} passes a step`;
+    if (label) setText(label, `${trace.tracks[index].passes_per_step} passes a step`);
   }
   redraw(false);
   if (query) document.dispatchEvent(new CustomEvent("lab:drawn", { detail: { query } }));
@@ -329,26 +330,37 @@ const clockLabel = () => (clockName === "seconds" ? "seconds (measured on the se
 function notes() {
   const { theme } = parts.look;
   const kinds = new Set(parts.loss.picture.curves.flatMap(({ marks }) => marks.map(({ kind }) => kind)));
-  element("loss-note").textContent = [
+  const remarks = [
     `median and 10–90 % band of ${trace.header.runs} runs`,
     ...(kinds.has("cross") ? ["✕ half have diverged"] : []),
     ...(kinds.has("below") ? ["▼ goes on below"] : []),
-  ].join("; ");
+  ];
+  setText(element("loss-note"), remarks.join("; "));
   const estimating = trace.tracks.some((track) => track.h_q);
-  element("hessian-note").innerHTML = estimating ? `<b>—</b> HiZOO's P, median and band &nbsp; <b>- -</b> the truth along its runs` : "no optimizer that estimates the Hessian is on; <b>- -</b> the truth";
+  setHtml(element("hessian-note"), estimating ? `<b>—</b> HiZOO's P, median and band &nbsp; <b>- -</b> the truth along its runs` : "no optimizer that estimates the Hessian is on; <b>- -</b> the truth");
   const scale = parts.landscape.scale;
   const key = [];
   trace.tracks.forEach((track, index) => {
-    if (track.shown_h) key.push(`<span><i class="ring" style="border-color:${parts.look.colours[index]};background:${fade(parts.look.colours[index], 0.15)}"></i>Σ of ${parts.look.titles[index]}, which draws its probes</span>`);
+    if (track.shown_h) key.push(`<span title="Its probes are drawn from this ellipse: Σ = 1/P"><i class="ring" style="border-color:${parts.look.colours[index]};background:${fade(parts.look.colours[index], 0.15)}"></i>Σ of ${parts.look.titles[index]}</span>`);
   });
-  if (trace.tracks.some((track) => track.shown_h)) key.push(`<span><i class="ring dashed" style="border-color:${theme.ink}"></i>inverse true Hessian${hasNegative() ? " <em>(brown: of its modulus, where curvature is negative)</em>" : ""}</span>`);
+  if (trace.tracks.some((track) => track.shown_h)) key.push(`<span title="What the probes would be drawn from if P were the exact Hessian, off-diagonal part and all"><i class="ring dashed" style="border-color:${theme.ink}"></i>inverse true Hessian${hasNegative() ? " <em>(brown: negative curvature)</em>" : ""}</span>`);
   if (state.minima.length && state.dim === 2) key.push(`<span>★ minimum</span>`);
   key.push(`<span>bold: run 1 of ${trace.header.runs}${scale === 1 ? "" : `; ellipses × ${short(scale)}`}</span>`);
-  element("key").innerHTML = key.join("");
+  setHtml(element("key"), key.join(""));
 }
 
 function hasNegative() {
   return trace.tracks.some((track) => track.shown_h && track.shown_hessian?.some((value, i) => value < 0 && i % 3 !== 1));
+}
+
+// Writing to the page makes the browser lay it out again, even if nothing has changed.
+const written = new WeakMap();
+function setHtml(target, html) {
+  if (written.get(target) !== html) target.innerHTML = html;
+  written.set(target, html);
+}
+function setText(target, text) {
+  if (target.textContent !== text) target.textContent = text;
 }
 
 const timeOf = (part) => part * clockLength(trace, clockKey());
@@ -372,18 +384,16 @@ function drawMoment(part, playing) {
   const lead = trace.tracks[0];
   const { frame } = frameAt(lead, time, clockKey());
   const last = lead.step[lead.frames - 1];
-  player.output.textContent = `${parts.look.titles[0]}: step ${lead.step[frame].toLocaleString("en-US")} of ${last.toLocaleString("en-US")}`;
+  player.output.title = `Steps of ${parts.look.titles[0]}. Time runs in the loss chart's clock: ${clockName}.`;
+  setText(player.output, `step ${lead.step[frame].toLocaleString("en-US")} of ${last.toLocaleString("en-US")}`);
 }
 
 /** When nothing has moved for a while, commit what is on the canvas to Plotly. */
-function settle() {
-  clearTimeout(settle.timer);
-  settle.timer = setTimeout(() => {
-    if (parts.player.playing || !trace) return;
-    parts.landscape.commit();
-    if (hessianMode === "sorted") parts.hessian.commit();
-  }, 300);
-}
+const settle = whenIdle(() => {
+  if (parts.player.playing || !trace) return;
+  parts.landscape.commit();
+  if (hessianMode === "sorted") parts.hessian.commit();
+}, 300);
 
 /** The next or previous step of the first optimizer. */
 function neighbour(part, by) {
@@ -473,7 +483,7 @@ async function copyLink() {
 function show3d() {
   if (!trace || !grid) return;
   element("dialog-3d").showModal();
-  openSurface(element("surface"), { grid, heights: parts.landscape.heights, trace, moment: { time: timeOf(parts.player.part) }, clock: clockKey(), look: parts.look, names: names() });
+  openSurface(element("surface"), { grid, trace, moment: { time: timeOf(parts.player.part) }, clock: clockKey(), look: parts.look, names: names() });
 }
 
 async function download() {

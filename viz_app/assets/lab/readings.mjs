@@ -32,11 +32,11 @@ export class Readings {
       const row = this.body.children[index];
       row.dataset.label = track.label;
       row.querySelector("i").style.background = look.colours[index];
-      row.querySelector("span").textContent = look.titles[index];
+      set(row.querySelector("span"), look.titles[index]);
       const { median, reached } = track.passes_to_target ?? {};
-      row.children[3].textContent = trace.header.target === null ? "–" : median === null ? "not reached" : count(median);
+      set(row.children[3], trace.header.target === null ? "–" : median === null ? "not reached" : count(median));
       row.children[3].title = trace.header.target === null ? "" : `${reached} of ${trace.header.runs} runs reached it`;
-      row.children[5].firstChild.textContent = row.children[5].title = status(track, trace);
+      set(row.children[5].firstChild, (row.children[5].title = status(track, trace)));
       row.children[5].classList.toggle("bad", track.diverged > 0);
     });
   }

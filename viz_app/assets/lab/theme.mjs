@@ -1,7 +1,12 @@
 // Colours and sizes, read from the style sheet's variables: they stand there only.
 
-/** The theme now in force. */
-export function readTheme() {
+let known = null;
+document.addEventListener("lab:theme", () => (known = null));
+
+/** The theme now in force; read once, because asking for computed styles makes the browser lay the page out. */
+export const readTheme = () => (known ??= fromStyleSheet());
+
+function fromStyleSheet() {
   const style = getComputedStyle(document.documentElement);
   const get = (name) => style.getPropertyValue(name).trim();
   return {
@@ -15,6 +20,7 @@ export function readTheme() {
     line: parseFloat(get("--line")),
     band: parseFloat(get("--band")),
     trail: parseFloat(get("--trail")),
+    deep: get("--deep"),
     valley: get("--valley"),
     ridge: get("--ridge"),
     contour: get("--contour"),
