@@ -16,12 +16,6 @@ from viz_app.controls import attributes
 from viz_app.spec import DEFAULT_FUNCTION, RunSpec, SpecError, pairs, parse
 
 GRAPH: Any = {"displayModeBar": False, "responsive": True}  # the rest is the modules’ to say
-    "displaylogo": False,
-    "displayModeBar": False,
-    "scrollZoom": True,
-    "doubleClick": "reset",
-    "responsive": True,
-}
 
 # Until the page's modules draw, a figure shows nothing, not Plotly's default axes.
 BLANK = {
