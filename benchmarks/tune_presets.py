@@ -22,6 +22,7 @@ import argparse
 import json
 import math
 import os
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ from hizoo_core.estimators import ESTIMATORS
 from viz_app.presets import PRESETS
 from viz_app.spec import divergence_limit
 
-EXPLORE, REFINE, CONFIRM = 64, (8, 8, 8), 8
+EXPLORE, REFINE, CONFIRM = 128, (16, 16, 16), 16
 TRIALS = EXPLORE + sum(REFINE) + CONFIRM
 REFINE_WIDTHS = (0.12, 0.06, 0.03)  # standard deviation of a refining step, in units of the search space's side
 RUNS = 16
@@ -271,6 +272,12 @@ def tune_all(keys: Sequence[str], workers: int) -> dict[str, Any]:
     }
 
 
+def dumps(document: dict[str, Any]) -> str:
+    """JSON with one setting, or one score, a line."""
+    spread = json.dumps(document, indent=1)
+    return re.sub(r"[{\[]\n[^{}\[\]]+[}\]]", lambda match: " ".join(match[0].split()), spread) + "\n"
+
+
 def cell(figures: dict[str, Any], start: float, precision: float) -> str:
     gap, passes = figures["median_gap"], figures["passes_to_precision"]
     if gap is None:
@@ -279,10 +286,12 @@ def cell(figures: dict[str, Any], start: float, precision: float) -> str:
     return text + (f" ({figures['diverged']:.0%} diverged)" if figures["diverged"] else "")
 
 
-def merit(figures: dict[str, Any]) -> tuple[float, float]:
-    """The order of the rows in one function's contest: precision reached early, then the smallest gap."""
+def merit(figures: dict[str, Any]) -> tuple[float, float, float]:
+    """The order of the entries of one row: precision reached early, then the gap as it is printed, then divergence."""
     gap, passes = figures["median_gap"], figures["passes_to_precision"]
-    return (math.inf if passes is None else passes, math.inf if gap is None else gap)
+    if passes is not None:
+        return passes, 0.0, figures["diverged"]
+    return math.inf, math.inf if gap is None else float(f"{gap:.1e}"), figures["diverged"]
 
 
 def table(document: dict[str, Any]) -> str:
@@ -295,11 +304,11 @@ def table(document: dict[str, Any]) -> str:
     ]
     for key, report in reports.items():
         scores = report["scores"]
-        best = min(ZEROTH_ORDER, key=lambda name: merit(scores[name]))
+        best = min(merit(scores[name]) for name in ZEROTH_ORDER)
         cells = []
         for name in labels:
             text = cell(scores[name], report["start_gap"], document["precision"])
-            cells.append(f"**{text}**" if name == best else text)
+            cells.append(f"**{text}**" if name in ZEROTH_ORDER and merit(scores[name]) == best else text)
         lines.append(f"| `{key}` | {report['budget_forwards']:,} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -324,7 +333,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         parser.error(f"unknown function {', '.join(unknown)}: one of {', '.join(FUNCTIONS)}")
     if not options.table:
         document = tune_all(options.functions or list(FUNCTIONS), options.workers)
-        PRESETS.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+        PRESETS.write_text(dumps(document), "utf-8")
     elif options.write:
         content = table(json.loads(PRESETS.read_text("utf-8")))
         options.write.write_text(insert(options.write.read_text("utf-8"), content), "utf-8")
