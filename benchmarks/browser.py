@@ -41,7 +41,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.add_init_script(PROBE)
-        page.goto(f"{url}/?{SPEC}#still")
+        page.goto(f"{url}/?{SPEC}#t=1")
         page.wait_for_function("window.frames.length > 0 && document.querySelectorAll('.stage.live').length === 0")
         page.wait_for_timeout(1000)
         latencies = sorted(drag(page))

@@ -9,10 +9,11 @@ The rules, the same for every row of the table:
 
 - A trial is one setting, 16 runs, run for the function's budget of forward passes, whatever that is in steps.
 - A row gets TRIALS trials a function: a Sobol sequence over its search space, then rounds of shrinking Gaussian steps
-  around the best so far, then the best few once more on another seed, since the best of many noisy medians flatters.
+  around the best so far, then the best FINALISTS once more on other seeds, where the worst score counts, since the
+  best of many noisy medians flatters.
 - The score is the median run's gap to the global minimum at the budget, relative to the gap at the start. Gaps below
-  PRECISION count as equal; the setting that got there in fewest passes wins. A setting with which any run diverges
-  ranks behind every one with which none does.
+  PRECISION count as equal; the setting that got there in fewest passes wins. A setting that loses a run
+  (it diverges, or ends higher than it started) ranks behind every one that loses none.
 - The figures that are reported are of HELD_OUT_SEED, which no trial has seen.
 - A function that is unbounded below has no gap to score. Its settings are those with which the median run leaves the
   domain closest to half of the budget, so that the methods can be watched side by side; the table leaves it out.
@@ -40,13 +41,13 @@ from hizoo_core.estimators import ESTIMATORS
 from viz_app.presets import PRESETS
 from viz_app.spec import divergence_limit
 
-EXPLORE, REFINE, CONFIRM = 128, (16, 16, 16), 16
-TRIALS = EXPLORE + sum(REFINE) + CONFIRM
+TUNE_SEED, CONFIRM_SEEDS, HELD_OUT_SEED = 1000, (1001, 1002), 0
+EXPLORE, REFINE, FINALISTS = 128, (16, 16, 16), 8
+TRIALS = EXPLORE + sum(REFINE) + FINALISTS * len(CONFIRM_SEEDS)
 REFINE_WIDTHS = (0.12, 0.06, 0.03)  # standard deviation of a refining step, in units of the search space's side
 RUNS = 16
-TUNE_SEED, CONFIRM_SEED, HELD_OUT_SEED = 1000, 1001, 0
 PRECISION = 1e-12
-MAX_STEPS = 1000  # what the Playground plays by default at most
+MAX_STEPS = 750  # what the Playground plays by default at most
 MARKERS = ("<!-- table: python -m benchmarks.tune_presets -->", "<!-- /table -->")
 
 
@@ -106,7 +107,7 @@ def slider(method: str, name: str) -> Axis:
 
 
 ZEROTH_ORDER = ("hizoo", "released", "multiplicative", "mezo")
-SHOWN_IN_PLAYER = ("hizoo", "mezo")  # whose steps are scarce enough to set the length of the player's bar
+SHOWN = ("hizoo", "mezo", "adam")  # what the Playground starts with: each is to be seen until it has spent its budget
 
 
 class Score(NamedTuple):
@@ -145,8 +146,9 @@ def run(function: TestFunction, row: Row, setting: dict[str, Any], seed: int) ->
     )
 
 
-def diverged_share(trace: Trace) -> float:
-    return sum(status.kind == "diverged" for status in trace.statuses) / len(trace.statuses)
+def lost_share(trace: Trace) -> float:
+    """The share of runs that diverged or ended higher than they started."""
+    return float(np.mean(~(trace.loss[-1] <= trace.loss[0])))
 
 
 def median_gap(function: TestFunction, trace: Trace) -> np.ndarray:
@@ -175,7 +177,7 @@ def score(function: TestFunction, trace: Trace) -> Score:
         passes = exit_passes(function, trace)
         return Score(False, abs(math.log(max(passes, 1) / (budget(function) / 2))))
     start, gaps = start_gap(function), median_gap(function, trace)
-    unreliable = diverged_share(trace) > 0
+    unreliable = lost_share(trace) > 0
     passes = passes_to_precision(gaps, trace.forwards, PRECISION * start)
     if passes is None:
         return Score(unreliable, math.log10(gaps[-1] / start))
@@ -203,14 +205,15 @@ def search(function: TestFunction, row: Row, name: str) -> dict[str, Any]:
         for step in rng.normal(scale=width, size=(count, len(row.axes))):
             attempt(np.clip(best + step, 0.0, 1.0))
 
-    finalists = {tuple(trial[2].items()): trial for trial in sorted(tried, key=lambda trial: trial[0])}
+    tried.sort(key=lambda trial: trial[0])
+    distinct = {tuple(candidate.items()): (first, candidate) for first, _, candidate in reversed(tried)}
     confirmed = []
-    for first, _, candidate in list(finalists.values())[:CONFIRM]:
-        trials += 1
-        again = score(function, run(function, row, candidate, CONFIRM_SEED))
-        confirmed.append((max(first.unreliable, again.unreliable), first.value + again.value, candidate))
+    for first, candidate in sorted(distinct.values(), key=lambda entry: entry[0])[:FINALISTS]:
+        again = [score(function, run(function, row, candidate, seed)) for seed in CONFIRM_SEEDS]
+        trials += len(again)
+        confirmed.append((max(first, *again), candidate))
     assert trials == TRIALS
-    return min(confirmed, key=lambda entry: entry[:2])[2]
+    return min(confirmed, key=lambda entry: entry[0])[1]
 
 
 def tune(task: tuple[str, str]) -> tuple[str, str, dict[str, Any], dict[str, Any] | None]:
@@ -225,7 +228,7 @@ def tune(task: tuple[str, str]) -> tuple[str, str, dict[str, Any], dict[str, Any
     gaps = median_gap(function, trace)
     figures = {
         "median_gap": float(gaps[-1]) if np.isfinite(gaps[-1]) else None,
-        "diverged": diverged_share(trace),
+        "lost": lost_share(trace),
         "passes_to_precision": passes_to_precision(gaps, trace.forwards, PRECISION * start_gap(function)),
     }
     return key, name, row.fixed | winner, figures
@@ -235,7 +238,7 @@ def assemble(key: str, results: dict[str, tuple[dict[str, Any], dict[str, Any] |
     """One function's rows → (its preset, as viz_app.presets reads it; its report, from which the table is made)."""
     function = resolve(key)
     optimizers = {name: setting for name, (setting, _) in results.items() if name in METHODS}
-    passes = [METHODS[name].forwards(METHODS[name].hyperparameters(**optimizers[name])) for name in SHOWN_IN_PLAYER]
+    passes = [METHODS[name].forwards(METHODS[name].hyperparameters(**optimizers[name])) for name in SHOWN]
     steps = min(MAX_STEPS, max(budget(function) // count for count in passes))
     report = {
         "dim": function.dim,
@@ -266,7 +269,7 @@ def tune_all(keys: Sequence[str], workers: int) -> dict[str, Any]:
         "trials": TRIALS,
         "runs": RUNS,
         "precision": PRECISION,
-        "seeds": {"tuned": [TUNE_SEED, CONFIRM_SEED], "held_out": HELD_OUT_SEED},
+        "seeds": {"tuned": [TUNE_SEED, *CONFIRM_SEEDS], "held_out": HELD_OUT_SEED},
         "functions": {key: presets[key] for key in FUNCTIONS if key in presets},
         "report": {key: reports[key] for key in FUNCTIONS if key in reports},
     }
@@ -283,15 +286,15 @@ def cell(figures: dict[str, Any], start: float, precision: float) -> str:
     if gap is None:
         return "diverged"
     text = f"{gap / start:.1e}" if passes is None else f"≤ {precision:.0e} at {passes:,}"
-    return text + (f" ({figures['diverged']:.0%} diverged)" if figures["diverged"] else "")
+    return text + (f" ({figures['lost']:.0%} lost)" if figures["lost"] else "")
 
 
 def merit(figures: dict[str, Any]) -> tuple[float, float, float]:
-    """The order of the entries of one row: precision reached early, then the gap as it is printed, then divergence."""
+    """The order of the entries of one row: precision reached early, then the gap as it is printed, then lost runs."""
     gap, passes = figures["median_gap"], figures["passes_to_precision"]
     if passes is not None:
-        return passes, 0.0, figures["diverged"]
-    return math.inf, math.inf if gap is None else float(f"{gap:.1e}"), figures["diverged"]
+        return passes, 0.0, figures["lost"]
+    return math.inf, math.inf if gap is None else float(f"{gap:.1e}"), figures["lost"]
 
 
 def table(document: dict[str, Any]) -> str:

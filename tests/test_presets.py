@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_a_figure_of_the_table_can_be_measured_again():
     trace = tune_presets.run(function, tune_presets.rows(2)["mezo"], setting, tune_presets.HELD_OUT_SEED)
     reported = DOCUMENT["report"]["stiff_quadratic"]["scores"]["mezo"]
     assert tune_presets.median_gap(function, trace)[-1] == pytest.approx(reported["median_gap"], rel=1e-3)
-    assert tune_presets.diverged_share(trace) == reported["diverged"]
+    assert tune_presets.lost_share(trace) == reported["lost"]
 
 
 def test_the_search_finds_newtons_step_and_repeats_itself():
@@ -62,36 +63,38 @@ def test_the_search_finds_newtons_step_and_repeats_itself():
     assert tune_presets.search(function, row, "newton_diag") == setting
 
 
-def fake_trace(final: float, diverged: int = 0, reached: int = 10**9) -> SimpleNamespace:
-    """16 runs of 11 records over 2000 passes that fall to `final` after `reached` passes, `diverged` of them to NaN."""
-    forwards = np.linspace(0, 2000, 11).astype(int)
-    loss = np.where(forwards[:, None] >= reached, final, max(final, 0.5)) * np.ones((11, 16))
+def fake_trace(final: float, diverged: int = 0, reached: int = 10**9) -> Any:
+    """16 runs of 11 records over 1500 passes from 3 to `final`, which they reach after `reached` passes or at the end."""
+    forwards = np.linspace(0, 1500, 11).astype(int)
+    loss = np.where(forwards[:, None] >= reached, final, 3.0) * np.ones((11, 16))
     loss[-1] = final
     loss[1:, :diverged] = np.nan
-    statuses = tuple(SimpleNamespace(kind="diverged" if k < diverged else "finished") for k in range(16))
-    return SimpleNamespace(loss=loss, forwards=forwards, statuses=statuses)
+    return SimpleNamespace(loss=loss, forwards=forwards)
 
 
-def test_scores_rank_divergence_last_then_the_gap_then_the_passes():
-    function = resolve("isotropic_bowl")
-    early, late = fake_trace(1e-30, reached=400), fake_trace(0.0, reached=1200)
+def test_scores_rank_lost_runs_last_then_the_gap_then_the_passes():
     ranked = [
-        early,
-        late,
+        fake_trace(1e-30, reached=400),
+        fake_trace(0.0, reached=1200),
         fake_trace(1e-6),
         fake_trace(0.1),
-        fake_trace(0.1, diverged=1),
-        fake_trace(1e-30, diverged=4),
+        fake_trace(1e-30, diverged=1, reached=400),
+        fake_trace(4.0),
+        fake_trace(1e-30, diverged=9),
     ]
-    scores = [tune_presets.score(function, trace) for trace in ranked]
-    assert scores == sorted(scores)
-    assert scores[0] < scores[1] < scores[2] < scores[3] < scores[5]
+    scores = [tune_presets.score(resolve("isotropic_bowl"), trace) for trace in ranked]
+    assert scores == sorted(set(scores))
 
 
 def test_the_median_counts_a_stopped_run_as_infinite():
     gaps = tune_presets.median_gap(resolve("isotropic_bowl"), fake_trace(0.1, diverged=9))
     assert np.isfinite(gaps[0])
     assert np.isinf(gaps[-1])
+
+
+def test_a_run_that_is_not_lower_than_its_start_is_lost():
+    assert tune_presets.lost_share(fake_trace(0.1, diverged=4)) == 0.25
+    assert tune_presets.lost_share(fake_trace(3.5)) == 1.0
 
 
 def test_a_file_without_markers_is_refused():

@@ -87,8 +87,8 @@ class Playground:
             "window.drawn = []; document.addEventListener('lab:drawn', (e) => window.drawn.push(e.detail));"
         )
 
-    def open(self, query: str = "", fragment: str = "still") -> "Playground":
-        """Open a spec and wait for its picture; `still` shows the end at once instead of playing."""
+    def open(self, query: str = "", fragment: str = "t=1&clock=steps") -> "Playground":
+        """Open a spec and wait for its picture: at its end, by the clock of steps, unless the fragment says else."""
         self.page.goto(f"{self.url}/{'?' + query if query else ''}#{fragment}")
         self.wait_for("window.drawn.length > 0 && document.querySelector('#landscape .contourlayer path') !== null")
         self.settle()

@@ -165,9 +165,13 @@ def test_a_link_opens_the_same_picture(playground: Playground, page):
     playground.next_picture(lambda: playground.type_into("hizoo.n", "8"))
     playground.settle()
     page.wait_for_timeout(400)
+    page.get_by_label("Time", exact=True).fill("400")
+    page.get_by_role("button", name="Copy link").click()
+    page.wait_for_timeout(600)
     link, table, picture = page.url, playground.readings(), overlay(playground)
     page.goto("about:blank")
-    playground.open(link.split("?")[1].split("#")[0])
+    query, fragment = link.split("?")[1].split("#")
+    playground.open(query, fragment)
     page.wait_for_timeout(400)
     assert playground.readings() == table
     assert overlay(playground) == picture
@@ -176,6 +180,12 @@ def test_a_link_opens_the_same_picture(playground: Playground, page):
 def overlay(playground: Playground) -> str:
     """The moving layer over the landscape, pixel by pixel."""
     return playground.page.evaluate("document.querySelector('.picture canvas.overlay').toDataURL()")
+
+
+def test_by_forward_passes_the_race_ends_for_all_at_once(playground: Playground):
+    playground.open(SPEC, fragment="t=1")
+    spent = {label: int(row[2].replace(",", "")) for label, row in playground.readings().items()}
+    assert spent == {"hizoo": 234, "mezo": 240}, "MeZO's 120 steps of 2 passes; 26 of HiZOO's of 9"
 
 
 def test_choosing_a_function_opens_its_preset(playground: Playground):

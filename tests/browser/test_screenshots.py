@@ -12,7 +12,7 @@ SIZES = [(1440, 900), (1280, 720)]
 def test_the_page_fits(playground: Playground, theme: str, size: tuple[int, int], tmp_path):
     page = playground.page
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    playground.open(STORY, fragment=f"still&theme={theme}")
+    playground.open(STORY, fragment=f"t=1&theme={theme}")
     page.get_by_label("Time", exact=True).fill("300")
     playground.settle()
     page.wait_for_timeout(300)

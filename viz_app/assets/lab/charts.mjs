@@ -3,7 +3,7 @@
 import { whenIdle } from "./idle.mjs";
 import { Overlay } from "./overlay.mjs";
 import { fade } from "./theme.mjs";
-import { clockFactor, clockLength } from "./trace.mjs";
+import { clockFactor, clockLength, shownFrames } from "./trace.mjs";
 
 const POINTS = 400; // along a curve
 const SETTLE = 260; // ms without news before Plotly draws
@@ -18,7 +18,10 @@ const SETTLE = 260; // ms without news before Plotly draws
 
 /** Loss above the minimum against the clock: median and 10–90 % band over runs. */
 export function lossCurves(trace, clock, look) {
-  const gaps = trace.tracks.map((track) => track.gap_q);
+  const gaps = trace.tracks.map((track) => {
+    const shown = shownFrames(track.step, track, trace, clock);
+    return [0, 1, 2].flatMap((q) => Array.from(track.gap_q.subarray(q * track.frames, q * track.frames + shown)));
+  });
   let [low, high, initial] = [Infinity, -Infinity, trace.tracks[0].gap_q[trace.tracks[0].frames]];
   let log = true;
   for (const gap of gaps)
@@ -39,7 +42,7 @@ export function lossCurves(trace, clock, look) {
   const curves = trace.tracks.map((track, index) => {
     const R = track.frames;
     const curve = { name: look.titles[index], colour: look.colours[index], x: [], y: [], low: [], high: [], marks: [] };
-    for (const t of thin(R)) {
+    for (const t of thin(shownFrames(track.step, track, trace, clock))) {
       const median = track.gap_q[R + t];
       if (!Number.isFinite(median)) {
         const x = track.step[t] * clockFactor(track, clock);
@@ -72,12 +75,11 @@ export function hessianCurves(trace, clock, look) {
     if (value > 1e-12 && value < 1e15) [low, high] = [Math.min(low, value), Math.max(high, value)];
   };
   const truthOf = estimating[0]?.[0] ?? trace.tracks[0];
-  const H = truthOf.hStep.length;
   const d = trace.dim;
   coordinates.forEach((j, which) => {
     const truth = { name: `true diagonal, ${name(j, d)}`, colour: look.theme.ink, dashed: true, x: [], y: [] };
     const negative = { ...truth, name: "true diagonal is negative: its modulus", colour: look.theme.colour("--warning"), x: [], y: [] };
-    for (const t of thin(H)) {
+    for (const t of thin(shownFrames(truthOf.hStep, truthOf, trace, clock))) {
       const value = truthOf.true_h[t * d + j];
       const size = Math.abs(value) > 1e-12 ? Math.abs(value) : NaN;
       const x = truthOf.hStep[t] * clockFactor(truthOf, clock);
@@ -93,7 +95,7 @@ export function hessianCurves(trace, clock, look) {
     for (const [track, index] of estimating) {
       const R = track.hStep.length;
       const curve = { name: `${look.titles[index]}, P ${name(j, d)}`, colour: look.colours[index], faint: which === 1, x: [], y: [], low: [], high: [] };
-      for (const t of thin(R)) {
+      for (const t of thin(shownFrames(track.hStep, track, trace, clock))) {
         const at = (q) => track.h_q[(q * R + t) * d + j];
         if (!(at(1) > 0)) break;
         curve.x.push(track.hStep[t] * clockFactor(track, clock));

@@ -25,6 +25,10 @@ let clockName = "forward passes";
 let hessianMode = "over time";
 let building = null;
 
+const CLOCKS = ["steps", "forward passes", "seconds"];
+/** People who asked for less motion get the end of a run at once. */
+const stillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
 const clockKey = () => (clockName === "forward passes" ? "forwards" : clockName);
 
 // ---- entries for Dash's callbacks: (values, what triggered) ----
@@ -35,7 +39,8 @@ export async function open([page]) {
   building ??= build();
   await building;
   const first = state === null;
-  state = { ...page, view: { coords: "0,1", target: "" }, fresh: true };
+  const view = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  state = { ...page, view: { coords: first ? (view.coords ?? "0,1") : "0,1", target: first ? (view.target ?? "") : "" }, fresh: true };
   trace = null;
   wanted.landscape = "";
   showErrors(page.errors);
@@ -45,13 +50,17 @@ export async function open([page]) {
   for (const slot of state.slots) for (const key of Object.keys(slot.values)) mark(slot.slot, key);
   for (const key of Object.keys(state.parameters)) mark("function", key);
   for (const key of ["steps", "runs"]) mark("run", key);
-  if (first && !matchMedia("(prefers-reduced-motion: reduce)").matches && !location.hash.includes("still")) parts.player.part = 0;
-  parts.autoplay = parts.player.part === 0;
+  if (first) {
+    parts.player.part = "t" in view ? Math.min(Math.max(Number(view.t) || 0, 0), 1) : stillness() ? 1 : 0;
+    if (CLOCKS.includes(view.clock)) setProps("clock", { value: (clockName = view.clock) });
+    if (state.view.coords !== "0,1") setProps({ role: "field", slot: "view", name: "coords" }, { value: state.view.coords });
+  }
+  parts.autoplay = parts.player.part === 0 && !("t" in view);
 }
 
 export function chooseFunction([family]) {
   if (!state || family === state.family) return;
-  parts.player.part = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1 : 0;
+  parts.player.part = stillness() ? 1 : 0;
   go(otherFunction(state, family));
 }
 
@@ -335,6 +344,9 @@ function notes() {
     ...(kinds.has("cross") ? ["✕ half have diverged"] : []),
     ...(kinds.has("below") ? ["▼ goes on below"] : []),
   ];
+  if (clockName === "forward passes" && trace.tracks.filter(({ n }) => n !== null).length > 1) {
+    remarks.push("ends where the first forward-only method has spent its passes");
+  }
   setText(element("loss-note"), remarks.join("; "));
   const estimating = trace.tracks.some((track) => track.h_q);
   setHtml(element("hessian-note"), estimating ? `<b>—</b> HiZOO's P, median and band &nbsp; <b>- -</b> the truth along its runs` : "no optimizer that estimates the Hessian is on; <b>- -</b> the truth");
@@ -470,7 +482,10 @@ async function build() {
 }
 
 async function copyLink() {
-  const link = `${location.origin}/?${toQuery(state)}`;
+  const view = { t: Number(parts.player.part.toFixed(4)), clock: clockName };
+  if (state.dim > 2) view.coords = state.view.coords;
+  if (state.view.target) view.target = state.view.target;
+  const link = `${location.origin}/?${toQuery(state)}#${new URLSearchParams(view)}`;
   history.replaceState(history.state, "", link);
   try {
     await navigator.clipboard.writeText(link);

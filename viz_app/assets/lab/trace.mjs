@@ -50,9 +50,21 @@ export function clockFactor(track, clock) {
   return track.passes_per_step;
 }
 
-/** The longest track in the clock's unit. */
+/**
+ * Where the clock ends. By forward passes the race is over when the first of the zeroth-order methods has spent its own:
+ * what another does beyond that budget is no comparison (the clock of steps shows it). Otherwise it ends with the last.
+ */
 export function clockLength(trace, clock) {
-  return Math.max(...trace.tracks.map((track) => track.step[track.frames - 1] * clockFactor(track, clock)));
+  const length = (track) => track.step[track.frames - 1] * clockFactor(track, clock);
+  if (clock !== "forwards") return Math.max(...trace.tracks.map(length));
+  const racing = trace.tracks.filter((track) => track.n !== null);
+  return Math.min(...(racing.length ? racing : trace.tracks).map(length));
+}
+
+/** How many of a track's steps (frames, or those of its curvature) the clock shows: up to the first at or after its end. */
+export function shownFrames(steps, track, trace, clock) {
+  const last = lastAtMost(steps, clockLength(trace, clock) / clockFactor(track, clock) + 1e-6);
+  return Math.min(last + 2, steps.length);
 }
 
 /** Last index whose entry is at most `value`, in a rising array. */
