@@ -61,12 +61,15 @@ def drag(page: Page) -> list[float]:
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
-    latencies = []
+    field = page.locator('[data-field="hizoo.alpha"] input').last
+    latencies, alpha = [], float(field.input_value())
     for i in range(DRAGS):
-        seen = page.evaluate("[window.moves.length, window.frames.length]")
+        moves = page.evaluate("window.moves.length")
         page.mouse.move(x - 30 + (i * 7) % 41, y)
-        page.wait_for_function(f"window.frames.length > {seen[1]}", polling=5)
-        latencies.append(page.evaluate(f"window.frames[{seen[1]}].at - window.moves[{seen[0]}]"))
+        before, alpha = alpha, float(field.input_value())
+        assert alpha != before, "every movement asks for another α"
+        page.wait_for_function(f"window.frames.at(-1).query.includes('alpha={alpha:g},')", polling=5)
+        latencies.append(page.evaluate(f"window.frames.at(-1).at - window.moves[{moves}]"))
         page.wait_for_timeout(30)
     page.mouse.up()
     return latencies

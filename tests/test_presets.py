@@ -64,7 +64,7 @@ def test_the_search_finds_newtons_step_and_repeats_itself():
 
 
 def fake_trace(final: float, diverged: int = 0, reached: int = 10**9) -> Any:
-    """16 runs of 11 records over 1500 passes from 3 to `final`, which they reach after `reached` passes or at the end."""
+    """16 runs of 11 records over 1500 passes from 3 to `final`, reached after `reached` passes or at the end."""
     forwards = np.linspace(0, 1500, 11).astype(int)
     loss = np.where(forwards[:, None] >= reached, final, 3.0) * np.ones((11, 16))
     loss[-1] = final

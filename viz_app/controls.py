@@ -263,7 +263,7 @@ def row(slot: str, control: Control, value: Any) -> html.Div:
                 size=4,
                 thumbSize=14,
                 color="var(--colour)",
-                updatemode="drag",
+                updatemode="mouseup",  # while it moves, the page's modules watch it themselves: see sliders.mjs
                 **attributes(aria_label=f"{name}, {short(low)} to {short(high)} {control.unit}".strip()),
             ),
             dmc.TextInput(

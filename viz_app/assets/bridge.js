@@ -11,7 +11,7 @@
   };
 
   const lab = Object.fromEntries(
-    ["open", "chooseFunction", "clock", "hessianView", "slider", "field", "choice", "reset", "switch", "duplicate"].map(
+    ["open", "chooseFunction", "clock", "hessianView", "field", "choice", "reset", "switch", "duplicate"].map(
       (name) => [name, entry(name)],
     ),
   );

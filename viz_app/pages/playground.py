@@ -134,7 +134,7 @@ def register() -> None:
     clientside_callback(lab("chooseFunction"), Input(ids.FUNCTION, "value"), prevent_initial_call=True)
     clientside_callback(lab("clock"), Input("clock", "value"), prevent_initial_call=True)
     clientside_callback(lab("hessianView"), Input("hessian-view", "value"), prevent_initial_call=True)
-    for role, prop in (("slider", "value"), ("field", "value"), ("choice", "value"), ("reset", "n_clicks")):
+    for role, prop in (("field", "value"), ("choice", "value"), ("reset", "n_clicks")):
         pattern = {"role": role, "slot": MATCH, "name": MATCH}
         clientside_callback(lab(role), Input(pattern, prop), prevent_initial_call=True)
     clientside_callback(lab("switch"), Input({"role": "switch", "slot": MATCH}, "checked"), prevent_initial_call=True)

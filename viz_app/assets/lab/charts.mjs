@@ -106,7 +106,7 @@ export function hessianCurves(trace, clock, look) {
         see(at(2));
       }
       curves.push(curve);
-      top = curve.high[Math.floor(curve.high.length * 0.85)] || top;
+      top = 1.3 * curve.y[Math.floor(curve.y.length * 0.9)] || top;
     }
     const last = top || truth.y.findLast(Number.isFinite);
     const near = labels.find((label) => Math.abs(Math.log10(label.y / last)) < 0.3);

@@ -9,6 +9,7 @@ import { Player } from "./player.mjs";
 import { Readings } from "./readings.mjs";
 import { fromSlider, short, toSlider } from "./scale.mjs";
 import { save, savePicture } from "./save.mjs";
+import { watchSliders } from "./sliders.mjs";
 import { closeSurface, openSurface } from "./surface.mjs";
 import { fade, readTheme } from "./theme.mjs";
 import { clockFactor, clockLength, decode, decodeTrace, frameAt } from "./trace.mjs";
@@ -81,13 +82,6 @@ export function hessianView([value]) {
   if (trace) redraw();
 }
 
-export function slider([position], { slot, name }) {
-  const range = rangeOf(slot, name);
-  const value = read(slot, name);
-  if (Math.abs(toSlider(Number(value), range) - position) < 1e-9) return;
-  change(slot, name, fromSlider(position, range), "slider");
-}
-
 export function field([text], { slot, name }) {
   if (text === null || text === undefined || text === shown(read(slot, name))) return;
   const number = Number(text);
@@ -135,6 +129,11 @@ function presetOf(slot, name) {
   return slotOf(slot)?.preset[name];
 }
 
+function sliderMoved(slot, name, position) {
+  const range = rangeOf(slot, name);
+  if (Math.abs(toSlider(Number(read(slot, name)), range) - position) > 1e-9) change(slot, name, fromSlider(position, range), "slider");
+}
+
 /** Take a new value, let the control's other half follow, and compute. */
 function change(slot, name, value, from) {
   if (slot === "function") {
@@ -147,13 +146,27 @@ function change(slot, name, value, from) {
   const range = state.ranges[slotOf(slot)?.method ?? slot]?.[name];
   const isChoice = rowOf(slot, name)?.classList.contains("choice");
   if (isChoice && from !== "choice") setProps({ role: "choice", slot, name }, { value });
-  if (!isChoice && from !== "field") setProps({ role: "field", slot, name }, { value: shown(value) });
+  if (from === "slider") showInField(slot, name, value);
+  else if (!isChoice && from !== "field") setProps({ role: "field", slot, name }, { value: shown(value) });
   if (from !== "slider" && range && typeof value === "number") setProps({ role: "slider", slot, name }, { value: toSlider(value, range) });
   if (slot === "function") setProps("f", { data: functionSpec(state) });
   mark(slot, name);
   if (name === "x0") placeStart();
   changed();
 }
+
+/** While a slider moves, its field's text is set directly; Dash hears of the last value only. */
+function showInField(slot, name, value) {
+  const input = rowOf(slot, name).querySelector("input:not([type=hidden])");
+  if (input) input.value = shown(value);
+  pending.set(`${slot}.${name}`, () => setProps({ role: "field", slot, name }, { value: shown(read(slot, name)) }));
+  flush();
+}
+const pending = new Map();
+const flush = whenIdle(() => {
+  for (const tell of pending.values()) tell();
+  pending.clear();
+}, 150);
 
 const rowOf = (slot, name) => document.querySelector(`[data-field="${slot}.${name}"]`);
 
@@ -466,6 +479,7 @@ async function build() {
     state.view.target = target;
     changed();
   });
+  watchSliders(element("controls"), sliderMoved);
   element("copy-link").addEventListener("click", copyLink);
   element("show-3d").addEventListener("click", show3d);
   element("close-3d").addEventListener("click", () => element("dialog-3d").close());

@@ -1,0 +1,18 @@
+// A slider's movements, without Dash: a callback's way through its store takes tens of milliseconds a movement, and a
+// hundred components hear of each. The thumb's aria-valuenow changes at once, for the mouse and for the keyboard.
+
+/**
+ * Call `moved(slot, name, position)` whenever a slider under `root` has a new position.
+ * @param {HTMLElement} root
+ */
+export function watchSliders(root, moved) {
+  const observer = new MutationObserver((changes) => {
+    for (const { target } of changes) {
+      const place = target.closest("[data-field]")?.dataset.field;
+      if (!place) continue;
+      const dot = place.lastIndexOf(".");
+      moved(place.slice(0, dot), place.slice(dot + 1), Number(target.getAttribute("aria-valuenow")));
+    }
+  });
+  observer.observe(root, { subtree: true, attributeFilter: ["aria-valuenow"] });
+}
