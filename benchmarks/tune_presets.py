@@ -244,10 +244,10 @@ def assemble(key: str, results: dict[str, tuple[dict[str, Any], dict[str, Any] |
         "dim": function.dim,
         "budget_forwards": budget(function),
         "start_gap": None if function.minimum is None else start_gap(function),
-        "estimators": {name: setting for name, (setting, _) in results.items() if name not in METHODS},
         "scores": {name: figures for name, (_, figures) in results.items()} if function.minimum is not None else {},
     }
-    return {"steps": steps, "runs": RUNS, "optimizers": optimizers}, report
+    estimators = {name: setting for name, (setting, _) in results.items() if name not in METHODS}
+    return {"steps": steps, "runs": RUNS, "optimizers": optimizers, "estimators": estimators}, report
 
 
 def tune_all(keys: Sequence[str], workers: int) -> dict[str, Any]:

@@ -31,10 +31,16 @@ def test_a_spec_that_names_only_the_function_runs_the_tuned_settings(key):
         assert opt.hyperparameters == METHODS[opt.method].hyperparameters(**preset["optimizers"][opt.method])
 
 
+def test_naming_an_estimator_takes_the_settings_tuned_for_it():
+    tuned = DOCUMENT["functions"]["quadratic"]["estimators"]["multiplicative"]
+    opt = parse("f=quadratic&opt=hizoo:estimator=multiplicative,mu=1e-4").opts[0]
+    assert opt.hyperparameters == METHODS["hizoo"].hyperparameters(**tuned, mu=1e-4)
+
+
 @pytest.mark.parametrize("key", FUNCTIONS)
 def test_every_row_is_valid_and_was_searched_within_its_space(key):
     for name, row in tune_presets.rows(resolve(key).dim).items():
-        source = DOCUMENT["functions"][key]["optimizers"] if name in METHODS else DOCUMENT["report"][key]["estimators"]
+        source = DOCUMENT["functions"][key]["optimizers" if name in METHODS else "estimators"]
         METHODS[row.method].hyperparameters(**source[name])
         assert set(source[name]) == set(row.fixed) | {axis.name for axis in row.axes}
         for axis in row.axes:

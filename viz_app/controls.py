@@ -14,7 +14,7 @@ from functions import FUNCTIONS, TestFunction
 from functions.base import Parameter
 from hizoo_core import METHODS, Hyperparameter, describe
 from viz_app import ids
-from viz_app.spec import RUNS, RunSpec, labels, parse
+from viz_app.spec import RUNS, OptSpec, RunSpec, labels, parse
 
 SECONDARY = {"floor", "beta", "beta1", "beta2", "eps"}  # folded away under "more"
 
@@ -38,6 +38,8 @@ class Control:
     def of(cls, source: Hyperparameter | Parameter) -> Control:
         """Take it from an optimizer's hyperparameter or a function's parameter."""
         span = source.slider if isinstance(source, Hyperparameter) else (source.low, source.high)
+        if source.name == "lr":
+            span = (span[0], 10 * span[1])  # some tuned learning rates lie in the decade above the comfortable range
         return cls(
             source.name,
             source.label,
@@ -79,10 +81,8 @@ def slots(spec: RunSpec) -> list[dict[str, Any]]:
 
     A slot's key is the optimizer's label (`hizoo`, `hizoo#2`); colour is the name of a CSS variable.
     """
-    tuned = {
-        opt.method: opt for opt in parse("&".join([f"f={quote(spec.f)}", *(f"opt={key}" for key in METHODS)])).opts
-    }
-    off = [tuned[key] for key in METHODS if key not in {opt.method for opt in spec.opts}]
+    chosen = {opt.method for opt in spec.opts}
+    off = [opt for opt in preset_of(spec.f, *METHODS) if opt.method not in chosen]
     opts = [*spec.opts, *off]
     result = []
     for i, (opt, label) in enumerate(zip(opts, labels([opt.method for opt in opts]), strict=True)):
@@ -96,11 +96,25 @@ def slots(spec: RunSpec) -> list[dict[str, Any]]:
                 "colour": colour(opt.method, int(copy or 1)),
                 "passes": METHODS[opt.method].forwards(opt.hyperparameters),
                 "values": asdict(opt.hyperparameters),
-                "preset": asdict(tuned[opt.method].hyperparameters),
+                "presets": presets_by_estimator(spec.f, opt.method),
             }
         )
     order = list(METHODS)
     return sorted(result, key=lambda slot: (order.index(slot["method"]), slot["slot"]))
+
+
+def preset_of(f: str, *opts: str) -> tuple[OptSpec, ...]:
+    """What these optimizers, as a spec names them, mean on a function when nothing more is said."""
+    return parse("&".join([f"f={quote(f)}", *(f"opt={text}" for text in opts)])).opts
+
+
+def presets_by_estimator(f: str, method: str) -> dict[str, dict[str, Any]]:
+    """A method's tuned hyperparameters on a function, by its estimators' names; under "" where it has none."""
+    described = describe(METHODS[method].hyperparameters)
+    names = next((h.choices for h in described if h.name == "estimator"), None)
+    asked = {name: f"{method}:estimator={name}" for name in names} if names else {"": method}
+    tuned = preset_of(f, *asked.values())
+    return {name: asdict(opt.hyperparameters) for name, opt in zip(asked, tuned, strict=True)}
 
 
 def colour(method: str, copy: int) -> str:

@@ -1,7 +1,8 @@
 """Tuned defaults per function, read from presets.json, which `benchmarks` writes and nobody edits by hand.
 
     {"tuned_by": command,
-     "functions": {key: {"steps": int, "runs": int, "optimizers": {method: {hyperparameter: value}}}}}
+     "functions": {key: {"steps": int, "runs": int, "optimizers": {method: {hyperparameter: value}},
+      "estimators": {estimator: the same for hizoo with another than its default estimator}}}}
 
 Keys are those of `functions.FUNCTIONS`: a function's parameters were at their defaults when it was tuned.
 """
@@ -23,6 +24,11 @@ class Preset:
     steps: int = 500
     runs: int = 16
     optimizers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    estimators: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def settings(self, method: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What was tuned for a method, or for the estimator that the given hyperparameters name."""
+        return self.estimators.get(given.get("estimator", ""), self.optimizers.get(method, {}))
 
 
 def for_function(key: str) -> Preset:
@@ -35,4 +41,4 @@ def _presets() -> dict[str, Preset]:
     if not PRESETS.exists():
         return {}
     tuned = json.loads(PRESETS.read_text("utf-8"))["functions"]
-    return {key: Preset(entry["steps"], entry["runs"], entry["optimizers"]) for key, entry in tuned.items()}
+    return {key: Preset(**entry) for key, entry in tuned.items()}

@@ -265,7 +265,7 @@ def _optimizer(
             except ValueError as error:
                 errors.append(_wrong(f"{field}.{name}", repr(str(error)), parameter.allowed))
 
-    values = {**preset.optimizers.get(method, {}), **given}
+    values = {**preset.settings(method, given), **given}
     if "warmup" in values and "warmup" not in given:
         values["warmup"] = min(values["warmup"], max(steps, 0))  # a preset's warm-up gives way to a short run
     while True:  # the dataclass names one field at a time: put that one aside and ask again

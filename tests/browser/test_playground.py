@@ -6,6 +6,8 @@ import urllib.request
 
 from conftest import Playground, Server, free_port
 
+from viz_app import parse
+
 SPEC = "f=stiff_quadratic&x0=1,1&steps=120&runs=4&seed=3&opt=hizoo:alpha=0.1,n=4,lr=0.1,warmup=10&opt=mezo:lr=2e-5,n=1"
 
 
@@ -60,6 +62,16 @@ def test_reset_puts_the_preset_back(playground: Playground):
     assert "lr=0.0123" in playground.query
     playground.next_picture(lambda: playground.row("hizoo.lr").locator("button.reset").click())
     assert playground.row("hizoo.lr").locator("input").last.input_value() == preset
+
+
+def test_an_estimator_comes_with_the_settings_tuned_for_it(playground: Playground):
+    playground.open("f=quadratic&steps=60&runs=2&opt=hizoo")
+    card = playground.page.locator('.card[data-slot="hizoo"]')
+    playground.next_picture(lambda: card.get_by_text("multiplicative", exact=True).click())
+    playground.wait_for("window.drawn.at(-1).query.includes('estimator=multiplicative')")
+    tuned = parse("f=quadratic&opt=hizoo:estimator=multiplicative").opts[0]
+    playground.wait_for(f"window.drawn.at(-1).query.includes('alpha={tuned.hyperparameters.alpha:g},')")
+    assert parse(playground.query.split("&coords=")[0]).opts[0] == tuned
 
 
 def test_play_pause_step_and_scrub(playground: Playground):

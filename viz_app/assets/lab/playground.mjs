@@ -90,7 +90,13 @@ export function field([text], { slot, name }) {
 }
 
 export function choice([value], { slot, name }) {
-  if (value !== read(slot, name)) change(slot, name, value, "choice");
+  if (value === read(slot, name)) return;
+  const optimizer = slotOf(slot);
+  const follow = name === "estimator" && Object.entries(tuned(optimizer)).every(([key, preset]) => optimizer.values[key] === preset);
+  change(slot, name, value, "choice");
+  // Settings that nobody has touched become those tuned for the new estimator.
+  if (follow) for (const [key, preset] of Object.entries(tuned(optimizer))) change(slot, key, preset);
+  else if (name === "estimator") for (const key of Object.keys(optimizer.values)) mark(slot, key);
 }
 
 export function reset([clicks], { slot, name }) {
@@ -126,8 +132,11 @@ function read(slot, name) {
 function presetOf(slot, name) {
   if (slot === "function") return state.preset.parameters[name];
   if (slot === "run") return state.preset[name];
-  return slotOf(slot)?.preset[name];
+  return slotOf(slot) && tuned(slotOf(slot))[name];
 }
+
+/** What was tuned for a slot with the estimator that it has. */
+const tuned = ({ presets, values }) => presets[values.estimator ?? ""];
 
 function sliderMoved(slot, name, position) {
   const range = rangeOf(slot, name);
