@@ -9,6 +9,7 @@ import { Player } from "./player.mjs";
 import { Readings } from "./readings.mjs";
 import { fromSlider, short, toSlider } from "./scale.mjs";
 import { save, savePicture } from "./save.mjs";
+import { complain, message, rowOf } from "./messages.mjs";
 import { watchSliders } from "./sliders.mjs";
 import { closeSurface, openSurface } from "./surface.mjs";
 import { fade, readTheme } from "./theme.mjs";
@@ -44,7 +45,7 @@ export async function open([page]) {
   state = { ...page, view: { coords: first ? (view.coords ?? "0,1") : "0,1", target: first ? (view.target ?? "") : "" }, fresh: true };
   trace = null;
   wanted.landscape = "";
-  showErrors(page.errors);
+  complain(page.errors, state);
   Object.assign(parts.landscape, { minima: page.dim === 2 ? page.minima : [], localMinima: page.dim === 2 ? page.localMinima : [] });
   placeStart();
   changed();
@@ -177,8 +178,6 @@ const flush = whenIdle(() => {
   pending.clear();
 }, 150);
 
-const rowOf = (slot, name) => document.querySelector(`[data-field="${slot}.${name}"]`);
-
 /** Show the reset button where a value differs from its preset. */
 function mark(slot, name) {
   const preset = presetOf(slot, name);
@@ -217,7 +216,7 @@ function requestLandscape(ranges = null) {
 const traces = new Latest(
   async (query, signal) => decodeTrace(await fetchBytes(`/api/trace?${query}`, signal)),
   (answer, query) => {
-    showErrors(state.errors ?? []);
+    complain(state.errors ?? [], state);
     state.errors = null;
     takeTrace(answer, query);
   },
@@ -246,62 +245,10 @@ const landscapes = new Latest(
 );
 
 function failed(error, query) {
-  if (error instanceof SpecError) return showErrors(error.errors);
+  if (error instanceof SpecError) return complain(error.errors, state);
   const what = error.status ? `The server answered ${error.status}` : "The server does not answer";
   message(`${what}. Trying again every two seconds; the picture is the last good one.`, true);
   setTimeout(() => (query.includes("steps=") ? changed() : requestLandscape()), 2000);
-}
-
-// ---- what is wrong, in words ----
-
-function showErrors(errors) {
-  for (const old of document.querySelectorAll(".error-text")) old.remove();
-  for (const old of document.querySelectorAll(".row.error")) old.classList.remove("error");
-  message("");
-  const elsewhere = [];
-  for (const error of errors) {
-    const row = rowOf(...controlOf(error.field));
-    if (!row) {
-      elsewhere.push(`${error.field}: ${error.message}`);
-      continue;
-    }
-    row.closest("details")?.setAttribute("open", "");
-    row.classList.add("error");
-    const text = document.createElement("p");
-    text.className = "error-text";
-    text.setAttribute("role", "alert");
-    text.textContent = error.message;
-    if (error.position !== undefined && state.text) {
-      const place = document.createElement("pre");
-      place.textContent = `${state.text}\n${" ".repeat(error.position)}^`;
-      text.append(place);
-    }
-    row.append(text);
-  }
-  if (elsewhere.length) message(elsewhere.join("\n"), true);
-}
-
-/** Card and name of the control that an error's field belongs to. */
-function controlOf(path) {
-  if (path === "f") return ["function", "expr"];
-  if (path.startsWith("f.")) return ["function", path.slice(2)];
-  if (path === "coords" || path === "target") return ["view", path];
-  if (!path.startsWith("opt.")) return ["run", path];
-  const [, label, name] = path.split(".");
-  const seen = {};
-  const found = running(state).find(({ method }) => {
-    seen[method] = (seen[method] ?? 0) + 1;
-    return label === (seen[method] === 1 ? method : `${method}#${seen[method]}`);
-  });
-  return [found?.slot, name];
-}
-
-function message(text, stays = false) {
-  const box = element("message");
-  box.textContent = text;
-  box.classList.toggle("shown", Boolean(text));
-  clearTimeout(message.timer);
-  if (text && !stays) message.timer = setTimeout(() => box.classList.remove("shown"), 4000);
 }
 
 // ---- drawing ----

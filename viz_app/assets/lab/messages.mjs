@@ -1,0 +1,58 @@
+// What is wrong, in words: beside the control that it is about.
+
+import { running } from "./link.mjs";
+
+/** A control's row, by card and name. */
+export const rowOf = (slot, name) => document.querySelector(`[data-field="${slot}.${name}"]`);
+
+/** Show each error beside its control, or over the picture if it has none; the empty list clears them all. */
+export function complain(errors, state) {
+  for (const old of document.querySelectorAll(".error-text")) old.remove();
+  for (const old of document.querySelectorAll(".row.error")) old.classList.remove("error");
+  message("");
+  const elsewhere = [];
+  for (const error of errors) {
+    const row = rowOf(...controlOf(error.field, state));
+    if (!row) {
+      elsewhere.push(`${error.field}: ${error.message}`);
+      continue;
+    }
+    row.closest("details")?.setAttribute("open", "");
+    row.classList.add("error");
+    const text = document.createElement("p");
+    text.className = "error-text";
+    text.setAttribute("role", "alert");
+    text.textContent = error.message;
+    if (error.position !== undefined && state.text) {
+      const place = document.createElement("pre");
+      place.textContent = `${state.text}\n${" ".repeat(error.position)}^`;
+      text.append(place);
+    }
+    row.append(text);
+  }
+  if (elsewhere.length) message(elsewhere.join("\n"), true);
+}
+
+/** Card and name of the control that an error's field belongs to. */
+function controlOf(path, state) {
+  if (path === "f") return ["function", "expr"];
+  if (path.startsWith("f.")) return ["function", path.slice(2)];
+  if (path === "coords" || path === "target") return ["view", path];
+  if (!path.startsWith("opt.")) return ["run", path];
+  const [, label, name] = path.split(".");
+  const seen = {};
+  const found = running(state).find(({ method }) => {
+    seen[method] = (seen[method] ?? 0) + 1;
+    return label === (seen[method] === 1 ? method : `${method}#${seen[method]}`);
+  });
+  return [found?.slot, name];
+}
+
+/** A line over the picture: for a moment, or until the next. */
+export function message(text, stays = false) {
+  const box = document.getElementById("message");
+  box.textContent = text;
+  box.classList.toggle("shown", Boolean(text));
+  clearTimeout(message.timer);
+  if (text && !stays) message.timer = setTimeout(() => box.classList.remove("shown"), 4000);
+}
