@@ -159,7 +159,7 @@ def function_card(spec: RunSpec, function: TestFunction) -> html.Section:
     for entry in FUNCTIONS.values():
         options.setdefault(entry.group, []).append({"value": entry.key, "label": entry.name})
     data = [{"group": group, "items": items} for group, items in options.items()]
-    data.append({"group": "your own", "items": [{"value": "expr", "label": "Type f(x, y) …"}]})
+    data.append({"group": "your own", "items": [{"value": "expr", "label": "Your own f(x, y)"}]})
     parameters = [Control.of(p) for p in family.parameters] if family else []
     chosen = function_parameters(spec.f)
     rows: list = [
@@ -181,9 +181,9 @@ def function_card(spec: RunSpec, function: TestFunction) -> html.Section:
         html.Div(formula(function), id=ids.FORMULA),
         *(row("function", c, chosen[c.name]) for c in parameters),
         *(row("run", c, getattr(spec, c.name)) for c in RUN_CONTROLS),
-        text_row("run", "x0", "Start θ₀", start_text(spec.x0), START_HELP),
+        text_row("run", "x0", "Start", start_text(spec.x0), START_HELP),
         text_row("run", "seed", "Seed", str(spec.seed), "Seeds every random direction. The same seed gives the same "
-                 "picture, on every machine with the same library versions; all optimizers share its directions."),
+                 "picture on the same machine; all optimizers share its directions."),
     ]  # fmt: skip
     if function.dim > 2:
         rows.append(text_row("view", "coords", "Coordinates", "0, 1", "The two coordinates (counted from 0) that the "
@@ -249,7 +249,7 @@ def optimizer_card(slot: dict[str, Any]) -> html.Section:
 
 def row(slot: str, control: Control, value: Any) -> html.Div:
     """One control: label with tooltip, slider or choice, field, reset."""
-    label = tip(html.Label(control.label), control.help + (f" In {control.unit}." if control.unit else ""))
+    label = tip(html.Label(control.label + (f", {control.unit}" if control.unit else "")), control.help)
     if control.choices:
         return html.Div(
             [

@@ -18,7 +18,7 @@ def create_app() -> Dash:
         server=server,  # pyright: ignore[reportArgumentType]  # the annotation knows Flask only
         backend="fastapi",
         title="HiZOO Lab",
-        update_title="HiZOO Lab",
+        update_title=None,  # pyright: ignore[reportArgumentType]  # the documented way to keep the title
         index_string=theme.INDEX,
         assets_path_ignore=["lab"],  # modules: bridge.js imports them
         suppress_callback_exceptions=True,  # the controls are made by a callback

@@ -109,12 +109,14 @@ export function hessianCurves(trace, clock, look) {
       top = 1.3 * curve.y[Math.floor(curve.y.length * 0.9)] || top;
     }
     const last = top || truth.y.findLast(Number.isFinite);
-    const near = labels.find((label) => Math.abs(Math.log10(label.y / last)) < 0.3);
-    if (near) near.text += `, ${name(j, d)}`;
-    else if (last > 0) labels.push({ text: name(j, d), y: last });
+    if (last > 0) labels.push({ text: name(j, d), y: last });
   });
   if (!(low < Infinity)) [low, high] = [0.1, 10];
   const range = [10 ** Math.floor(Math.log10(low) - 0.15), 10 ** Math.ceil(Math.log10(high) + 0.25)];
+  const [first, second] = labels;
+  if (second && Math.abs(Math.log10(first.y / second.y)) < 0.09 * Math.log10(range[1] / range[0])) {
+    labels.splice(0, 2, { text: `${first.text}, ${second.text}`, y: Math.max(first.y, second.y) });
+  }
   return { curves, labels, log: true, range, end: clockLength(trace, clock), clock };
 }
 
@@ -324,7 +326,7 @@ function plotlyLayout({ log, range, end, clock, from = 0, labels = [] }, { theme
     plot_bgcolor: "rgba(0,0,0,0)",
     showlegend: false,
     hovermode: "closest",
-    xaxis: { ...axis, range: [from, end], title: { text: clock, standoff: 4 }, tickformat: clock === "seconds" ? "~g" : "~s", nticks: 6 },
+    xaxis: { ...axis, range: [from, end], title: { text: clock, standoff: 4 }, tickformat: clock.startsWith("seconds") ? "~g" : "~s", nticks: 6 },
     yaxis: {
       ...axis,
       type: log ? "log" : "linear",

@@ -5,8 +5,9 @@ import { niceBelow, reading, short } from "./scale.mjs";
 import { fade, readTheme } from "./theme.mjs";
 import { frameAt } from "./trace.mjs";
 
+const DOUBLE = 250; // ms in which a second click makes a double click, which resets the view
 const COMET = 30; // frames of a run's recent past that are drawn stronger
-const COMMITTED = 150; // points a thin run keeps when its trail becomes a Plotly trace
+const COMMITTED = 24000; // points that all thin runs of an optimizer keep when their trails become a Plotly trace
 
 export class Landscape {
   /**
@@ -26,6 +27,7 @@ export class Landscape {
   /** Show another function's surface. @param {{z: Float32Array, shape: number[], xrange: number[], yrange: number[]}} grid */
   setGrid(grid, fresh) {
     this.grid = grid;
+    if (fresh) this.home.hidden = true;
     this.heights = heights(grid);
     return this.render(fresh);
   }
@@ -107,7 +109,7 @@ export class Landscape {
   #plotlyTrails(track, index) {
     const colour = this.colours[index];
     const { frame } = frameAt(track, this.moment.time, this.clock);
-    const stride = Math.max(1, Math.ceil(frame / COMMITTED));
+    const stride = Math.ceil((track.frames * track.runs) / COMMITTED); // of the whole run, so that no trail changes its shape in time
     const [x, y] = [[], []];
     for (let run = 1; run < track.runs; run++) {
       for (let t = 0; t <= frame; t += stride) {
@@ -264,7 +266,6 @@ export class Landscape {
     const at = 2 * place.frame * track.runs;
     const centre = [track.path[at], track.path[at + 1]];
     const h = track.shown_h ? track.shown_h.subarray(2 * place.frame, 2 * place.frame + 2) : [1, 1];
-    context.fillStyle = colour;
     for (let i = 0; i < n; i++) {
       const u = track.u.subarray(2 * (place.frame * n + i), 2 * (place.frame * n + i) + 2);
       const offset = [(this.scale * u[0]) / Math.sqrt(h[0]), (this.scale * u[1]) / Math.sqrt(h[1])];
@@ -273,8 +274,11 @@ export class Landscape {
         context.moveTo(...ends[0]);
         context.lineTo(...ends[1]);
       });
-      context.fillStyle = colour;
-      for (const end of ends) dot(context, end, 2.6);
+      context.fillStyle = this.theme.panel; // hollow, unlike the heads of runs
+      for (const end of ends) {
+        dot(context, end, 3);
+        context.stroke();
+      }
     }
   }
 
@@ -336,18 +340,33 @@ export class Landscape {
       );
     });
     let down = null;
+    let clicked = 0;
+    let before = -Infinity;
     const onPlot = (event) => event.target.closest?.(".nsewdrag");
     graph.addEventListener("pointerdown", (event) => (down = onPlot(event) && event.button === 0 ? [event.clientX, event.clientY, event.timeStamp] : null), true);
     window.addEventListener("pointerup", (event) => {
       if (!down) return;
       const still = Math.hypot(event.clientX - down[0], event.clientY - down[1]) < 4 && event.timeStamp - down[2] < 600;
       down = null;
-      if (still) this.hooks.start(at(event), true);
+      if (!still) return;
+      clearTimeout(clicked);
+      if (event.timeStamp - before < DOUBLE) this.hooks.moved(null);
+      else {
+        const point = at(event);
+        clicked = setTimeout(() => this.hooks.start(point, true), DOUBLE);
+      }
+      before = event.timeStamp;
     }, true);
-    graph.addEventListener("dblclick", () => this.grid && this.hooks.moved(null), true);
+    this.home = document.createElement("button");
+    this.home.className = "home";
+    this.home.textContent = "Reset view";
+    this.home.hidden = true;
+    this.home.addEventListener("click", () => this.hooks.moved(null));
+    graph.closest(".stage").append(this.home);
     graph.on("plotly_relayout", (changes) => {
       if (!Object.keys(changes).some((key) => key.includes(".range"))) return;
       const { xaxis, yaxis } = graph._fullLayout;
+      this.home.hidden = false;
       this.hooks.moved({ xrange: xaxis.range.map(Number), yrange: yaxis.range.map(Number) });
     });
   }

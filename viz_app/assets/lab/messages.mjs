@@ -10,9 +10,10 @@ export function complain(errors, state) {
   for (const old of document.querySelectorAll(".error-text")) old.remove();
   for (const old of document.querySelectorAll(".row.error")) old.classList.remove("error");
   message("");
+  document.querySelector("main").classList.toggle("stale", errors.length > 0); // the picture is of the last good spec
   const elsewhere = [];
   for (const error of errors) {
-    const row = rowOf(...controlOf(error.field, state));
+    const row = rowOf(...(error.control ?? controlOf(error.field, state)));
     if (!row) {
       elsewhere.push(`${error.field}: ${error.message}`);
       continue;

@@ -26,7 +26,9 @@ let grid = null;
 let clockName = "forward passes";
 let hessianMode = "over time";
 let building = null;
+let zoomTo = null; // what a link asks for, until the first landscape is there
 
+const MOST = 8; // optimizers in a spec
 const CLOCKS = ["steps", "forward passes", "seconds"];
 /** People who asked for less motion get the end of a run at once. */
 const stillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -48,6 +50,8 @@ export async function open([page]) {
   complain(page.errors, state);
   Object.assign(parts.landscape, { minima: page.dim === 2 ? page.minima : [], localMinima: page.dim === 2 ? page.localMinima : [] });
   placeStart();
+  element("hessian-view").hidden = page.dim === 2; // two coordinates need no sorting
+  if (page.dim === 2 && hessianMode === "sorted") setProps("hessian-view", { value: (hessianMode = "over time") });
   changed();
   for (const slot of state.slots) for (const key of Object.keys(slot.values)) mark(slot.slot, key);
   for (const key of Object.keys(state.parameters)) mark("function", key);
@@ -55,6 +59,8 @@ export async function open([page]) {
   if (first) {
     parts.player.part = "t" in view ? Math.min(Math.max(Number(view.t) || 0, 0), 1) : stillness() ? 1 : 0;
     if (CLOCKS.includes(view.clock)) setProps("clock", { value: (clockName = view.clock) });
+    if (view.hessian === "sorted") setProps("hessian-view", { value: (hessianMode = "sorted") });
+    if (view.x && view.y) zoomTo = { "xaxis.range": view.x.split(",").map(Number), "yaxis.range": view.y.split(",").map(Number) };
     if (state.view.coords !== "0,1") setProps({ role: "field", slot: "view", name: "coords" }, { value: state.view.coords });
   }
   parts.autoplay = parts.player.part === 0 && !("t" in view);
@@ -69,6 +75,7 @@ export function chooseFunction([family]) {
 export function duplicate(_, trigger) {
   const slot = state.slots.find((candidate) => candidate.slot === trigger?.slot);
   if (!slot) return;
+  if (running(state).length >= MOST) return message(`at most ${MOST} optimizers run side by side`);
   slot.on = true;
   go(`${toQuery(state)}&${toQuery({ ...state, slots: [slot] }).split("&").at(-1)}`);
 }
@@ -85,9 +92,13 @@ export function hessianView([value]) {
 
 export function field([text], { slot, name }) {
   if (text === null || text === undefined || text === shown(read(slot, name))) return;
-  const number = Number(text);
   const isText = slot === "view" || name === "x0" || name === "expr";
-  change(slot, name, isText || text.trim() === "" || Number.isNaN(number) ? text.trim() : number, "field");
+  const preset = name === "seed" ? 0 : presetOf(slot, name);
+  if (text.trim() === "" && preset !== undefined) return change(slot, name, preset);
+  if (isText) return change(slot, name, text.trim(), "field");
+  const number = Number(/^\d{1,3}(,\d{3})+$/.test(text.trim()) ? text.replace(/,/g, "") : text);
+  if (Number.isFinite(number)) return change(slot, name, number, "field");
+  complain([{ control: [slot, name], message: `“${text}” is not a number; the decimal point is a dot, as in 0.05 or 5e-2` }], state);
 }
 
 export function choice([value], { slot, name }) {
@@ -214,7 +225,14 @@ function requestLandscape(ranges = null) {
 }
 
 const traces = new Latest(
-  async (query, signal) => decodeTrace(await fetchBytes(`/api/trace?${query}`, signal)),
+  async (query, signal) => {
+    const busy = setTimeout(() => message("Computing …", true), 600);
+    try {
+      return decodeTrace(await fetchBytes(`/api/trace?${query}`, signal));
+    } finally {
+      clearTimeout(busy);
+    }
+  },
   (answer, query) => {
     complain(state.errors ?? [], state);
     state.errors = null;
@@ -235,7 +253,10 @@ const landscapes = new Latest(
     grid = answer;
     parts.landscape.theme = readTheme();
     parts.landscape.names = names();
-    parts.landscape.setGrid(answer, fresh);
+    parts.landscape.setGrid(answer, fresh).then(() => {
+      if (zoomTo) window.Plotly.relayout(parts.landscape.graph, zoomTo);
+      zoomTo = null;
+    });
     if (trace) {
       parts.landscape.scale = zoomed ? parts.landscape.scale : undefined;
       takeTrace(trace);
@@ -255,7 +276,7 @@ function failed(error, query) {
 
 const names = () => {
   if (state.dim === 2) return ["x", "y"];
-  return state.view.coords.split(",").map((j) => `θ${j.replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit])}`);
+  return grid.coords.map((j) => `θ${String(j).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit])}`);
 };
 
 function look() {
@@ -303,7 +324,7 @@ function redraw(settleToo = true) {
   if (settleToo) settle();
 }
 
-const clockLabel = () => (clockName === "seconds" ? "seconds (measured on the server, all runs together)" : clockName);
+const clockLabel = () => (clockName === "seconds" ? "seconds (all runs together)" : clockName);
 
 function notes() {
   const { theme } = parts.look;
@@ -314,7 +335,7 @@ function notes() {
     ...(kinds.has("below") ? ["▼ goes on below"] : []),
   ];
   if (clockName === "forward passes" && trace.tracks.filter(({ n }) => n !== null).length > 1) {
-    remarks.push("ends where the first forward-only method has spent its passes");
+    remarks.push("ends with the first forward-only method’s budget");
   }
   setText(element("loss-note"), remarks.join("; "));
   const estimating = trace.tracks.some((track) => track.h_q);
@@ -326,6 +347,7 @@ function notes() {
   });
   if (trace.tracks.some((track) => track.shown_h)) key.push(`<span title="What the probes would be drawn from if P were the exact Hessian, off-diagonal part and all"><i class="ring dashed" style="border-color:${theme.ink}"></i>inverse true Hessian${hasNegative() ? " <em>(brown: negative curvature)</em>" : ""}</span>`);
   if (state.minima.length && state.dim === 2) key.push(`<span>★ minimum</span>`);
+  if (trace.tracks.some((track) => track.u)) key.push(`<span title="θ ± Σ^½u, enlarged by the ellipses' factor over μ">○ this step's probes, on pause</span>`);
   key.push(`<span>bold: run 1 of ${trace.header.runs}${scale === 1 ? "" : `; ellipses × ${short(scale)}`}</span>`);
   setHtml(element("key"), key.join(""));
 }
@@ -365,8 +387,10 @@ function drawMoment(part, playing) {
   const lead = trace.tracks[0];
   const { frame } = frameAt(lead, time, clockKey());
   const last = lead.step[lead.frames - 1];
-  player.output.title = `Steps of ${parts.look.titles[0]}. Time runs in the loss chart's clock: ${clockName}.`;
-  setText(player.output, `step ${lead.step[frame].toLocaleString("en-US")} of ${last.toLocaleString("en-US")}`);
+  player.output.title = `Time runs in the loss chart's clock: ${clockName}. ${parts.look.titles[0]} is at step ${lead.step[frame]} of ${last}.`;
+  const length = clockLength(trace, clockKey());
+  if (clockName === "forward passes") setText(player.output, `pass ${Math.round(time).toLocaleString("en-US")} of ${length.toLocaleString("en-US")}`);
+  else setText(player.output, `step ${lead.step[frame].toLocaleString("en-US")} of ${last.toLocaleString("en-US")}`);
 }
 
 /** When nothing has moved for a while, commit what is on the canvas to Plotly. */
@@ -443,8 +467,11 @@ async function build() {
   element("download-csv").closest("button").addEventListener("click", () => save(`/api/run.csv?${toQuery(state)}`, "hizoo-lab.csv"));
   element("download-parquet").closest("button").addEventListener("click", () => save(`/api/run.parquet?${toQuery(state)}`, "hizoo-lab.parquet"));
   element("download-png").closest("button").addEventListener("click", download);
+  // A clicked switch gives the arrow keys back to the player; who walks by keyboard keeps them.
+  document.addEventListener("click", (event) => event.detail > 0 && document.activeElement?.type === "radio" && document.activeElement.blur());
   document.addEventListener("lab:theme", () => {
     if (!trace || !grid) return;
+    parts.readings.setTrace(trace, look());
     redraw(false);
     parts.landscape.live(true);
     parts.landscape.render().then(settle);
@@ -452,7 +479,11 @@ async function build() {
 }
 
 async function copyLink() {
-  const view = { t: Number(parts.player.part.toFixed(4)), clock: clockName };
+  const view = { t: Number(parts.player.part.toFixed(4)), clock: clockName, hessian: hessianMode };
+  if (!parts.landscape.home.hidden) {
+    const { xaxis, yaxis } = parts.landscape.graph._fullLayout;
+    Object.assign(view, { x: xaxis.range.map(short).join(), y: yaxis.range.map(short).join() });
+  }
   if (state.dim > 2) view.coords = state.view.coords;
   if (state.view.target) view.target = state.view.target;
   const link = `${location.origin}/?${toQuery(state)}#${new URLSearchParams(view)}`;

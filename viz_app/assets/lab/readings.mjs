@@ -10,9 +10,9 @@ export class Readings {
       <th scope="col">Optimizer</th>
       <th scope="col" data-head="gap"></th>
       <th scope="col">forward passes</th>
-      <th scope="col"><label title="Median over runs of the forward passes until the loss first reaches this value. Type another.">passes to ≤ <input aria-label="Target loss" spellcheck="false"></label></th>
+      <th scope="col"><label title="Median over runs of the forward passes until the loss first reaches this value, in the whole run. Type another.">passes to ≤ <input aria-label="Target loss" spellcheck="false"></label></th>
       <th scope="col" data-head="distance">distance to minimum</th>
-      <th scope="col">status</th></tr></thead><tbody></tbody></table>`;
+      <th scope="col" title="Of the whole run, wherever the player is">status at the end</th></tr></thead><tbody></tbody></table>`;
     this.body = root.querySelector("tbody");
     this.heads = Object.fromEntries([...root.querySelectorAll("[data-head]")].map((head) => [head.dataset.head, head]));
     this.target = root.querySelector("input");

@@ -8,14 +8,16 @@ export function save(url, name) {
   link.click();
 }
 
+const FOOT = 52; // px for the legend and the spec
+
 /** The landscape, the charts and the moving layer over each, as one PNG at twice the screen's resolution. */
-export async function savePicture(stages, { theme }, name, caption) {
+export async function savePicture(stages, { theme, titles, colours }, name, caption) {
   const frame = document.querySelector("main").getBoundingClientRect();
   const boxes = stages.map((stage) => stage.getBoundingClientRect());
   const left = Math.min(...boxes.map((box) => box.left));
   const top = frame.top;
   const width = Math.max(...boxes.map((box) => box.right)) - left;
-  const height = Math.max(...boxes.map((box) => box.bottom)) - top + 30;
+  const height = Math.max(...boxes.map((box) => box.bottom)) - top + FOOT;
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [2 * width, 2 * height];
   const context = canvas.getContext("2d");
@@ -30,10 +32,24 @@ export async function savePicture(stages, { theme }, name, caption) {
     await image.decode();
     context.drawImage(image, box.left - left, box.top - top, box.width, box.height);
     context.drawImage(stage.querySelector("canvas.overlay"), box.left - left, box.top - top, box.width, box.height);
+    const title = stage.closest(".card").querySelector("h2")?.textContent;
+    context.fillStyle = theme.ink;
+    context.font = `600 13px ${theme.font}`;
+    if (title) context.fillText(title, box.left - left, box.top - top - 8);
+  }
+  let x = 12;
+  for (const [i, title] of titles.entries()) {
+    context.fillStyle = colours[i];
+    context.fillRect(x, height - 38, 22, 4);
+    context.fillStyle = theme.ink;
+    context.fillText(title, x + 28, height - 32);
+    x += context.measureText(title).width + 52;
   }
   context.fillStyle = theme.muted;
+  context.font = `12px ${theme.font}`;
+  context.fillText("★ minimum   - - inverse true Hessian, true diagonal   bands: 10–90 % of runs", x, height - 32, width - x - 12);
   context.font = `11px ${theme.font}`;
-  context.fillText(caption, 8, height - 10, width - 16);
+  context.fillText(caption, 12, height - 10, width - 24);
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   const url = URL.createObjectURL(blob);
   save(url, name);
