@@ -199,9 +199,10 @@ START_HELP = "Where every run starts: numbers separated by commas. Click the pic
 
 
 def formula(function: TestFunction) -> list:
-    """Formula and the sentence on what the function teaches."""
+    """Formula, where-clauses on lines of their own, and the sentence on what the function teaches."""
+    lines = function.latex.split(r",\quad", 1)
     return [
-        dcc.Markdown(f"${function.latex}$", mathjax=True, className="formula"),
+        dcc.Markdown("\n\n".join(f"${line}$" for line in lines), mathjax=True, className="formula"),
         html.P(function.lesson, className="lesson", title=function.lesson),
     ]
 

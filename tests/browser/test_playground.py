@@ -221,6 +221,50 @@ def test_many_dimensions_show_a_projection_and_the_sorted_diagonal(playground: P
     assert "coords=3,7" in playground.query
 
 
+def test_a_ninth_optimizer_is_refused_and_nothing_is_lost(playground: Playground):
+    playground.open("f=booth&x0=2,2&steps=20&runs=1" + "&opt=hizoo" * 8)
+    playground.page.locator('[data-slot="hizoo"] button[aria-label^="Duplicate"]').first.click()
+    playground.page.get_by_text("at most 8 optimizers").wait_for()
+    assert len(playground.readings()) == 8
+    assert playground.row("run.x0").locator("input").input_value() == "2, 2"
+
+
+def test_after_clicking_a_switch_the_arrow_keys_are_still_the_players(playground: Playground):
+    playground.open(SPEC, fragment="t=0&clock=steps")
+    page = playground.page
+    page.locator("#theme").get_by_text("Dark").click()
+    page.keyboard.press("ArrowRight")
+    assert "step 1 of 120" in page.locator("#player output").inner_text()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_a_double_click_resets_the_view_and_leaves_the_start(playground: Playground):
+    playground.open(SPEC)
+    page = playground.page
+    box = page.locator("#landscape .nsewdrag").bounding_box()
+    middle = box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.4
+    axis = "document.querySelector('#landscape .js-plotly-plot')._fullLayout.xaxis.range"
+    span = f"({axis}[1] - {axis}[0])"
+    whole = page.evaluate(span)
+    page.mouse.move(*middle)
+    for _ in range(4):
+        page.mouse.wheel(0, -200)
+        page.wait_for_timeout(60)
+    playground.wait_for(f"{span} < {0.9 * whole}")
+    page.wait_for_timeout(600)
+    page.mouse.dblclick(*middle)
+    playground.wait_for(f"Math.abs({span} - {whole}) < 1e-6")
+    page.wait_for_timeout(400)
+    assert "x0=1,1&" in playground.query
+
+
+def test_a_comma_in_a_number_is_explained_beside_its_field(playground: Playground):
+    playground.open(SPEC)
+    playground.type_into("hizoo.alpha", "0,5")
+    playground.row("hizoo.alpha").get_by_text("not a number").wait_for()
+    assert "alpha=0.1" in playground.query
+
+
 def test_switching_an_optimizer_off_and_copying_one(playground: Playground):
     playground.open(SPEC)
     page = playground.page

@@ -330,16 +330,16 @@ function notes() {
   const { theme } = parts.look;
   const kinds = new Set(parts.loss.picture.curves.flatMap(({ marks }) => marks.map(({ kind }) => kind)));
   const remarks = [
-    `median and 10–90 % band of ${trace.header.runs} runs`,
-    ...(kinds.has("cross") ? ["✕ half have diverged"] : []),
-    ...(kinds.has("below") ? ["▼ goes on below"] : []),
+    `median and 10–90 % of ${trace.header.runs} runs`,
+    ...(kinds.has("cross") ? ["✕ half diverged"] : []),
+    ...(kinds.has("below") ? ["▼ below the axis"] : []),
   ];
   if (clockName === "forward passes" && trace.tracks.filter(({ n }) => n !== null).length > 1) {
-    remarks.push("ends with the first forward-only method’s budget");
+    remarks.push("ends with the first spent budget");
   }
   setText(element("loss-note"), remarks.join("; "));
   const estimating = trace.tracks.some((track) => track.h_q);
-  setHtml(element("hessian-note"), estimating ? `<b>—</b> HiZOO's P, median and band &nbsp; <b>- -</b> the truth along its runs` : "no optimizer that estimates the Hessian is on; <b>- -</b> the truth");
+  setHtml(element("hessian-note"), estimating ? `<b>—</b> HiZOO's P &nbsp; <b>- -</b> the truth along its runs` : "no optimizer that estimates the Hessian is on; <b>- -</b> the truth");
   const scale = parts.landscape.scale;
   const key = [];
   trace.tracks.forEach((track, index) => {
