@@ -32,6 +32,7 @@ class Server:
     """`python app.py` in a process of its own."""
 
     def __init__(self, port: int):
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
             [sys.executable, "app.py", "--port", str(port)],

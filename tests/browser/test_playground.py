@@ -341,16 +341,17 @@ def test_themes_are_kept(playground: Playground):
 
 
 def test_a_killed_server_is_named_and_its_return_noticed(page):
-    port = free_port()
-    running = Server(port)
+    running = Server(free_port())
     playground = Playground(page, running.url)
-    playground.open(SPEC)
-    table = playground.readings()
-    running.stop()
-    playground.type_into("hizoo.alpha", "0.2")
-    page.get_by_text("The server does not answer").wait_for()
-    assert playground.readings() == table
-    running = Server(port)
-    playground.wait_for("window.drawn.at(-1).query.includes('alpha=0.2')")
-    playground.wait_for("!document.querySelector('#message').classList.contains('shown')")
-    running.stop()
+    try:
+        playground.open(SPEC)
+        table = playground.readings()
+        running.stop()
+        playground.type_into("hizoo.alpha", "0.2")
+        page.get_by_text("The server does not answer").wait_for()
+        assert playground.readings() == table
+        running = Server(running.port)
+        playground.wait_for("window.drawn.at(-1).query.includes('alpha=0.2')")
+        playground.wait_for("!document.querySelector('#message').classList.contains('shown')")
+    finally:
+        running.stop()
