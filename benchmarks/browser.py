@@ -6,23 +6,17 @@ python -m benchmarks.browser
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.served import CHROMIUM_FLAGS, Server, chromium, free_port
+
 SPEC = "f=stiff_quadratic&steps=500&runs=16&opt=hizoo&opt=mezo&opt=adam"
 DRAGS = 50
 SECONDS = 5
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 # A movement of the mouse on the slider is timed where the page first hears of it; its picture, in the first animation
 # frame after the overlay was drawn for a spec that the movement asked for.
@@ -36,12 +30,11 @@ document.addEventListener('lab:drawn', (event) =>
 
 def main() -> None:
     """Print one JSON line a benchmark."""
-    with served() as url, sync_playwright() as playwright:
-        executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+    with closing_app() as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.add_init_script(PROBE)
-        page.goto(f"{url}/?{SPEC}#t=1")
+        page.goto(f"{server.url}/?{SPEC}#t=1")
         page.wait_for_function("window.frames.length > 0 && document.querySelectorAll('.stage.live').length === 0")
         page.wait_for_timeout(1000)
         latencies = sorted(drag(page))
@@ -101,23 +94,13 @@ def frames_a_second(page: Page) -> float:
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """`python app.py` on a free port, until it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], stdout=subprocess.DEVNULL)
+def closing_app() -> Iterator[Server]:
+    """The app, ended with the block."""
+    server = Server(free_port())
     try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/list", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
+        yield server
     finally:
-        process.terminate()
-        process.wait(20)
+        server.stop()
 
 
 def report(name: str, value: float, unit: str, goal: str, met: bool) -> None:

@@ -98,12 +98,9 @@ def rows(dim: int) -> dict[str, Row]:
 
 
 def slider(method: str, name: str) -> Axis:
-    """The whole range of a control in the Playground: nothing is known beforehand about where the best value lies.
-
-    A learning rate may lie up to a decade above: `released`, whose P settles at 1 + d/2 times the truth, wants lr > 1.
-    """
+    """The whole range of a control in the Playground: nothing is known beforehand about where the best value lies."""
     low, high = next(h.slider for h in describe(METHODS[method].hyperparameters) if h.name == name)
-    return Axis(name, low=low, high=10 * high if name == "lr" else high)
+    return Axis(name, low=low, high=high)
 
 
 ZEROTH_ORDER = ("hizoo", "released", "multiplicative", "mezo")

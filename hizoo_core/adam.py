@@ -20,7 +20,7 @@ class AdamHyperparameters(Hyperparameters):
         help="Roughly the distance that every coordinate moves in a step, whatever its gradient.",
         low=0.0,
         high=1e6,
-        slider=(1e-4, 1.0),
+        slider=(1e-4, 10.0),
         scale="log",
     )
     beta1: float = hyperparameter(

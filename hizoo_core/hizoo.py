@@ -33,7 +33,7 @@ class HiZOOHyperparameters(Hyperparameters):
         help="Length of a step after it has been divided by the estimated curvature: near 1 it is Newton's step.",
         low=0.0,
         high=1e6,
-        slider=(1e-4, 1.0),
+        slider=(1e-4, 10.0),
         scale="log",
     )
     mu: float = hyperparameter(1e-3, **PERTURBATION_SCALE)

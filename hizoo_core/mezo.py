@@ -42,7 +42,7 @@ class MeZOHyperparameters(Hyperparameters):
         help="Length of a step. The steepest direction bounds it from above, so the flat ones crawl.",
         low=0.0,
         high=1e6,
-        slider=(1e-7, 1.0),
+        slider=(1e-7, 10.0),
         scale="log",
     )
     mu: float = hyperparameter(1e-3, **PERTURBATION_SCALE)

@@ -20,7 +20,7 @@ class NewtonDiagHyperparameters(Hyperparameters):
         help="Length of a step after it has been divided by the true curvature: 1 is Newton's step.",
         low=0.0,
         high=1e6,
-        slider=(1e-3, 1.0),
+        slider=(1e-3, 10.0),
         scale="log",
     )
     floor: float = hyperparameter(

@@ -38,8 +38,6 @@ class Control:
     def of(cls, source: Hyperparameter | Parameter) -> Control:
         """Take it from an optimizer's hyperparameter or a function's parameter."""
         span = source.slider if isinstance(source, Hyperparameter) else (source.low, source.high)
-        if source.name == "lr":
-            span = (span[0], 10 * span[1])  # some tuned learning rates lie in the decade above the comfortable range
         return cls(
             source.name,
             source.label,
@@ -71,9 +69,9 @@ def short(value: Any) -> str:
     return text
 
 
-def panel(spec: RunSpec, function: TestFunction) -> list:
-    """All cards of the left column, for an opened spec."""
-    return [function_card(spec, function), *(optimizer_card(slot) for slot in slots(spec))]
+def panel(spec: RunSpec, function: TestFunction, optimizers: list[dict[str, Any]]) -> list:
+    """All cards of the left column, for an opened spec and its `slots`."""
+    return [function_card(spec, function), *(optimizer_card(slot) for slot in optimizers)]
 
 
 def slots(spec: RunSpec) -> list[dict[str, Any]]:

@@ -4,8 +4,9 @@ import csv
 import io
 import urllib.request
 
-from conftest import Playground, Server, free_port
+from conftest import Playground
 
+from benchmarks.served import Server, free_port
 from viz_app import parse
 
 SPEC = "f=stiff_quadratic&x0=1,1&steps=120&runs=4&seed=3&opt=hizoo:alpha=0.1,n=4,lr=0.1,warmup=10&opt=mezo:lr=2e-5,n=1"

@@ -1,7 +1,9 @@
 """Nothing overlaps, nothing scrolls, nothing is empty, in three themes and two sizes; and the README's picture."""
 
 import pytest
-from conftest import ROOT, Playground
+from conftest import Playground
+
+from benchmarks.served import ROOT
 
 STORY = "f=double_well"
 SIZES = [(1440, 900), (1280, 720)]

@@ -154,9 +154,10 @@ def open_spec(search: str | None, go: dict[str, str] | None) -> dict[str, Any]:
         spec, errors = fallback(text), error.errors
     function = resolve(spec.f)
     family = spec.f.partition(":")[0]
+    slots = controls.slots(spec)
     preset = spec if family == "expr" else parse(f"f={family}")
     return {
-        "panel": controls.panel(spec, function),
+        "panel": controls.panel(spec, function, slots),
         "page": {
             "family": family,
             "text": spec.f.partition(":")[2],
@@ -166,7 +167,7 @@ def open_spec(search: str | None, go: dict[str, str] | None) -> dict[str, Any]:
             "steps": spec.steps,
             "runs": spec.runs,
             "seed": spec.seed,
-            "slots": controls.slots(spec),
+            "slots": slots,
             "ranges": controls.ranges(spec),
             "preset": {
                 "steps": preset.steps,
@@ -176,7 +177,6 @@ def open_spec(search: str | None, go: dict[str, str] | None) -> dict[str, Any]:
             },
             "minima": function.minima,
             "localMinima": function.local_minima,
-            "domain": function.domain[:2],
             "errors": errors,
         },
     }

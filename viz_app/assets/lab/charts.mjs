@@ -2,6 +2,7 @@
 
 import { whenIdle } from "./idle.mjs";
 import { Overlay } from "./overlay.mjs";
+import { subscript } from "./scale.mjs";
 import { fade } from "./theme.mjs";
 import { clockFactor, clockLength, shownFrames } from "./trace.mjs";
 
@@ -151,7 +152,7 @@ export function sortedFrame(trace, look) {
 }
 
 /** ∂²f/∂x² in two dimensions, ∂²f/∂θ₇² in more. */
-export const name = (j, d) => (d === 2 ? `∂²f/∂${"xy"[j]}²` : `∂²f/∂θ${String(j).replace(/\d/g, (c) => "₀₁₂₃₄₅₆₇₈₉"[c])}²`);
+const name = (j, d) => (d === 2 ? `∂²f/∂${"xy"[j]}²` : `∂²f/∂θ${subscript(j)}²`);
 
 function thin(length) {
   const stride = Math.max(1, Math.ceil(length / POINTS));
@@ -172,12 +173,13 @@ export class Chart {
   /** @param {object} picture curves and frame  @param {string} ylabel */
   show(picture, look, ylabel) {
     Object.assign(this, { picture, look, ylabel });
-    this.#setLive(true);
+    this.setLive(true);
     this.draw();
     this.settle();
   }
 
-  #setLive(live) {
+  /** Draw the curves on the canvas (live), or leave them to Plotly. */
+  setLive(live) {
     this.live = live;
     this.graph.closest(".stage").classList.toggle("live", live);
   }
@@ -193,7 +195,7 @@ export class Chart {
     });
     if (picture !== this.picture) return;
     this.overlay.measure();
-    this.#setLive(false);
+    this.setLive(false);
     this.draw();
   }
 

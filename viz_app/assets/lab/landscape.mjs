@@ -15,7 +15,7 @@ export class Landscape {
    * @param {{start: (point: number[], done: boolean) => void, moved: (ranges: object) => void}} hooks
    */
   constructor(graph, hooks) {
-    Object.assign(this, { graph, hooks, trace: null, grid: null, theme: readTheme(), ink: document.createElement("canvas") });
+    Object.assign(this, { graph, hooks, trace: null, grid: null, scale: 1, scaledFor: null, theme: readTheme(), ink: document.createElement("canvas") });
     this.overlay = new Overlay(graph, () => {
       this.stale = true;
       this.#placeHandle();
@@ -35,7 +35,8 @@ export class Landscape {
   /** Take a new trace; what was committed of the old one is hidden at once. */
   setTrace(trace, clock) {
     Object.assign(this, { trace, clock, stale: true });
-    this.scale = ellipseScale(trace, this.grid);
+    const place = this.grid && `${this.grid.f} ${this.grid.coords}`;
+    if (this.scaledFor !== place) Object.assign(this, { scaledFor: place, scale: ellipseScale(trace, this.grid) }); // steady while a slider moves
     this.live(true);
   }
 
@@ -49,16 +50,16 @@ export class Landscape {
   async render(fresh = false, trails = []) {
     if (!this.grid) return;
     const { theme, grid } = this;
-    const axis = (range, title) => ({
+    const shown = this.graph._fullLayout;
+    const axis = (name, range, title) => ({
       title: { text: title, standoff: 4 },
-      range: fresh ? range : undefined,
+      range: fresh ? range : [...shown[name].range],
       gridcolor: "rgba(0,0,0,0)",
       zeroline: false,
       ticks: "outside",
       tickcolor: theme.grid,
       ticklen: 4,
     });
-    const size = this.graph._fullLayout;
     const layout = {
       margin: { l: 4.2 * theme.size, r: 10, t: 8, b: 3 * theme.size },
       font: { family: theme.font, size: theme.size, color: theme.muted },
@@ -67,13 +68,9 @@ export class Landscape {
       dragmode: "pan",
       hovermode: "closest",
       showlegend: false,
-      xaxis: axis(grid.xrange, this.names?.[0] ?? "x"),
-      yaxis: axis(grid.yrange, this.names?.[1] ?? "y"),
+      xaxis: axis("xaxis", grid.xrange, this.names?.[0] ?? "x"),
+      yaxis: axis("yaxis", grid.yrange, this.names?.[1] ?? "y"),
     };
-    if (!fresh && size?.xaxis) {
-      layout.xaxis.range = [...size.xaxis.range];
-      layout.yaxis.range = [...size.yaxis.range];
-    }
     const contour = {
       type: "contour",
       z: this.heights.rows,

@@ -1,13 +1,13 @@
 // The Playground: controls → spec → trace → pictures. The state is one object; everything drawn follows from it.
 
-import { Chart, hessianCurves, lossCurves, name as entryName, sortedCurves, sortedFrame } from "./charts.mjs";
+import { Chart, hessianCurves, lossCurves, sortedCurves, sortedFrame } from "./charts.mjs";
 import { whenIdle } from "./idle.mjs";
 import { Landscape } from "./landscape.mjs";
 import { Latest, SpecError, fetchBytes } from "./latest.mjs";
 import { functionSpec, otherFunction, running, toQuery } from "./link.mjs";
 import { Player } from "./player.mjs";
 import { Readings } from "./readings.mjs";
-import { fromSlider, short, toSlider } from "./scale.mjs";
+import { fromSlider, short, subscript, toSlider } from "./scale.mjs";
 import { save, savePicture } from "./save.mjs";
 import { complain, message, rowOf } from "./messages.mjs";
 import { watchSliders } from "./sliders.mjs";
@@ -73,7 +73,7 @@ export function chooseFunction([family]) {
 }
 
 export function duplicate(_, trigger) {
-  const slot = state.slots.find((candidate) => candidate.slot === trigger?.slot);
+  const slot = slotOf(trigger?.slot);
   if (!slot) return;
   if (running(state).length >= MOST) return message(`at most ${MOST} optimizers run side by side`);
   slot.on = true;
@@ -82,12 +82,18 @@ export function duplicate(_, trigger) {
 
 export function clock([value]) {
   clockName = value;
-  if (trace) redraw();
+  refresh();
 }
 
 export function hessianView([value]) {
   hessianMode = value;
-  if (trace) redraw();
+  refresh();
+}
+
+function refresh() {
+  if (!trace) return;
+  redraw();
+  settle();
 }
 
 export function field([text], { slot, name }) {
@@ -116,7 +122,7 @@ export function reset([clicks], { slot, name }) {
 }
 
 const switchSlot = ([on], { slot }) => {
-  const found = state.slots.find((candidate) => candidate.slot === slot);
+  const found = slotOf(slot);
   if (!found || found.on === on) return;
   if (!on && running(state).length === 1) {
     setProps({ role: "switch", slot }, { checked: true });
@@ -257,10 +263,7 @@ const landscapes = new Latest(
       if (zoomTo) window.Plotly.relayout(parts.landscape.graph, zoomTo);
       zoomTo = null;
     });
-    if (trace) {
-      parts.landscape.scale = zoomed ? parts.landscape.scale : undefined;
-      takeTrace(trace);
-    }
+    if (trace) takeTrace(trace);
   },
   failed,
 );
@@ -276,7 +279,7 @@ function failed(error, query) {
 
 const names = () => {
   if (state.dim === 2) return ["x", "y"];
-  return grid.coords.map((j) => `θ${String(j).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit])}`);
+  return grid.coords.map((j) => `θ${subscript(j)}`);
 };
 
 function look() {
@@ -288,19 +291,14 @@ function look() {
 function takeTrace(answer, query) {
   trace = answer;
   if (trace.tracks.length !== running(state).length) return; // a newer one is on its way
-  parts.look = look();
-  const { landscape } = parts;
-  const scale = landscape.scale;
-  Object.assign(landscape, { theme: parts.look.theme, colours: parts.look.colours, titles: parts.look.titles });
-  landscape.setTrace(trace, clockKey());
-  if (state.scaled === functionSpec(state) && scale) landscape.scale = scale;
-  else if (grid) state.scaled = functionSpec(state);
+  dress();
+  parts.landscape.setTrace(trace, clockKey());
   parts.readings.setTrace(trace, parts.look);
   for (const [index, slot] of running(state).entries()) {
     const label = document.querySelector(`[data-passes="${slot.slot}"]`);
     if (label) setText(label, `${trace.tracks[index].passes_per_step} passes a step`);
   }
-  redraw(false);
+  redraw();
   if (query) document.dispatchEvent(new CustomEvent("lab:drawn", { detail: { query } }));
   if (parts.autoplay && grid) {
     parts.autoplay = false;
@@ -308,11 +306,16 @@ function takeTrace(answer, query) {
   } else settle();
 }
 
-/** Draw charts and moment anew: after a trace, a theme, a clock. */
-function redraw(settleToo = true) {
+/** Take names and colours anew: after a trace, a theme. */
+function dress() {
   parts.look = look();
+  Object.assign(parts.landscape, parts.look);
+}
+
+/** Draw charts and moment anew: after a trace, a theme, a clock. */
+function redraw() {
   const { landscape, loss, hessian, player } = parts;
-  Object.assign(landscape, { theme: parts.look.theme, colours: parts.look.colours, clock: clockKey() });
+  landscape.clock = clockKey();
   loss.show(lossCurves(trace, clockKey(), parts.look), parts.look, trace.reference ? "loss − minimum" : "loss");
   loss.picture.clock = clockLabel();
   const sorted = hessianMode === "sorted";
@@ -321,7 +324,6 @@ function redraw(settleToo = true) {
   hessian.show(picture, parts.look, "curvature");
   notes();
   player.show();
-  if (settleToo) settle();
 }
 
 const clockLabel = () => (clockName === "seconds" ? "seconds (all runs together)" : clockName);
@@ -377,10 +379,7 @@ function drawMoment(part, playing) {
   loss.cursor(time);
   if (hessianMode === "sorted") {
     hessian.picture = { ...hessian.picture, ...sortedCurves(trace, time, clockKey(), parts.look) };
-    if (playing) {
-      hessian.live = true;
-      hessian.graph.closest(".stage").classList.add("live");
-    }
+    if (playing) hessian.setLive(true);
     hessian.cursor(null);
   } else hessian.cursor(time);
   readings.draw(time, clockKey());
@@ -471,8 +470,9 @@ async function build() {
   document.addEventListener("click", (event) => event.detail > 0 && document.activeElement?.type === "radio" && document.activeElement.blur());
   document.addEventListener("lab:theme", () => {
     if (!trace || !grid) return;
-    parts.readings.setTrace(trace, look());
-    redraw(false);
+    dress();
+    parts.readings.setTrace(trace, parts.look);
+    redraw();
     parts.landscape.live(true);
     parts.landscape.render().then(settle);
   });

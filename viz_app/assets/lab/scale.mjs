@@ -32,6 +32,9 @@ export function reading(value) {
   return size < 1e-3 || size >= 1e5 ? value.toExponential(1).replace("e+", "e") : String(Number(value.toPrecision(3)));
 }
 
+/** A coordinate's number as an index below the line. */
+export const subscript = (j) => String(j).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
+
 /** A count, with thousands separated. */
 export const count = (value) => Math.round(value).toLocaleString("en-US");
 
