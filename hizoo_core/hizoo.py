@@ -115,32 +115,29 @@ def init(hp: HiZOOHyperparameters, scalar: Callable[[float], Any]) -> Constants:
     )
 
 
-def update(space: Any, losses: Any, t: int) -> None:
-    """The part of a step that follows the probes, in place.
+def observe(xp: Any, state: dict[str, Any], k: Constants, s: Any) -> None:
+    """Take a sum s over the directions (see `estimators`) into P, in place; s is overwritten."""
+    k.estimator.apply(xp, state, k, s)
+    xp.hold(state["P"], k.floor, k.ceiling)
 
-    losses: at θ, at θ + μ Σ^{1/2} u_i, and at θ − μ Σ^{1/2} u_i.
-    """
-    centre, plus, minus = losses
-    xp, estimator = space.xp, space.constants.estimator
+
+def step(space: Any, t: int) -> None:
+    # The losses at θ, at θ + μ Σ^{1/2} u_i, and at θ − μ Σ^{1/2} u_i.
+    centre, plus, minus = space.probe()
+    xp = space.xp
     row, next_row = space.numbers
     g = first_difference(xp, plus, minus, row)
     c = second_difference(xp, centre, plus, minus, next_row)
-    estimator.prepare(xp, c)
+    space.constants.estimator.prepare(xp, c)
     for block, slopes, s in space.sums(g, c):
-        state, k = block.state, block.constants
-        estimator.apply(xp, state, k, s)
-        P = state["P"]
-        xp.hold(P, k.floor, k.ceiling)
+        k, P = block.constants, block.state["P"]
+        observe(xp, block.state, k, s)
         block.root = root = xp.root(P, block.root)
         if t >= k.warmup:
             # The new P scales the step; the probes were drawn with the old one.
             slopes /= root
             theta = block.theta
             theta -= slopes
-
-
-def step(space: Any, t: int) -> None:
-    update(space, space.probe(), t)
 
 
 METHOD = Method(

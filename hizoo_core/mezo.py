@@ -59,16 +59,12 @@ def init(hp: MeZOHyperparameters, scalar: Callable[[float], Any]) -> Constants:
     return Constants(move=hp.lr / (2.0 * hp.n * hp.mu))
 
 
-def update(space: Any, losses: Any, t: int) -> None:
-    """The part of a step that follows the probes, in place; losses: at θ + μ u_i, and at θ − μ u_i."""
-    plus, minus = losses
+def step(space: Any, t: int) -> None:
+    # The losses at θ + μ u_i, and at θ − μ u_i.
+    plus, minus = space.probe()
     for block, slopes in space.sums(first_difference(space.xp, plus, minus, space.numbers[0])):
         theta = block.theta
         theta -= slopes
-
-
-def step(space: Any, t: int) -> None:
-    update(space, space.probe(), t)
 
 
 METHOD = Method(

@@ -1,28 +1,25 @@
-"""Where θ lives: `BatchedPoints` (numpy float64, many runs at once) or `ModuleParameters` (torch, in place).
+"""Where θ lives while `optimize` runs: `BatchedPoints`, numpy's float64 and many runs at once.
 
 A method sees a space: `xp` (the few functions that numpy and torch spell differently), `constants`, `probe()` for the
-losses around θ, `numbers` (rows to put their differences into, or None), and `sums(*numbers)`, which yields θ block by
-block, each with the sums over the directions that update it.
+losses around θ, `numbers` (rows to put their differences into), and `sums(*numbers)`, which yields θ block by block,
+each with the sums over the directions that update it. The parameters of a module live in `module_parameters`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hizoo_core import noise
 from hizoo_core.base import Method, Objective
 
-if TYPE_CHECKING:
-    import torch
-
 
 @dataclass(slots=True)
 class Block:
-    """A piece of θ and of the state, to be updated in place; `root` = √P, left by an update for the next probes."""
+    """θ and the state, to be updated in place; `root` = √P, left by an update for the next probes."""
 
     theta: Any
     state: dict[str, Any]
@@ -155,164 +152,3 @@ class BatchedPoints:
 
     def hessian_diagonal(self) -> np.ndarray:
         return self._objective.hessian_diagonal(self.block.theta.T).T
-
-
-class TorchArithmetic:
-    @staticmethod
-    def exp(x: torch.Tensor) -> torch.Tensor:
-        return x.exp()
-
-    @staticmethod
-    def clip(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
-        return x.clamp(low, high)
-
-    @staticmethod
-    def subtract(x: torch.Tensor, y: torch.Tensor, out: None) -> torch.Tensor:
-        return x - y
-
-    @staticmethod
-    def absolute(x: torch.Tensor, out: torch.Tensor) -> None:
-        out.copy_(x.abs())
-
-    @staticmethod
-    def total(x: torch.Tensor) -> torch.Tensor:
-        return x.sum(0)
-
-    @staticmethod
-    def hold(x: torch.Tensor, low: float, high: float) -> None:
-        x.clamp_(low, high)
-
-    @staticmethod
-    def root(x: torch.Tensor, out: None) -> torch.Tensor:
-        return x.sqrt()
-
-
-class SeededDirections:
-    """u_i of a step for tensors: drawn again whenever needed, in the order of the chunks, from (seed, step, i)."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-
-    def open(self, step: int, i: int) -> Callable[[torch.Tensor], torch.Tensor]:
-        """A function that draws u_i for one chunk of θ after another: (numel,), float32 or float64."""
-        import torch
-
-        key = int(np.random.SeedSequence((self._seed, step, i)).generate_state(1, np.uint64)[0])
-        generators: dict[torch.device, torch.Generator] = {}
-
-        def draw(chunk: torch.Tensor) -> torch.Tensor:
-            device = chunk.device
-            if device not in generators:
-                generators[device] = torch.Generator(device).manual_seed(key)
-            dtype = working_dtype(chunk)
-            return torch.randn(chunk.numel(), generator=generators[device], dtype=dtype, device=device)
-
-        return draw
-
-
-def working_dtype(tensor: torch.Tensor) -> torch.dtype:
-    """The precision of P, u and the arithmetic: float32 for anything narrower."""
-    import torch
-
-    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
-
-
-def flat(tensor: torch.Tensor) -> torch.Tensor:
-    """A dense tensor's numbers as a vector, in the order of memory and without a copy."""
-    return tensor.detach().as_strided((tensor.numel(),), (1,))
-
-
-class ModuleParameters:
-    """θ in the parameters of a module, perturbed and updated in place, chunk by chunk.
-
-    tensors: each parameter with its state (tensors of its shape, P among them for HiZOO) and its constants. Nothing of
-    the size of θ is allocated: θ is taken in chunks, and u is drawn again for every pass. One pass over θ serves for
-    leaving one probe and entering the next, and one for the restoration and the update. Narrow floats are widened
-    chunk by chunk, so that each pass rounds once.
-    """
-
-    xp = TorchArithmetic
-    CPU_CHUNK = 2**16  # numbers; a few of them fit the cache
-    CHUNK = 2**22  # elsewhere: the launch of a kernel costs more than the cache saves
-
-    def __init__(
-        self,
-        tensors: list[tuple[torch.Tensor, dict[str, torch.Tensor], Any]],
-        n: int,
-        mu: float,
-        step: int,
-        directions: SeededDirections,
-        centre: bool,
-    ) -> None:
-        self.n, self._mu, self._centre = n, mu, centre
-        self._step, self._directions = step, directions
-        self.constants = tensors[0][2]
-        self.numbers = (None, None)
-        self._chunks: list[tuple[torch.Tensor, dict[str, torch.Tensor], Any]] = []
-        for tensor, state, constants in tensors:
-            size = self.CPU_CHUNK if tensor.device.type == "cpu" else self.CHUNK
-            for start in range(0, tensor.numel(), size):
-                piece = slice(start, start + size)
-                pieces = {name: flat(value)[piece] for name, value in state.items()}
-                self._chunks.append((flat(tensor)[piece], pieces, constants))
-        self._away: dict[int, float] = {}  # the probe that θ is at: Σ factor · μ Σ^{1/2} u_i
-
-    def direction(self, i: int) -> Iterator[torch.Tensor]:
-        """u_i, chunk after chunk."""
-        draw = self._directions.open(self._step, i)
-        return (draw(theta) for theta, _, _ in self._chunks)
-
-    def _move_to(self, probe: dict[int, float]) -> None:
-        """Bring θ from the probe where it is to another one, in one pass."""
-        terms = {i: probe.get(i, 0.0) - self._away.get(i, 0.0) for i in {**self._away, **probe}}
-        for (theta, state, _), *us in zip(self._chunks, *map(self.direction, terms), strict=True):
-            offset = sum(u * (factor * self._mu) for u, factor in zip(us, terms.values(), strict=True))
-            theta += offset / state["P"].sqrt() if self._centre else offset
-        self._away = probe
-
-    def restore(self) -> None:
-        if self._away:
-            self._move_to({})
-
-    def probe(self, closure: Callable[[], Any]) -> tuple[torch.Tensor, ...]:
-        """The losses at θ (where the method wants it; 0-d), and (n,) at either side of it, in float64.
-
-        Leaves θ at the last probe, to be restored by `sums` or `restore`; if the closure raises, it is restored here.
-        """
-        import torch
-
-        losses: list[float] = []
-        try:
-            if self._centre:
-                losses.append(float(closure()))
-            for i in range(self.n):
-                for side in (1.0, -1.0):
-                    self._move_to({i: side})
-                    losses.append(float(closure()))
-        except BaseException:
-            self.restore()
-            raise
-        measured = torch.tensor(losses, dtype=torch.float64)
-        pairs = measured[int(self._centre) :]
-        return (measured[0], pairs[::2], pairs[1::2]) if self._centre else (pairs[::2], pairs[1::2])
-
-    def sums(self, *numbers: torch.Tensor) -> Iterator[tuple[Any, ...]]:
-        """Restore θ and yield it block by block, with the sums over the directions of first difference times u and of
-        second difference times weight, both of the block's shape.
-        """
-        import torch
-
-        away, self._away = self._away, {}
-        us = [self.direction(i) for i in range(self.n)]
-        for theta, state, k in self._chunks:
-            u = torch.stack([next(chunks) for chunks in us])
-            x = theta if theta.dtype == u.dtype else theta.to(u.dtype)
-            for i, factor in away.items():
-                offset = u[i] * (factor * self._mu)
-                x -= offset / state["P"].sqrt() if self._centre else offset
-            sums = [(numbers[0] * k.move).to(u) @ u]
-            if self._centre:
-                sums.append((numbers[1] * k.weigh).to(u) @ (u * u - k.estimator.offset))
-            yield (Block(x, state, k), *sums)
-            if x is not theta:
-                theta.copy_(x)

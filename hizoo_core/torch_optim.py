@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -11,23 +12,38 @@ import torch
 from torch.optim import Optimizer
 
 from hizoo_core import hizoo, mezo, noise
-from hizoo_core.base import Hyperparameters, Method
-from hizoo_core.estimators import ESTIMATORS
-from hizoo_core.spaces import ModuleParameters, SeededDirections, flat, working_dtype
+from hizoo_core.base import Method
+from hizoo_core.curvature import Curvature, Elementwise, Factored, Pooled, TorchArithmetic, matrix, working_dtype
+from hizoo_core.estimators import ESTIMATORS, first_difference, second_difference
+from hizoo_core.module_parameters import ModuleParameters, SeededDirections
+from hizoo_core.training_methods import HiZOOFactoredTraining, HiZOOTraining
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The losses of one step's probes (at θ for HiZOO; then on either side, (n,)), their differences, and the length of
+    the update; None if a loss is not finite, so that none was made.
+    """
+
+    losses: tuple[torch.Tensor, ...]
+    first: torch.Tensor
+    second: torch.Tensor | None
+    length: float | None
 
 
 class _ZerothOrder(Optimizer):
     """What HiZOO and MeZO share: probing through a closure, and state that resumes bit for bit."""
 
     _method: ClassVar[Method]
-    _update: ClassVar[Any]
+    _kind: ClassVar[type]  # of the hyperparameters that check a group's settings
     # One probe displaces every group at once, so these cannot differ between groups.
     _common: ClassVar[tuple[str, ...]]
 
-    def __init__(self, params: Iterable[Any], hyperparameters: Hyperparameters, seed: int) -> None:
+    def __init__(self, params: Iterable[Any], seed: int, **settings: Any) -> None:
         if not 0 <= seed < noise.SEED_LIMIT:
             raise ValueError(f"seed = {seed!r}: must be a whole number from 0 to {noise.SEED_LIMIT - 1}")
-        super().__init__(params, {**vars(hyperparameters), "seed": seed, "step": 0})
+        checked = vars(self._kind(**settings))
+        super().__init__(params, {**{name: checked[name] for name in settings}, "seed": seed, "step": 0})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, with settings of their own for anything but what one probe fixes for all groups.
@@ -56,8 +72,8 @@ class _ZerothOrder(Optimizer):
                 raise ValueError(f"a parameter with strides {parameter.stride()}: must be dense in memory")
 
     def _hyperparameters(self, group: dict[str, Any]) -> Any:
-        names = (field.name for field in dataclasses.fields(self._method.hyperparameters))
-        return self._method.hyperparameters(**{name: group[name] for name in names})
+        names = (field.name for field in dataclasses.fields(self._kind))
+        return self._kind(**{name: group[name] for name in names if name in group})
 
     def _space(self, step: int) -> ModuleParameters:
         tensors = []
@@ -65,21 +81,47 @@ class _ZerothOrder(Optimizer):
             self._check(group)
             constants = self._method.init(self._hyperparameters(group), float)
             for parameter in group["params"]:
-                if parameter.requires_grad:
-                    tensors.append((parameter, self._state(parameter, group), constants))
+                if parameter.requires_grad and parameter.numel():
+                    tensors.append((parameter, self._curvature(parameter, group, constants)))
         if not tensors:
             raise ValueError("no parameter requires a gradient: nothing to optimize")
         common = self.param_groups[0]
         directions = SeededDirections(common["seed"])
         return ModuleParameters(tensors, common["n"], common["mu"], step, directions, self._method.estimates_hessian)
 
-    def _state(self, parameter: torch.Tensor, group: dict[str, Any]) -> dict[str, torch.Tensor]:
-        state = self.state[parameter]
-        for name, value in self._method.state.items():
-            wanted = name != "m" or ESTIMATORS[group["estimator"]].keeps_m
-            if wanted and name not in state:
-                state[name] = torch.full_like(parameter, value, dtype=working_dtype(parameter), requires_grad=False)
-        return state
+    def _curvature(self, parameter: torch.Tensor, group: dict[str, Any], constants: Any) -> Curvature:
+        return Curvature(constants)
+
+    def attempt(self, closure: Callable[[], Any]) -> Attempt:
+        """Probe and, if every loss is finite, update; the step is not counted. Restores θ if the closure raises."""
+        step = self.param_groups[0]["step"]
+        space = self._space(step)
+        losses = space.probe(closure)
+        *centre, plus, minus = losses
+        first = first_difference(TorchArithmetic, plus, minus, None)
+        second = second_difference(TorchArithmetic, centre[0], plus, minus, None) if centre else None
+        if not all(bool(loss.isfinite().all()) for loss in losses):
+            space.restore()
+            return Attempt(losses, first, second, None)
+        return Attempt(losses, first, second, self._update(space, first, second, step))
+
+    def repeat(self, first: torch.Tensor, second: torch.Tensor | None) -> float:
+        """The update that these differences, (n,) each, made in this step, without a loss; the step is not counted.
+
+        Returns its length.
+        """
+        step = self.param_groups[0]["step"]
+        return self._update(self._space(step), first, second, step)
+
+    def _update(self, space: ModuleParameters, first: torch.Tensor, second: torch.Tensor | None, step: int) -> float:
+        common = self.param_groups[0]
+        estimator = ESTIMATORS[common["estimator"]] if "estimator" in common else None
+        return space.update(first, second, estimator, moves=step >= common.get("warmup", 0))
+
+    def count(self) -> None:
+        """Go on to the next step."""
+        for group in self.param_groups:
+            group["step"] += 1
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> torch.Tensor:  # type: ignore[override]
@@ -92,15 +134,8 @@ class _ZerothOrder(Optimizer):
         """
         if closure is None:
             raise TypeError(f"{type(self).__name__}.step needs a closure that returns the loss: opt.step(closure)")
-        step = self.param_groups[0]["step"]
-        space = self._space(step)
-        losses = space.probe(closure)
-        if all(bool(loss.isfinite().all()) for loss in losses):
-            self._update(space, losses, step)
-        else:
-            space.restore()
-        for group in self.param_groups:
-            group["step"] = step + 1
+        losses = self.attempt(closure).losses
+        self.count()
         return losses[0] if self._method.estimates_hessian else torch.cat(losses).mean()
 
     def direction(self, step: int, i: int) -> list[torch.Tensor]:
@@ -113,9 +148,9 @@ class _ZerothOrder(Optimizer):
             for parameter in group["params"]:
                 if parameter.requires_grad:
                     u = torch.empty_like(parameter, dtype=working_dtype(parameter), requires_grad=False)
-                    vector, filled = flat(u), 0
+                    vector, filled = matrix(u).view(-1), 0
                     while filled < u.numel():
-                        chunk = next(chunks)
+                        chunk = next(chunks).view(-1)
                         vector[filled : filled + chunk.numel()] = chunk
                         filled += chunk.numel()
                     directions.append(u)
@@ -129,21 +164,24 @@ class _ZerothOrder(Optimizer):
         parameters = chain.from_iterable(group["params"] for group in self.param_groups)
         for key, parameter in zip(keys, parameters, strict=True):
             for name, value in state_dict["state"].get(key, {}).items():
-                own = torch.empty_like(parameter, dtype=working_dtype(parameter), requires_grad=False)
+                like = parameter if value.shape == parameter.shape else value
+                own = torch.empty_like(
+                    like, dtype=working_dtype(parameter), device=parameter.device, requires_grad=False
+                )
                 self.state[parameter][name] = own.copy_(value)
 
 
 class HiZOO(_ZerothOrder):
     """HiZOO (arXiv 2402.15173): zeroth-order descent scaled by an estimate of the diagonal Hessian.
 
-    Groups may have their own lr, alpha, beta and floor. `state[p]["P"]` is the estimate, of p's shape, in float32 or
-    float64. The parameters that require a gradient when a step is made are the ones that move. For the meaning and the
-    bounds of the settings see `describe(METHODS["hizoo"].hyperparameters)`; out of range they raise
-    HyperparameterError.
+    Groups may have their own lr, alpha, beta, floor and pool. `state[p]["P"]` is the estimate, in float32 or float64:
+    of p's shape, of one column with pool="row" (the last axis shares it), of one number with pool="tensor". The
+    parameters that require a gradient when a step is made are the ones that move. For the meaning and the bounds of the
+    settings see `describe(training_methods.HiZOOTraining)`; out of range they raise HyperparameterError.
     """
 
     _method = hizoo.METHOD
-    _update = staticmethod(hizoo.update)
+    _kind = HiZOOTraining
     _common = ("n", "mu", "estimator", "warmup", "seed")
 
     def __init__(
@@ -158,19 +196,91 @@ class HiZOO(_ZerothOrder):
         warmup: int = 0,
         beta: float = 0.0,
         floor: float = 1e-12,
+        pool: str = "none",
     ) -> None:
-        hp = hizoo.HiZOOHyperparameters(
-            alpha=alpha, n=n, lr=lr, mu=mu, warmup=warmup, estimator=estimator, beta=beta, floor=floor
+        super().__init__(
+            params,
+            seed,
+            lr=lr,
+            mu=mu,
+            alpha=alpha,
+            n=n,
+            estimator=estimator,
+            warmup=warmup,
+            beta=beta,
+            floor=floor,
+            pool=pool,
         )
-        super().__init__(params, hp, seed)
+
+    def _curvature(self, parameter: torch.Tensor, group: dict[str, Any], constants: Any) -> Curvature:
+        pool = group["pool"]
+        names = ("P", "m") if ESTIMATORS[group["estimator"]].keeps_m else ("P",)
+        if pool == "none":
+            shape = parameter.shape
+        else:
+            _rows_of(parameter)
+            shape = (*parameter.shape[:-1], 1) if pool == "row" and parameter.dim() else (1,) * parameter.dim()
+        state = self.state[parameter]
+        for name in names:
+            if name not in state:
+                kept = parameter if pool == "none" else torch.empty(shape, device=parameter.device)
+                value = self._method.state[name]
+                state[name] = torch.full_like(kept, value, dtype=working_dtype(parameter), requires_grad=False)
+            elif state[name].shape != shape:
+                raise ValueError(f"pool = {pool!r}: {name} has the shape {tuple(state[name].shape)} of another pool")
+        own = {name: state[name] for name in names}
+        return Elementwise(own, constants) if pool == "none" else Pooled(parameter, own, constants, group["n"])
+
+
+class HiZOOL(_ZerothOrder):
+    """HiZOO-L: HiZOO whose P is factored for tensors of two or more axes, as Adafactor's is (arXiv 1804.04235).
+
+    `state[p]` is there {"R": (…, 1), "C": (columns,)}, the row and the column means, for P_jk = R_j C_k / mean(R); a
+    vector keeps {"P"} in full. For the settings see `describe(training_methods.HiZOOFactoredTraining)`.
+    """
+
+    _method = hizoo.METHOD
+    _kind = HiZOOFactoredTraining
+    _common = ("n", "mu", "estimator", "warmup", "seed")
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        mu: float = 1e-3,
+        alpha: float = 1e-4,
+        n: int = 1,
+        estimator: str = "paper",
+        seed: int = 0,
+        warmup: int = 0,
+        floor: float = 1e-12,
+    ) -> None:
+        super().__init__(params, seed, lr=lr, mu=mu, alpha=alpha, n=n, estimator=estimator, warmup=warmup, floor=floor)
+
+    def _curvature(self, parameter: torch.Tensor, group: dict[str, Any], constants: Any) -> Curvature:
+        state, dtype = self.state[parameter], working_dtype(parameter)
+        if parameter.dim() < 2:
+            if "P" not in state:
+                state["P"] = torch.ones_like(parameter, dtype=dtype, requires_grad=False)
+            return Elementwise({"P": state["P"]}, constants)
+        _rows_of(parameter)
+        if "R" not in state:
+            state["R"] = torch.ones((*parameter.shape[:-1], 1), dtype=dtype, device=parameter.device)
+            state["C"] = torch.ones(parameter.shape[-1], dtype=dtype, device=parameter.device)
+        return Factored(state, constants)
+
+
+def _rows_of(parameter: torch.Tensor) -> None:
+    if not parameter.is_contiguous():
+        raise ValueError(f"a parameter with strides {parameter.stride()}: must be contiguous for P to have rows")
 
 
 class MeZO(_ZerothOrder):
     """MeZO (arXiv 2305.17333): zeroth-order descent along random directions. Groups may have their own lr."""
 
     _method = mezo.METHOD
-    _update = staticmethod(mezo.update)
+    _kind = mezo.MeZOHyperparameters
     _common = ("n", "mu", "seed")
 
     def __init__(self, params: Iterable[Any], lr: float = 1e-6, mu: float = 1e-3, n: int = 1, seed: int = 0) -> None:
-        super().__init__(params, mezo.MeZOHyperparameters(n=n, lr=lr, mu=mu), seed)
+        super().__init__(params, seed, lr=lr, mu=mu, n=n)

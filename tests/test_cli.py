@@ -3,13 +3,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from functions import FUNCTIONS
-from hizoo_core import METHODS, describe
-from viz_app import cli, run
+from hizoo_core import METHODS, describe, training_methods
+from viz_app import cli, finetune_spec, run
+from viz_app.log import Log
 from viz_app.spec import catalogue
 
 SPEC = "f=stiff_quadratic&x0=1,1&steps=20&runs=3&opt=hizoo:n=2&opt=mezo:lr=10&opt=adam"
@@ -110,8 +112,11 @@ def test_list_names_everything(capsys: pytest.CaptureFixture[str]):
     for method in METHODS.values():
         assert f"  {method.key}: {method.name}" in out
         assert all(f"      {h.name} " in out for h in describe(method.hyperparameters))
+    for method in training_methods.METHODS.values():
+        assert f"  {method.key}: {method.name}" in out.split("Fine-tuning", 1)[1]
     assert cli.main(["list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(catalogue()))
+    expected = catalogue() | {"finetune": finetune_spec.catalogue()}
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(expected))
 
 
 def test_help_explains_the_spec(capsys: pytest.CaptureFixture[str]):
@@ -132,3 +137,119 @@ def test_a_taken_port_is_one_line(capfd: pytest.CaptureFixture[str]):
         err
         == f"app.py: cannot serve on 127.0.0.1:{port}: Address already in use; choose others with --host and --port\n"
     )
+
+
+TUNE = "steps=2&batch=4&tune=layernorm&truth=0&opt=mezo:n=1,lr=0.01&opt=adam"
+COLUMNS = "optimizer,step,forwards,seconds,train_loss,val_loss,val_accuracy,slope,curvature,p_q10,p_q50,p_q90"
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fine-tuning with hardly anything measured."""
+    from types import SimpleNamespace
+
+    from viz_app import finetune, landscape
+
+    monkeypatch.setattr(finetune, "HELD_OUT", 8)
+    monkeypatch.setattr(finetune, "SURFACE", 4)
+    monkeypatch.setattr(landscape, "GRID", 3)
+    monkeypatch.setattr(finetune.memory, "measure", lambda *_: SimpleNamespace(rows=(), how=""))
+
+
+@pytest.mark.usefixtures("small")
+def test_finetune_writes_a_table_and_keeps_the_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    data = ["--data-dir", str(tmp_path)]
+    assert cli.main(["finetune", TUNE, "--out", str(tmp_path / "run.csv"), "--progress", *data]) == 0
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "pass/s" in err
+    assert "held-out loss" in err
+    assert "app.py weights 1" in err
+    lines = (tmp_path / "run.csv").read_text().splitlines()
+    assert lines[0] == COLUMNS
+    assert [line.split(",")[:3] for line in lines[1:]] == [
+        [label, str(step), str(step * cost)] for label, cost in (("mezo", 2), ("adam", 3)) for step in range(3)
+    ]
+
+    assert cli.main(["runs", *data]) == 0
+    assert "finished  bundled reviews/layernorm: mezo, adam" in capfd.readouterr().out
+    assert cli.main(["runs", "--json", *data]) == 0
+    assert json.loads(capfd.readouterr().out)[0]["state"] == "finished"
+
+    assert cli.main(["finetune", "--resume", "1", *data]) == 0
+    assert capfd.readouterr().out.splitlines() == lines, "the same again, from the log"
+
+    file = tmp_path / "weights.safetensors"
+    assert cli.main(["weights", "1", "--run", "1", "--step", "1", "--out", str(file), *data]) == 0
+    assert "42 tensors, 6,912 numbers, after step 1" in capfd.readouterr().err
+    from safetensors import safe_open
+
+    with safe_open(file, "pt") as weights:
+        assert len(weights.keys()) == 42
+        assert weights.metadata()["step"] == "1"
+
+    for wrong in (["--step", "9"], ["--run", "2"]):
+        assert cli.main(["weights", "1", *wrong, "--out", str(file), *data]) == 1
+        assert "must be 0 to" in capfd.readouterr().err
+    assert cli.main(["runs", "--delete", "1", *data]) == 0
+    assert cli.main(["finetune", "--resume", "1", *data]) == 1
+    assert "there is no run 1" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "parts"),
+    [
+        (["tune=lore&opt=hizo"], 2, ["did you mean lora?", "did you mean hizoo?"]),
+        (["loss=f1&opt=adam"], 2, ["Adam needs a gradient"]),
+        ([], 2, ["either a SPEC or --resume ID"]),
+        ([TUNE, "--resume", "1"], 2, ["either a SPEC or --resume ID"]),
+        ([TUNE, "--out", "run.txt"], 2, [".parquet", "--format"]),
+        ([TUNE, "--out", "no/such/folder/run.csv"], 1, ["no/such/folder"]),
+        (["words=terrible,extraordinarily&opt=mezo"], 2, ["'extraordinarily'", "tokens"]),
+        (["model=/no/such/model&opt=mezo"], 2, ["/no/such/model"]),
+    ],
+)
+def test_what_goes_wrong_in_finetune_is_said_in_one_line(
+    arguments: list[str], status: int, parts: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    assert cli.main(["finetune", *arguments, "--data-dir", str(tmp_path)]) == status
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("app.py: ")
+    assert all(part in err for part in parts)
+
+
+@pytest.mark.usefixtures("small")
+def test_an_interrupted_finetune_is_kept_and_resumed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    spec = "steps=5000&eval=100000&batch=4&tune=layernorm&truth=0&opt=mezo:n=1"
+    command = [sys.executable, "app.py", "finetune", spec, "--data-dir", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        log = Log(tmp_path)
+        end = time.monotonic() + 60
+        while not (log.jobs() and log.steps(1, 0)) and time.monotonic() < end:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        error = process.stderr.read().decode()
+        assert process.wait(30) == 130
+    assert "Traceback" not in error
+    assert error.endswith("what was trained is kept; go on with: python app.py finetune --resume 1\n")
+    made = len(log.steps(1, 0))
+    assert made > 0
+    assert log.job(1).state == "paused"
+
+    from viz_app.finetune import Session
+
+    monkeypatch.setattr(Session, "advance", lambda self: False)
+    assert cli.main(["finetune", "--resume", "1", "--data-dir", str(tmp_path)]) == 0
+    assert len(capfd.readouterr().out.splitlines()) == made + 2
+    log.close()
+
+
+def test_help_loads_no_torch():
+    code = "import sys; from viz_app import cli; cli._parser().format_help(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=60, check=True)
+    assert done.stdout == b"False\n"

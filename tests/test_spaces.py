@@ -5,8 +5,9 @@ import pytest
 import torch
 from objectives import Quadratic, Ripples
 
-from hizoo_core import METHODS, HiZOO, MeZO, directions, optimize, torch_optim
-from hizoo_core.spaces import ModuleParameters, SeededDirections
+from hizoo_core import METHODS, HiZOO, MeZO, directions, module_parameters, optimize, torch_optim
+from hizoo_core.curvature import Curvature
+from hizoo_core.module_parameters import ModuleParameters, SeededDirections
 
 
 def numpys_directions(run, shapes, d):
@@ -18,8 +19,8 @@ def numpys_directions(run, shapes, d):
 
         def open(self, step, i):
             numbers = torch.from_numpy(directions(self.seed, step, i + 1, run + 1, d)[i, run].copy())
-            pieces = iter(numbers.split(shapes))
-            return lambda chunk: next(pieces)
+            pieces = numbers.split(shapes)
+            return lambda chunk, out, generator: out.copy_(pieces[chunk].view(out.shape))
 
     return Directions
 
@@ -71,12 +72,26 @@ def test_both_spaces_make_the_same_steps(key, optimizer, settings, objective, sh
     assert np.abs(trace.theta[-1, run] - start).min() > 1e-3
 
 
-def space_of(tensors, n=2, mu=0.1, **state):
-    return ModuleParameters([(t, state, None) for t in tensors], n, mu, 0, SeededDirections(3), centre=False)
+def space_of(tensors, n=2, mu=0.1):
+    return ModuleParameters([(t, Curvature(None)) for t in tensors], n, mu, 0, SeededDirections(3), centre=False)
+
+
+def shapes_of(*shape):
+    return [tuple(p.theta.shape) for p in space_of([torch.zeros(shape)])._pieces]
+
+
+def test_chunks_are_whole_rows_where_a_row_fits(monkeypatch):
+    monkeypatch.setattr(module_parameters, "CPU_CHUNK", 7)
+    assert shapes_of(5, 3) == [(2, 3), (2, 3), (1, 3)]
+    assert shapes_of(2, 2, 2) == [(3, 2), (1, 2)]
+    assert shapes_of(2, 10) == [(1, 7), (1, 3), (1, 7), (1, 3)]
+    assert shapes_of(14) == [(1, 7), (1, 7)]
+    assert shapes_of() == [(1, 1)]
+    assert shapes_of(0) == shapes_of(3, 0) == []
 
 
 def test_chunks_cover_every_number_once(monkeypatch):
-    monkeypatch.setattr(ModuleParameters, "CPU_CHUNK", 7)
+    monkeypatch.setattr(module_parameters, "CPU_CHUNK", 7)
     tensors = [torch.zeros(3, 5), torch.zeros(()), torch.zeros(14), torch.zeros(0), torch.zeros(2, 2, 2)]
     space = space_of(tensors)
     seen = []
@@ -88,19 +103,60 @@ def test_chunks_cover_every_number_once(monkeypatch):
     space.probe(closure)
     space.restore()
     for i in range(2):
-        u = torch.cat(list(space.direction(i)))
+        u = torch.cat([chunk.flatten().clone() for chunk in space.direction(i)])
         torch.testing.assert_close(seen[2 * i], 0.1 * u)
         torch.testing.assert_close(seen[2 * i + 1], -0.1 * u)
     torch.testing.assert_close(torch.cat([t.flatten() for t in tensors]), torch.zeros(38), atol=1e-7, rtol=0)
 
 
+def draw(seed, step, i, count=20_000, chunk=0):
+    return SeededDirections(seed).open(step, i)(chunk, torch.empty(count), torch.Generator())
+
+
 def test_directions_in_torch_are_normal_and_differ():
-    source = SeededDirections(0)
-    chunk = torch.zeros(20_000)
-    draws = [source.open(step, i)(chunk) for step in range(3) for i in range(2)] + [
-        SeededDirections(1).open(0, 0)(chunk)
-    ]
+    draws = [draw(0, step, i) for step in range(3) for i in range(2)] + [draw(1, 0, 0), draw(0, 0, 0, chunk=1)]
     matrix = np.corrcoef(torch.stack(draws).numpy())
-    assert np.abs(matrix - np.eye(7)).max() < 4 / np.sqrt(20_000)
+    assert np.abs(matrix - np.eye(8)).max() < 4 / np.sqrt(20_000)
     assert torch.stack(draws).std() == pytest.approx(1, abs=0.01)
-    assert torch.equal(source.open(2, 1)(chunk), draws[5])
+    assert torch.stack(draws).pow(4).mean() == pytest.approx(3, abs=0.06)
+    assert torch.equal(draw(0, 2, 1), draws[5])
+
+
+@pytest.mark.parametrize("settings", [{}, {"pool": "row"}, {"pool": "tensor"}])
+def test_no_number_depends_on_the_threads(settings, monkeypatch):
+    monkeypatch.setattr(module_parameters, "CPU_CHUNK", 1000)
+    before = torch.get_num_threads()
+
+    def after_three_steps(threads):
+        torch.manual_seed(0)
+        tensors = [torch.randn(40, 60, requires_grad=True), torch.randn(2500, requires_grad=True)]
+        opt = HiZOO(tensors, lr=1e-3, alpha=0.1, n=2, **settings)
+        torch.set_num_threads(threads)
+        for _ in range(3):
+            # The loss must not depend on the number of threads either.
+            opt.step(lambda: sum(float(t.detach().numpy().astype("f8").sum() ** 2) for t in tensors))
+        assert torch.get_num_threads() == threads
+        return [*tensors, *(opt.state[t]["P"] for t in tensors)]
+
+    try:
+        for one, three in zip(after_three_steps(1), after_three_steps(3), strict=True):
+            assert torch.equal(one, three)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_failure_in_a_thread_is_raised_and_the_threads_set_back(monkeypatch):
+    monkeypatch.setattr(module_parameters, "CPU_CHUNK", 10)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        space = space_of([torch.zeros(100)])
+
+        def fail(piece, workspace):
+            raise MemoryError
+
+        with pytest.raises(MemoryError):
+            space._share(fail, space._pieces)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from hizoo_core import HiZOO, HyperparameterError, MeZO
-from hizoo_core.spaces import ModuleParameters
+from hizoo_core import HiZOO, HyperparameterError, MeZO, module_parameters
 
 OPTIMIZERS = {
     "paper": lambda params, **kw: HiZOO(params, **{"lr": 0.02, "alpha": 0.1, "n": 2, "seed": 7} | kw),
@@ -17,6 +16,17 @@ OPTIMIZERS = {
     ),
     "mezo": lambda params, **kw: MeZO(params, **{"lr": 0.02, "n": 2, "seed": 7} | kw),
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """On a busy machine the threads of an operation on a few numbers wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 every_optimizer = pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
 
 
@@ -54,7 +64,7 @@ def test_it_learns_and_keeps_p_in_its_own_precision(make, dtype):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("chunk", [5, 2**16])
 def test_it_resumes_bit_for_bit(make, dtype, chunk, monkeypatch):
-    monkeypatch.setattr(ModuleParameters, "CPU_CHUNK", chunk)
+    monkeypatch.setattr(module_parameters, "CPU_CHUNK", chunk)
     model, closure = model_and_closure(dtype)
     opt = make(model.parameters())
     for _ in range(5):

@@ -1,4 +1,6 @@
-"""The shell door: `python app.py` serves; `run` computes a spec into a file; `list` prints what a spec may say."""
+"""The shell door: `python app.py` serves; `run` computes a spec into a file; `list` prints what a spec may say; and the
+commands of `viz_app.finetune_cli`.
+"""
 
 import argparse
 import json
@@ -12,12 +14,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from viz_app import finetune_cli, finetune_spec, tables
 from viz_app import spec as specs
-from viz_app import tables
 from viz_app.runner import RunResult, run
+from viz_app.shell import BROKEN_PIPE, FAILED, INTERRUPTED, OK, WRONG_USE, complain, unwritable, write
 from viz_app.spec import RunSpec, SpecError
 
-OK, FAILED, WRONG_USE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 PROGRESS_AFTER = 0.5  # seconds; a bar for less would only flicker
 
 RUN_HELP = """\
@@ -59,8 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default %(default)s: this machine)")
     parser.add_argument("--port", type=port, default=8050, help="port to serve on (default %(default)s)")
     parser.add_argument("--debug", action="store_true", help="log every request")
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="where fine-tuning runs are kept (default: HIZOO_LAB_DATA of the environment, or lab-data here)",
+    )
     parser.set_defaults(command=_serve)
-    commands = parser.add_subparsers(title="commands", metavar="run | list")
+    commands = parser.add_subparsers(title="commands", metavar="run | finetune | runs | weights | list")
 
     runs = commands.add_parser(
         "run",
@@ -79,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     runs.set_defaults(command=_run)
 
+    finetune_cli.add_commands(commands)
+
     lists = commands.add_parser("list", help="print functions, optimizers and hyperparameters with their bounds")
     lists.add_argument("--json", action="store_true", help="as JSON")
     lists.set_defaults(command=_list)
@@ -95,25 +104,17 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         spec = specs.parse(arguments.spec)
     except SpecError as error:
-        return _complain(error, WRONG_USE)
+        return complain(error, WRONG_USE)
     try:
         kind = arguments.format or ("csv" if arguments.out == "-" else tables.format_of(arguments.out))
     except ValueError as error:
-        return _complain(f"--out: {error}; or name one with --format", WRONG_USE)
-    if reason := None if arguments.out == "-" else _unwritable(Path(arguments.out)):
-        return _complain(f"cannot write {arguments.out}: {reason}", FAILED)
+        return complain(f"--out: {error}; or name one with --format", WRONG_USE)
+    if reason := None if arguments.out == "-" else unwritable(Path(arguments.out)):
+        return complain(f"cannot write {arguments.out}: {reason}", FAILED)
 
     result = _run_with_bar(spec, arguments.progress)
-    data = tables.FORMATS[kind](result)
-    if arguments.out == "-":
-        # Not sys.stdout.buffer: under PYTHONUNBUFFERED that is raw, and a short write to a pipe would go unnoticed.
-        with open(sys.stdout.fileno(), "wb", closefd=False) as sink:
-            sink.write(data)
-    else:
-        try:
-            Path(arguments.out).write_bytes(data)
-        except OSError as error:
-            return _complain(f"cannot write {arguments.out}: {error.strerror}", FAILED)
+    if status := write(arguments.out, tables.FORMATS[kind](result)):
+        return status
     for line in summary(result):
         print(line, file=sys.stderr)
     return OK
@@ -155,21 +156,10 @@ def summary(result: RunResult) -> list[str]:
     return lines
 
 
-def _unwritable(path: Path) -> str | None:
-    """Why a file cannot be written, asked before minutes of work and not after; None if it seems it can."""
-    if path.is_dir():
-        return "it is a directory"
-    if not path.parent.is_dir():
-        return f"no directory {path.parent}"
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        return "permission denied"
-    return None
-
-
 def _list(arguments: argparse.Namespace) -> int:
-    catalogue = specs.catalogue()
+    catalogue, training = specs.catalogue(), finetune_spec.catalogue()
     if arguments.json:
-        print(json.dumps(catalogue, indent=2, ensure_ascii=False))
+        print(json.dumps(catalogue | {"finetune": training}, indent=2, ensure_ascii=False))
         return OK
     print("Functions (f=KEY or f=KEY:parameter=value,…)")
     for function in catalogue["functions"]:
@@ -186,6 +176,17 @@ def _list(arguments: argparse.Namespace) -> int:
     for key in ("steps", "runs", "seed", "dimensions", "optimizers"):
         print(f"  {key:<12} {limits[key][0]:,} to {limits[key][1]:,}")
     print(f"  steps × runs × n × dimensions of one optimizer: up to {limits['work']:,}")
+    print("\nFine-tuning (`python app.py finetune`): methods (opt=KEY or opt=KEY:hyperparameter=value,…)")
+    for method in training["methods"]:
+        print(f"\n  {method['key']}: {method['name']}\n      {method['summary']}")
+        _print_parameters(method["hyperparameters"])
+    for key in ("task", "tune", "loss"):
+        print(f"\nFine-tuning: {key}")
+        for name, sentence in training[{"loss": "losses"}.get(key, f"{key}s")].items():
+            print(f"  {key}={name:<14} {sentence}")
+    print("\nFine-tuning: limits")
+    for key, (low, high) in training["limits"].items():
+        print(f"  {key:<12} {low:,} to {high:,}")
     return OK
 
 
@@ -206,17 +207,12 @@ def _serve(arguments: argparse.Namespace) -> int:
     except OSError as error:
         why = str(error.strerror).partition(" (while")[0]  # asked for without the address, which is named already
         where = f"{arguments.host}:{arguments.port}"
-        return _complain(f"cannot serve on {where}: {why}; choose others with --host and --port", FAILED)
+        return complain(f"cannot serve on {where}: {why}; choose others with --host and --port", FAILED)
 
     from viz_app.server import create_app
 
     host, port = listener.getsockname()[:2]
     print(f"HiZOO Lab: http://{f'[{host}]' if family == socket.AF_INET6 else host}:{port} (Ctrl-C stops)", flush=True)
     level = "info" if arguments.debug else "warning"
-    uvicorn.Server(uvicorn.Config(create_app().server, log_level=level)).run(sockets=[listener])
+    uvicorn.Server(uvicorn.Config(create_app(arguments.data_dir).server, log_level=level)).run(sockets=[listener])
     return OK
-
-
-def _complain(message: object, status: int) -> int:
-    print(f"app.py: {message}", file=sys.stderr)
-    return status

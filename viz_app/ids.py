@@ -9,6 +9,8 @@ FUNCTION = "function"
 FORMULA = "formula"
 THEME = "theme"
 MANTINE = "mantine"
+OPT_PAGE = "opt-page"  # starts the OPT page's modules
+OPT_PLOTLY = "opt-plotly"
 
 
 def slider(slot: str, name: str) -> dict[str, str]:

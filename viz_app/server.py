@@ -1,18 +1,44 @@
 """The web application: Dash pages on a FastAPI server that also answers /api."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, clientside_callback, dcc, html
+from dash import Dash, Input, Output, callback, clientside_callback, dcc, html
 from fastapi import FastAPI
 
-from viz_app import api, ids, theme
+from viz_app import api, ids, live, theme
 from viz_app.controls import attributes
-from viz_app.pages import playground
+from viz_app.pages import opt, playground
+
+NAV, ACTIONS, FRAME = "nav", "actions", "frame"
 
 
-def create_app() -> Dash:
-    """Build the app. `create_app().server` is the ASGI application."""
+@dataclass(frozen=True)
+class Page:
+    """A page under its title: what makes it, its buttons in the header, and what connects it (once)."""
+
+    title: str
+    layout: Callable[[], Any]
+    actions: Callable[[], list]
+    register: Callable[[], None]
+
+
+PAGES = {
+    "/": Page("Playground", playground.layout, playground.actions, playground.register),
+    "/opt": Page("OPT", opt.layout, list, opt.register),
+}
+
+
+def create_app(data: str | Path | None = None) -> Dash:
+    """Build the app. `create_app().server` is the ASGI application. `data` is the directory of the fine-tuning runs
+    (default: `live.data_directory()`), made when first needed.
+    """
     server = FastAPI(title="HiZOO Lab", docs_url=None, redoc_url=None)
     api.add_routes(server)
+    live.add_routes(server, live.data_directory() if data is None else Path(data))
     app = Dash(
         "viz_app",
         server=server,  # pyright: ignore[reportArgumentType]  # the annotation knows Flask only
@@ -24,7 +50,16 @@ def create_app() -> Dash:
         suppress_callback_exceptions=True,  # the controls are made by a callback
     )
     app.layout = layout
-    playground.register()
+    callback(
+        output={
+            "nav": Output(NAV, "children"),
+            "actions": Output(ACTIONS, "children"),
+            "page": Output(FRAME, "children"),
+        },
+        inputs={"path": Input(ids.URL, "pathname")},
+    )(show_page)
+    for page in PAGES.values():
+        page.register()
     clientside_callback(
         "(...values) => window.dash_clientside.lab.theme(...values)",
         Output(ids.MANTINE, "forceColorScheme"),
@@ -35,14 +70,15 @@ def create_app() -> Dash:
 
 def layout() -> dmc.MantineProvider:
     """Header and page."""
+    as_if_absent = {"display": "contents"}
     return dmc.MantineProvider(
         [
             dcc.Location(id=ids.URL, refresh=False),
             html.Header(
                 [
                     html.A("HiZOO Lab", href="/", className="brand"),
-                    html.Nav([html.A("Playground", href="/", className="here")]),
-                    *playground.actions(),
+                    html.Nav(id=NAV),
+                    html.Div(id=ACTIONS, style=as_if_absent),
                     dmc.SegmentedControl(
                         id=ids.THEME,
                         data=[{"value": name, "label": name.capitalize()} for name in theme.THEMES],
@@ -52,8 +88,22 @@ def layout() -> dmc.MantineProvider:
                     ),
                 ]
             ),
-            playground.layout(),
+            html.Div(id=FRAME, style=as_if_absent),
         ],
         id=ids.MANTINE,
         theme=theme.MANTINE,
     )
+
+
+def show_page(path: str | None) -> dict[str, list]:
+    """The page of an address, its buttons in the header, and the links to all pages."""
+    here = path if path in PAGES else "/"
+    page = PAGES[here]
+    return {
+        "nav": [
+            html.A(other.title, href=address, className="here" if address == here else None)
+            for address, other in PAGES.items()
+        ],
+        "actions": page.actions(),
+        "page": [page.layout()],
+    }

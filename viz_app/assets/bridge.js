@@ -16,6 +16,12 @@
     ),
   );
 
+  /** The OPT page is there: its modules fill it. */
+  lab.opt = async () => {
+    (await import(new URL("opt/main.mjs", modules).href)).open();
+    return window.dash_clientside.no_update;
+  };
+
   let first = true;
   /** Apply a theme: its value is kept in this browser, the first call restores it. */
   lab.theme = (chosen) => {

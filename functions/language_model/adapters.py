@@ -1,0 +1,286 @@
+"""What is tuned of a model: everything, LoRA, a prefix, or layer norms and biases; and how its parameters are grouped.
+
+Importing this loads no torch: the page lists `TUNES` without it.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.language_model.errors import LanguageModelError
+
+if TYPE_CHECKING:
+    import torch
+
+    from functions.language_model.model import LanguageModel
+
+TUNES: dict[str, str] = {
+    "full": "Everything: all the weights of the model, embeddings included.",
+    "lora": "LoRA: a low-rank change of the attention's query and value matrices; the model itself stays as it is.",
+    "prefix": "A prefix: a few keys and values that every layer attends to before the text, started from real tokens.",
+    "layernorm": "Layer norms and biases only: a few thousand numbers.",
+}
+RANKS = (1, 256)
+PREFIXES = (1, 64)
+
+# Modules that make queries and values, by the names that architectures give them, where peft knows no better.
+QUERY_VALUE = (("q_proj", "v_proj"), ("query_key_value",), ("qkv_proj",), ("c_attn",), ("Wqkv",), ("query", "value"))
+# What a matrix of the attention makes, by the same names; and the order in which kinds are shown.
+ATTENTION = {
+    "q_proj": "q", "query": "q", "k_proj": "k", "key": "k", "v_proj": "v", "value": "v",
+    "c_attn": "qkv", "query_key_value": "qkv", "qkv_proj": "qkv", "Wqkv": "qkv", "in_proj": "qkv",
+    "out_proj": "out", "o_proj": "out", "c_proj": "out", "dense": "out",
+}  # fmt: skip
+KINDS = ("token embeddings", "position embeddings", "prefix", "attention", "mlp", "norms")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Trainable parameters that are shown as one: those of one kind in one layer.
+
+    layer counts from 0, as in the parameters' names ("layer 2 · attention q" is `layers.2.self_attn.q_proj`); −1 means
+    before the first layer (embeddings) and the number of layers means after the last (final norm, head).
+    """
+
+    name: str
+    layer: int
+    kind: str
+    parameters: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A model with what is tuned of it.
+
+    module: call it as module(input_ids=, attention_mask=, logits_to_keep=1).logits; it is in evaluation mode.
+    parameters: the trainable ones alone, by name, in an order that depends on nothing but the model and the tune.
+    groups: every trainable parameter in exactly one, ordered by layer.
+    context: how many tokens a text may have, the prefix's places deducted.
+    """
+
+    module: torch.nn.Module
+    parameters: dict[str, torch.nn.Parameter]
+    groups: tuple[Group, ...]
+    context: int
+
+
+def adapt(model: LanguageModel, tune: str, seed: int, rank: int = 8, prefix: int = 5) -> Tuned:
+    """Make of `model.module` what is tuned; the model given is changed or wrapped, so every run needs its own.
+
+    seed decides LoRA's start and the tokens that the prefix starts from; torch's global generator is left alone.
+    rank is LoRA's, prefix the number of places before the text. Adapters are in float32 whatever the model's dtype.
+
+    Raises LanguageModelError: field "tune", "rank" or "prefix".
+    """
+    if tune not in TUNES:
+        raise LanguageModelError("tune", f"tune is {tune[:40]!r}, but must be one of {', '.join(TUNES)}")
+    context = model.context
+    if tune == "lora":
+        module = _lora(model, seed, _checked("rank", rank, RANKS))
+    elif tune == "prefix":
+        least, most = PREFIXES
+        module = _prefix(model, seed, _checked("prefix", prefix, (least, min(most, context // 2))))
+        context -= prefix
+    else:
+        module = model.module
+        wanted = {id(p) for p in (module.parameters() if tune == "full" else _norms_and_biases(module))}
+        for parameter in module.parameters():
+            parameter.requires_grad_(id(parameter) in wanted)
+    module.eval()
+    # named_parameters() lists a tied tensor once, under its first name.
+    parameters = {readable(name): p for name, p in module.named_parameters() if p.requires_grad}
+    return Tuned(module, parameters, group(parameters), context)
+
+
+def _checked(field: str, value: int, allowed: tuple[int, int]) -> int:
+    low, high = allowed
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise LanguageModelError(field, f"{field} = {value!r}: must be a whole number from {low} to {high}")
+    return value
+
+
+def _norms_and_biases(module: torch.nn.Module) -> Iterator[torch.nn.Parameter]:
+    for owner in module.modules():
+        is_norm = "norm" in type(owner).__name__.lower()
+        for name, parameter in owner.named_parameters(recurse=False):
+            if is_norm or name.endswith("bias"):
+                yield parameter
+
+
+def _lora(model: LanguageModel, seed: int, rank: int) -> torch.nn.Module:
+    """LoRA on queries and values with the scale 2 of MeZO's runs; B starts at 0, so the model starts unchanged."""
+    import torch
+    from peft import LoraConfig
+
+    targets = _query_and_value(model.module)
+    for parameter in model.module.parameters():
+        parameter.requires_grad_(False)
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=rank,
+        lora_alpha=2 * rank,
+        lora_dropout=0.0,
+        bias="none",
+        target_modules=targets,
+        # A Conv1D (GPT-2's) stores its matrix transposed; peft warns when it has to find that out by itself.
+        fan_in_fan_out=any(type(owner).__name__ == "Conv1D" for owner in model.module.modules()),
+    )
+    module = _wrapped(model.module, config)
+    # peft draws A on the model's device, whose generator differs from the CPU's: drawn again, the same everywhere.
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in module.named_parameters():
+        if "lora_A" in name:
+            bound = parameter.shape[1] ** -0.5  # kaiming_uniform_(a=√5), as peft and LoRA's authors draw it
+            start = torch.rand(parameter.shape, generator=generator) * (2 * bound) - bound
+            with torch.no_grad():
+                parameter.copy_(start)
+    return module
+
+
+def _wrapped(module: torch.nn.Module, config: Any) -> Any:
+    import torch
+    from peft import get_peft_model
+
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        # peft 0.21 asks transformers 5.23 for a property by its old name.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        return get_peft_model(module, config)  # type: ignore[arg-type]
+
+
+def _query_and_value(module: torch.nn.Module) -> list[str]:
+    from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
+
+    kind = str(module.config.model_type)  # type: ignore[union-attr]
+    present = {name.rpartition(".")[2] for name, _ in module.named_modules()}
+    known = KNOWN.get(kind)
+    for names in ((*known,) if isinstance(known, list) else (), *QUERY_VALUE):
+        if names and present.issuperset(names):
+            return list(names)
+    raise LanguageModelError(
+        "tune", f"tune is 'lora', but no query and value matrices are known in a {kind} model: tune full or layernorm"
+    )
+
+
+def _prefix(model: LanguageModel, seed: int, length: int) -> torch.nn.Module:
+    """A prefix (peft's) without a projection, its keys and values started from those of real tokens.
+
+    As MeZO's authors do: random token ids are run through the model once, and what its layers would have cached for
+    them is where the prefix starts.
+    """
+    from peft import PrefixTuningConfig
+
+    from functions.language_model.prefix import LayeredPrefix
+
+    base: Any = model.module
+    start = _activations(model, _random_tokens(model, seed, length))
+    for parameter in base.parameters():
+        parameter.requires_grad_(False)
+    config = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=length, prefix_projection=False)
+    try:
+        module = _wrapped(base, config)
+    except (ValueError, AttributeError, KeyError) as error:
+        raise _no_prefix(base) from error
+    made = module.peft_config["default"]
+    if len(start) != made.num_layers or start[0][0].shape != (length, made.token_dim):
+        raise _no_prefix(base)
+    module.prompt_encoder["default"] = LayeredPrefix(start)
+    return module
+
+
+def _no_prefix(base: Any) -> LanguageModelError:
+    return LanguageModelError(
+        "tune", f"tune is 'prefix', but a {base.config.model_type} model takes no prefix of keys and values: tune lora"
+    )
+
+
+def _random_tokens(model: LanguageModel, seed: int, length: int) -> torch.Tensor:
+    """(1, length) ids of tokens of the vocabulary that are no special ones."""
+    import torch
+
+    special = set(model.tokenizer.all_special_ids)
+    rows = model.module.get_input_embeddings().num_embeddings  # may be more than the tokenizer has tokens
+    ordinary = torch.tensor([i for i in range(min(len(model.tokenizer), rows)) if i not in special])
+    chosen = torch.randint(len(ordinary), (1, length), generator=torch.Generator().manual_seed(seed))
+    return ordinary[chosen].to(model.module.device)
+
+
+def _activations(model: LanguageModel, ids: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Per layer, the keys and the values (tokens, heads × head width) that the model caches for `ids`, in float32."""
+    import torch
+
+    with torch.no_grad():
+        out = model.module(input_ids=ids, use_cache=True, logits_to_keep=1)
+    cached: Any = getattr(out, "past_key_values", None)  # a state-space model has none, a hybrid not in every layer
+    if not all(getattr(layer, "keys", None) is not None for layer in getattr(cached, "layers", [None])):
+        raise _no_prefix(model.module)
+    flat = lambda states: states[0].transpose(0, 1).flatten(1).float()  # noqa: E731  (1, heads, tokens, width) →
+    return [(flat(layer.keys), flat(layer.values)) for layer in cached.layers]
+
+
+def readable(name: str) -> str:
+    """A parameter's name without the names of peft's wrappers, which say nothing."""
+    for wrapper, plain in (("base_model.model.", ""), ("prompt_encoder.default.", "prefix."), (".default.weight", "")):
+        name = name.replace(wrapper, plain)
+    return name
+
+
+def group(parameters: Iterable[str]) -> tuple[Group, ...]:
+    """Parameters by layer and kind, told from their names alone; a matrix and its bias are of one kind."""
+    names = list(parameters)
+    numbers = [re.search(r"\.(\d+)\.", f".{name}") for name in names]
+    layers = 1 + max((int(number[1]) for number in numbers if number), default=-1)
+    found: dict[tuple[int, str], list[str]] = {}
+    for name, number in zip(names, numbers, strict=True):
+        place = (int(number[1]), _kind(f".{name}"[number.end() :])) if number else _outside(name, layers)
+        found.setdefault(place, []).append(name)
+    return tuple(_group(*place, members, layers) for place, members in sorted(found.items(), key=_order))
+
+
+def _group(layer: int, kind: str, members: list[str], layers: int) -> Group:
+    if "norm" not in kind and all(name.endswith("bias") for name in members):
+        kind += " bias"
+    return Group(f"layer {layer} · {kind}" if 0 <= layer < layers else kind, layer, kind, tuple(members))
+
+
+def _order(item: tuple[tuple[int, str], list[str]]) -> tuple[int, int, int]:
+    """Embeddings, then each layer from its attention to its norms, queries first; then what comes after the layers."""
+    (layer, kind), _ = item
+    first = next((i for i, known in enumerate(KINDS) if kind.startswith(known)), len(KINDS))
+    letter = kind.removeprefix("attention ")[:1] if kind.startswith("attention") else ""
+    return layer, first, "qkvo".find(letter)
+
+
+def _kind(name: str) -> str:
+    """Of a parameter by its name within its layer: "self_attn.q_proj.weight" is of "attention q"."""
+    *owners, leaf = name.split(".")
+    if not owners:
+        return f"prefix {leaf}"
+    owner, path = owners[-1], ".".join(owners)
+    if re.search(r"norm|\bln_", path):
+        return "norms"
+    low_rank = f" {leaf.replace('_', ' ')}" if leaf.startswith("lora_") else ""
+    if re.search(r"attn|attention", path):
+        return f"attention {ATTENTION.get(owner, owner)}{low_rank}"
+    if re.search(r"mlp|ffn|feed_forward|\bfc\d", path):
+        return f"mlp {owner}{low_rank}"
+    return f"{owner}{low_rank}"
+
+
+def _outside(name: str, layers: int) -> tuple[int, str]:
+    """Layer (−1 or `layers`) and kind of a parameter that belongs to no layer."""
+    owner = name.rpartition(".")[0].rpartition(".")[2]
+    if owner.endswith("norm") and "embed" in owner:
+        return -1, "embedding norm"
+    if re.search(r"norm|\bln_", owner):
+        return layers, "final norm"
+    if re.search(r"pos|wpe", owner):
+        return -1, "position embeddings"
+    if re.search(r"emb|wte", owner):
+        return -1, "token embeddings"
+    if owner == "project_in":
+        return -1, "input projection"
+    return layers, {"lm_head": "head", "embed_out": "head", "project_out": "output projection"}.get(owner, owner)

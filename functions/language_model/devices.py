@@ -1,0 +1,79 @@
+"""The devices of this machine, with their titles and memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from functions.language_model.errors import LanguageModelError
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a model computes: torch's name, what a person calls it, and its whole memory in bytes."""
+
+    name: str
+    title: str
+    memory: int
+
+
+def devices() -> list[Device]:
+    """The devices of this machine, the fastest kind first; the CPU is always there, and last."""
+    import psutil
+
+    found = []
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        card = torch.cuda.get_device_properties(index)
+        found.append(Device(f"cuda:{index}", card.name, card.total_memory))
+    if torch.backends.mps.is_available():
+        found.append(Device("mps", "Apple GPU", torch.mps.recommended_max_memory()))
+    threads = torch.get_num_threads()
+    title = f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    return [*found, Device("cpu", title, psutil.virtual_memory().total)]
+
+
+def free_memory(device: Device) -> int:
+    """Bytes that can still be had there."""
+    import psutil
+
+    if device.name.startswith("cuda"):
+        return torch.cuda.mem_get_info(device.name)[0]
+    if device.name == "mps":
+        return max(0, device.memory - torch.mps.driver_allocated_memory())
+    return psutil.virtual_memory().available
+
+
+def pick_device(wanted: str = "auto") -> Device:
+    """The device of that name: "auto" (CUDA, else MPS, else CPU), "cpu", "cuda", "cuda:1" or "mps".
+
+    Raises LanguageModelError, field "device", which lists the devices there are.
+    """
+    present = devices()
+    for device in present:
+        if wanted in ("auto", device.name, device.name.removesuffix(":0")):
+            return device
+    listed = "; ".join(f"{device.name} ({device.title}, {size(device.memory)})" for device in present)
+    raise LanguageModelError(
+        "device", f"device is {wanted[:40]!r}, but this machine has: {listed}. auto takes the first"
+    )
+
+
+def has_bfloat16(device: Device) -> bool:
+    if device.name.startswith("cuda"):
+        with torch.cuda.device(device.name):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+    try:
+        torch.zeros(1, dtype=torch.bfloat16, device=device.name)
+    except TypeError:  # MPS before macOS 14
+        return False
+    return True
+
+
+def size(amount: float) -> str:
+    """Bytes, for people: "2.68 MB"."""
+    units = iter(("bytes", "kB", "MB", "GB", "TB"))
+    unit = next(units)
+    while amount >= 999.5 and unit != "TB":
+        amount, unit = amount / 1000, next(units)
+    return f"{amount:.3g} {unit}"

@@ -1,0 +1,275 @@
+"""θ in the parameters of a module: perturbed and updated in place, chunk by chunk, by several threads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+
+from hizoo_core.curvature import Curvature, Piece, TorchArithmetic, matrix, weighted_squares, working_dtype
+from hizoo_core.estimators import Estimator
+
+CPU_CHUNK = 2**18  # numbers: much to compute for a call's cost, little enough for the cache
+CHUNK = 2**21  # elsewhere: the launch of a kernel costs more than the cache saves
+
+Draw = Callable[[int, torch.Tensor, torch.Generator], torch.Tensor]
+
+
+class SeededDirections:
+    """u_i of a step for tensors: drawn again whenever needed, chunk by chunk, from (seed, step, i, chunk)."""
+
+    # torch's generator on the CPU uses 32 bits of its seed. An odd factor makes those differ between all the chunks of
+    # a direction.
+    SPREAD = 0x9E3779B97F4A7C15
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def open(self, step: int, i: int) -> Draw:
+        """A function (chunk's index, out, generator) that fills `out`, float32 or float64, with u_i."""
+        key = int(np.random.SeedSequence((self._seed, step, i)).generate_state(1, np.uint64)[0])
+
+        def draw(chunk: int, out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+            generator.manual_seed((key + chunk * self.SPREAD) % 2**64)
+            return out.normal_(generator=generator)
+
+        return draw
+
+
+class Workspace:
+    """What one thread works with: a generator a device, and buffers of a piece's size, by name."""
+
+    def __init__(self, draws: list[Draw]) -> None:
+        self._draws = draws
+        self._generators: dict[torch.device, torch.Generator] = {}
+        self._buffers: dict[tuple[str, torch.device, torch.dtype], torch.Tensor] = {}
+
+    def buffer(self, name: str, piece: Piece) -> torch.Tensor:
+        theta = piece.theta
+        count, dtype = theta.numel(), working_dtype(theta)
+        key = (name, theta.device, dtype)
+        if key not in self._buffers or self._buffers[key].numel() < count:
+            self._buffers[key] = torch.empty(count, dtype=dtype, device=theta.device)
+        return self._buffers[key][:count].view(theta.shape)
+
+    def draw(self, piece: Piece, i: int) -> torch.Tensor:
+        """u_i on a piece, until the next one is drawn."""
+        device = piece.theta.device
+        if device not in self._generators:
+            self._generators[device] = torch.Generator(device)
+        return self._draws[i](piece.index, self.buffer("u", piece), self._generators[device])
+
+
+def cut(tensor: torch.Tensor) -> Iterator[tuple[slice, slice]]:
+    """The rows and the columns of a tensor's chunks: whole rows, or parts of a row that is longer than a chunk."""
+    size = CPU_CHUNK if tensor.device.type == "cpu" else CHUNK
+    rows, width = matrix(tensor).shape
+    if width <= size:
+        count = size // width
+        for first in range(0, rows, count):
+            yield slice(first, min(first + count, rows)), slice(0, width)
+    else:
+        for row in range(rows):
+            for first in range(0, width, size):
+                yield slice(row, row + 1), slice(first, min(first + size, width))
+
+
+class ModuleParameters:
+    """θ for one step.
+
+    tensors: each parameter with its curvature. Nothing of the size of θ is allocated: θ is taken in chunks, and u is
+    drawn again for every pass. One pass over θ serves for leaving one probe and entering the next, and one for the
+    restoration and the update. Threads share the chunks out among them; no number depends on how many there are.
+
+    Every displacement ±μ Σ^{1/2} u_i is added in an operation of its own, rounded to θ's precision, never two in one.
+    Within one binade the rounding moves θ by a whole number of units in its last place that depends on the displacement
+    alone, so that adding and taking back cancel exactly; −2δ instead of −δ twice would leave a trace.
+    """
+
+    def __init__(
+        self,
+        tensors: Iterable[tuple[torch.Tensor, Curvature]],
+        n: int,
+        mu: float,
+        step: int,
+        directions: SeededDirections,
+        centre: bool,
+    ) -> None:
+        self.n, self._mu, self._centre = n, mu, centre
+        self._draws = [directions.open(step, i) for i in range(n)]
+        self._pieces: list[Piece] = []
+        self._curvatures: list[Curvature] = []
+        for tensor, curvature in tensors:
+            if not tensor.numel():
+                continue
+            theta = matrix(tensor)
+            for rows, columns in cut(tensor):
+                piece = Piece(len(self._pieces), theta[rows, columns], rows, columns, curvature)
+                curvature.add(piece)
+                self._pieces.append(piece)
+            curvature.prepare()
+            self._curvatures.append(curvature)
+        on_cpu = all(piece.theta.device.type == "cpu" for piece in self._pieces)
+        large = sum(piece.theta.numel() for piece in self._pieces) >= CPU_CHUNK
+        self._threads = torch.get_num_threads() if on_cpu and large else 1
+        self._workspaces = [Workspace(self._draws) for _ in range(self._threads)]
+        self._away: tuple[int, float] | None = None  # (i, ±1): θ is at the probe ±μ Σ^{1/2} u_i
+        self._watched = False
+
+    def _share(self, work: Callable[[Any, Workspace], None], items: list[Any]) -> None:
+        """Do `work` on every item, on as many threads as torch uses for one of its own operations."""
+        if not items:
+            return
+        remaining = iter(items)  # a list's iterator: each item goes to one thread
+
+        def take(workspace: Workspace) -> None:
+            for item in remaining:
+                work(item, workspace)
+
+        if self._threads == 1:
+            take(self._workspaces[0])
+            return
+        # A thread that starts now makes its operations single-threaded, as this one does until it sets the number back.
+        torch.set_num_threads(1)
+        try:
+            with ThreadPoolExecutor(self._threads - 1) as executor:
+                others = [executor.submit(take, workspace) for workspace in self._workspaces[1:]]
+                take(self._workspaces[0])
+                for other in others:
+                    other.result()
+        finally:
+            torch.set_num_threads(self._threads)
+
+    def direction(self, i: int) -> Iterator[torch.Tensor]:
+        """u_i, chunk after chunk, each until the next."""
+        return (self._workspaces[0].draw(piece, i) for piece in self._pieces)
+
+    def _displace(self, piece: Piece, workspace: Workspace, u: torch.Tensor, scale: Any, factors: list[float]) -> None:
+        theta = piece.theta
+        narrow = theta.dtype != u.dtype
+        x = workspace.buffer("x", piece) if narrow else theta
+        for factor in factors:
+            if narrow:
+                x.copy_(theta)
+            if scale is None:
+                x.add_(u, alpha=factor)
+            else:
+                x.addcmul_(u, scale, value=factor)
+            if narrow:
+                theta.copy_(x)
+
+    def _move_to(self, probe: tuple[int, float] | None) -> None:
+        """Bring θ from the probe where it is to another one, in one pass."""
+        moves: dict[int, list[float]] = {}
+        if self._away is not None:
+            moves.setdefault(self._away[0], []).append(-self._away[1] * self._mu)
+        if probe is not None:
+            moves.setdefault(probe[0], []).append(probe[1] * self._mu)
+        watched = probe[0] if probe is not None and probe[1] > 0 else None
+
+        def move(piece: Piece, workspace: Workspace) -> None:
+            curvature = piece.curvature
+            scale = curvature.scale(piece, workspace.buffer("scale", piece))
+            for i, factors in moves.items():
+                u = workspace.draw(piece, i)
+                self._displace(piece, workspace, u, scale, factors)
+                if i == watched and curvature.watches:
+                    curvature.watch(piece, i, u, workspace.buffer("s", piece))
+
+        self._share(move, self._pieces)
+        self._away = probe
+
+    def restore(self) -> None:
+        if self._away is not None:
+            self._move_to(None)
+
+    def probe(self, closure: Callable[[], Any]) -> tuple[torch.Tensor, ...]:
+        """The losses at θ (where the method wants it; 0-d), and (n,) at either side of it, in float64.
+
+        Leaves θ at the last probe, to be restored by `update` or `restore`; if the closure raises, it is restored here.
+        """
+        losses: list[float] = []
+        try:
+            if self._centre:
+                losses.append(float(closure()))
+            for i in range(self.n):
+                for side in (1.0, -1.0):
+                    self._move_to((i, side))
+                    losses.append(float(closure()))
+        except BaseException:
+            self.restore()
+            raise
+        self._watched = True
+        measured = torch.tensor(losses, dtype=torch.float64)
+        pairs = measured[int(self._centre) :]
+        return (measured[0], pairs[::2], pairs[1::2]) if self._centre else (pairs[::2], pairs[1::2])
+
+    def update(
+        self, first: torch.Tensor, second: torch.Tensor | None, estimator: Estimator | None, moves: bool
+    ) -> float:
+        """Restore θ, bring P up to date and, if it `moves`, make the step of the given differences, (n,) each.
+
+        Returns the length of the step, ‖θ_{t+1} − θ_t‖.
+        """
+        coefficients = torch.zeros(self.n, dtype=torch.float64)
+        if second is not None and estimator is not None:
+            coefficients = second.clone()
+            estimator.prepare(TorchArithmetic, coefficients)
+        g, c = first.tolist(), coefficients.tolist()
+        self._gather(c)
+        for curvature in self._curvatures:
+            curvature.settle(coefficients)
+        squares = [torch.zeros(())] * len(self._pieces)
+
+        def descend(piece: Piece, workspace: Workspace) -> None:
+            curvature, k, theta = piece.curvature, piece.curvature.k, piece.theta
+            scale = curvature.scale(piece, workspace.buffer("scale", piece))
+            total, s = workspace.buffer("total", piece), workspace.buffer("s", piece)
+            for i in range(self.n):
+                u = workspace.draw(piece, i)
+                if self._away is not None and self._away[0] == i:
+                    self._displace(piece, workspace, u, scale, [-self._away[1] * self._mu])
+                if i == 0:
+                    torch.mul(u, g[i] * k.move, out=total)
+                else:
+                    total.add_(u, alpha=g[i] * k.move)
+                if curvature.elementwise:
+                    weighted_squares(s, u, c[i] * k.weigh, first=i == 0)
+            if curvature.elementwise:
+                curvature.observe(piece, s.sub_(k.estimator.offset * k.weigh * sum(c)))
+            if not moves:
+                return
+            # The new P scales the step; the probes were drawn with the old one.
+            scale = curvature.new_scale(piece, workspace.buffer("scale", piece))
+            if scale is not None:
+                total.mul_(scale)
+            if theta.dtype == total.dtype:
+                theta.sub_(total)
+            else:
+                x = workspace.buffer("x", piece).copy_(theta)
+                torch.sub(x, total, out=total)
+                theta.copy_(total)
+                torch.sub(x, total.copy_(theta), out=total)  # how far it did move, rounding and all
+            squares[piece.index] = torch.dot(total.view(-1), total.view(-1))
+
+        self._share(descend, self._pieces)
+        self._away = None
+        return math.sqrt(float(torch.stack([x.to(squares[-1].device) for x in squares]).cpu().double().sum()))
+
+    def _gather(self, c: list[float]) -> None:
+        """What P that elements share is updated from, as far as the probes have not seen it."""
+
+        def watch(piece: Piece, workspace: Workspace) -> None:
+            for i in range(self.n):
+                piece.curvature.watch(piece, i, workspace.draw(piece, i), workspace.buffer("s", piece))
+
+        def collect(curvature: Curvature, workspace: Workspace) -> None:
+            curvature.collect(c, workspace.draw, workspace.buffer)
+
+        if not self._watched:
+            self._share(watch, [piece for piece in self._pieces if piece.curvature.watches])
+        self._share(collect, [curvature for curvature in self._curvatures if curvature.collects])

@@ -1,0 +1,217 @@
+"""Training a module's parameters step by step: HiZOO, HiZOO-L, MeZO and Adam behind one `Trainer`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from hizoo_core import noise
+from hizoo_core.base import HyperparameterError
+from hizoo_core.curvature import materialised
+from hizoo_core.torch_optim import HiZOO, HiZOOL, MeZO
+from hizoo_core.training_methods import METHODS, SCHEDULES, TrainingMethod
+
+__all__ = ["METHODS", "Diverged", "StepRecord", "Trainer", "TrainingMethod"]
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What one step was: with the seed, all that is needed to make it again.
+
+    lr, alpha: the effective ones, after the schedule (alpha None where there is none); loss: at θ (HiZOO, Adam), or the
+    mean of the probes' (MeZO); first: l+_i − l−_i, second: l+_i + l−_i − 2 l0, one number a direction; length:
+    ‖θ_{t+1} − θ_t‖.
+    """
+
+    step: int
+    lr: float
+    alpha: float | None
+    loss: float
+    first: tuple[float, ...]
+    second: tuple[float, ...]
+    length: float
+
+    def slope(self, mu: float) -> float:
+        """Root mean square over the directions of g_i = (l+_i − l−_i) / 2μ; NaN where there are none."""
+        return math.sqrt(sum(x * x for x in self.first) / len(self.first)) / (2 * mu) if self.first else math.nan
+
+    def curvature(self, mu: float) -> float:
+        """Mean over the directions of c_i = (l+_i + l−_i − 2 l0) / μ²; NaN where there are none."""
+        return sum(self.second) / len(self.second) / mu**2 if self.second else math.nan
+
+
+class Diverged(Exception):
+    """A loss that is not finite; θ, P and the step are as before it."""
+
+    def __init__(self, step: int, sentence: str) -> None:
+        self.step = step
+        self.sentence = sentence
+        super().__init__(sentence)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.step, self.sentence)
+
+
+class Trainer:
+    """One run of a method on named parameters, for a known number of steps."""
+
+    def __init__(
+        self,
+        parameters: Mapping[str, torch.nn.Parameter],
+        method: str,
+        hyperparameters: Any,
+        steps: int,
+        seed: int,
+    ) -> None:
+        if method not in METHODS:
+            raise ValueError(f"method = {method!r}: must be one of {', '.join(METHODS)}")
+        self.method = METHODS[method]
+        if type(hyperparameters) is not self.method.hyperparameters:
+            raise TypeError(f"method {method!r} takes {self.method.hyperparameters.__name__}, not {hyperparameters!r}")
+        if not 0 <= seed < noise.SEED_LIMIT:
+            raise ValueError(f"seed = {seed!r}: must be a whole number from 0 to {noise.SEED_LIMIT - 1}")
+        self.parameters = dict(parameters)
+        self.hyperparameters = hp = hyperparameters
+        self.steps, self.step = steps, 0
+        tensors = list(self.parameters.values())
+        settings = {name: value for name, value in vars(hp).items() if name not in ("schedule", "alpha_schedule")}
+        if method == "adam":
+            self._optimizer = torch.optim.Adam(tensors, hp.lr, (hp.beta1, hp.beta2), hp.eps)
+        elif method == "mezo":
+            self._optimizer = MeZO(tensors, **settings, seed=seed)
+        elif method == "hizoo_l":
+            del settings["beta"]  # of an estimator that HiZOO-L does without
+            self._optimizer = HiZOOL(tensors, **settings, seed=seed)
+        else:
+            self._optimizer = HiZOO(tensors, **settings, seed=seed)
+
+    def set(self, lr: float | None = None, alpha: float | None = None) -> None:
+        """Change base values (before the schedule) from the next step on; raises HyperparameterError."""
+        changes = {name: value for name, value in (("lr", lr), ("alpha", alpha)) if value is not None}
+        if "alpha" in changes and not hasattr(self.hyperparameters, "alpha"):
+            raise HyperparameterError("alpha", alpha, f"left out: {self.method.name} has none")
+        self.hyperparameters = dataclasses.replace(self.hyperparameters, **changes)
+
+    def _effective(self) -> tuple[float, float | None]:
+        hp, done = self.hyperparameters, self.step / max(1, self.steps)
+        lr = hp.lr * SCHEDULES[hp.schedule](done)
+        alpha = hp.alpha * SCHEDULES[hp.alpha_schedule](done) if hasattr(hp, "alpha") else None
+        return lr, alpha
+
+    def _prepare(self, lr: float, alpha: float | None) -> None:
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
+            if alpha is not None:
+                group["alpha"] = alpha
+
+    def advance(self, loss: Callable[[], torch.Tensor]) -> StepRecord:
+        """One step. `loss()` is the loss of the same data each time it is called: 2n + 1 (HiZOO) or 2n times (MeZO)
+        without gradients, or once with them (Adam).
+
+        Raises Diverged if one is not finite, and whatever `loss` raises; then θ, P and the step are as before.
+        """
+        lr, alpha = self._effective()
+        self._prepare(lr, alpha)
+        if isinstance(self._optimizer, torch.optim.Adam):
+            value, length = self._descend(self._optimizer, loss)
+            record = StepRecord(self.step, lr, alpha, value, (), (), length)
+        else:
+            record = self._attempt(self._optimizer, loss, lr, alpha)
+        self.step += 1
+        return record
+
+    @torch.no_grad()
+    def _attempt(self, optimizer: HiZOO | HiZOOL | MeZO, loss: Callable[[], Any], lr: float, alpha: Any) -> StepRecord:
+        attempt = optimizer.attempt(loss)
+        *centre, plus, minus = attempt.losses
+        if attempt.length is None:
+            named = [("the loss", centre[0])] if centre else []
+            for i, pair in enumerate(zip(plus, minus, strict=True)):
+                named += [(f"the loss at probe {sign}{i + 1}", of) for sign, of in zip("+−", pair, strict=True)]
+            raise self._diverged(*next((what, float(of)) for what, of in named if not of.isfinite()))
+        optimizer.count()
+        second = () if attempt.second is None else tuple(attempt.second.tolist())
+        value = float(centre[0]) if centre else float(torch.cat(attempt.losses).mean())
+        return StepRecord(self.step, lr, alpha, value, tuple(attempt.first.tolist()), second, attempt.length)
+
+    def _descend(self, optimizer: torch.optim.Adam, loss: Callable[[], torch.Tensor]) -> tuple[float, float]:
+        """Adam's step: the loss, and the step's length."""
+        optimizer.zero_grad()
+        with torch.enable_grad():
+            measured = loss()
+        value = float(measured.detach())
+        if not math.isfinite(value):
+            raise self._diverged("the loss", value)
+        if not measured.requires_grad:
+            raise ValueError("the loss has no gradient, and Adam needs one: choose cross-entropy, or a method without")
+        measured.backward()
+        try:
+            norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters.values() if p.grad is not None])
+            if not norm.isfinite():
+                raise self._diverged("the gradient's norm", float(norm))
+            optimizer.step()
+        finally:
+            optimizer.zero_grad()
+        square = 0.0
+        for group in optimizer.param_groups:
+            beta1, beta2 = group["betas"]
+            for state in (optimizer.state[p] for p in group["params"] if p in optimizer.state):
+                t = float(state["step"])
+                root = state["exp_avg_sq"].sqrt().div_(math.sqrt(1 - beta2**t)).add_(group["eps"])
+                square += (
+                    float(torch.div(state["exp_avg"], root, out=root).mul_(group["lr"] / (1 - beta1**t)).norm()) ** 2
+                )
+        return value, math.sqrt(square)
+
+    def _diverged(self, what: str, value: float) -> Diverged:
+        sentence = f"diverged at step {self.step + 1}: {what} is {value}"
+        return Diverged(self.step, sentence + (f"; step {self.step} was the last good one" if self.step else ""))
+
+    @torch.no_grad()
+    def replay(self, record: StepRecord) -> None:
+        """Make a zeroth-order step again from its record, without a loss. Raises ValueError if it cannot come next."""
+        optimizer = self._optimizer
+        if isinstance(optimizer, torch.optim.Adam):
+            raise ValueError("Adam's steps cannot be made again from their records: load a checkpoint")
+        if record.step != self.step:
+            raise ValueError(f"record.step = {record.step}: must be {self.step}, the step that comes next")
+        n = self.hyperparameters.n
+        if (len(record.first), len(record.second)) != (n, n if self.method.estimates_hessian else 0):
+            raise ValueError(f"the record of step {record.step} is not one of {self.method.name} with n = {n}")
+        self._prepare(record.lr, record.alpha)
+        second = torch.tensor(record.second, dtype=torch.float64) if record.second else None
+        optimizer.repeat(torch.tensor(record.first, dtype=torch.float64), second)
+        optimizer.count()
+        self.step += 1
+
+    def curvature(self, name: str) -> torch.Tensor | None:
+        """P of one parameter, broadcastable to its shape; None if the method estimates none."""
+        if not self.method.estimates_hessian:
+            return None
+        parameter = self.parameters[name]
+        state = self._optimizer.state.get(parameter, {})
+        if "R" in state:
+            return materialised(state["R"], state["C"], self.hyperparameters.floor)
+        return state["P"] if state else torch.ones((1,) * parameter.dim(), device=parameter.device)
+
+    def state_bytes(self) -> int:
+        """Memory of what the method keeps beside the parameters: P, m, v, …"""
+        values = (value for state in self._optimizer.state.values() for value in state.values())
+        return sum(value.numel() * value.element_size() for value in values if isinstance(value, torch.Tensor))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "hyperparameters": dataclasses.asdict(self.hyperparameters),
+            "optimizer": self._optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.step = state["step"]
+        self.hyperparameters = self.method.hyperparameters(**state["hyperparameters"])
+        self._optimizer.load_state_dict(state["optimizer"])

@@ -1,0 +1,244 @@
+"""The OPT page as a person uses it, in a real browser, with runs of a few seconds."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page
+
+from benchmarks.served import Server, free_port
+
+SHORT = "tune=layernorm&batch=4&shots=16&eval=60&truth=0"
+LONG = f"{SHORT}&steps=3000&opt=mezo:n=1,lr=1e-3&opt=hizoo:n=1,lr=1e-3,alpha=1e-2"
+PATIENCE = 120_000  # ms: a worker imports torch first, on a machine that may be busy
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a data directory of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HIZOO_LAB_DATA", str(tmp_path_factory.mktemp("lab-data")))
+        running = Server(free_port())
+    urllib.request.urlopen(running.url).close()  # Dash sets itself up with a request for "/" only
+    yield running
+    running.stop()
+
+
+class OptPage:
+    """A page, and what a person does and sees on it."""
+
+    def __init__(self, page: Page, url: str):
+        self.page, self.url = page, url
+        self.problems: list[str] = []
+        page.on("pageerror", lambda error: self.problems.append(f"page error: {error.stack}"))
+
+    def open(self, query: str = "", fragment: str = "") -> "OptPage":
+        self.page.goto(f"{self.url}/opt?{query}#{fragment}")
+        self.page.locator("#opt-form .optimizer").first.wait_for()
+        return self
+
+    def wait_for(self, condition: str) -> None:
+        self.page.wait_for_function(condition, timeout=PATIENCE)
+
+    def start(self) -> None:
+        """Start what the form says and wait for the first steps."""
+        self.page.get_by_role("button", name="Start").click()
+        self.wait_for("document.querySelector('main.planned') !== null")
+        self.wait_for(f"{PASSES} > 0")
+
+    def row(self, field: str):
+        return self.page.locator(f'[data-field="{field}"]')
+
+    def type_into(self, field: str, text: str) -> None:
+        box = self.row(field).locator("input[type=text]")
+        box.fill(text)
+        box.press("Enter")
+
+    @property
+    def passes(self) -> int:
+        """Forward passes at the cursor."""
+        return self.page.evaluate(PASSES)
+
+    @property
+    def jobs(self) -> list[dict]:
+        with urllib.request.urlopen(f"{self.url}/api/finetune") as answer:
+            return json.load(answer)["jobs"]
+
+    def stop(self) -> None:
+        """End the run that is shown, so that the next test finds the worker idle."""
+        self.page.locator("#opt-bar [data-do=stop]").click()
+        self.wait_for("['stopped', 'finished'].includes(document.querySelector('#opt-jobs li.here')?.dataset.state)")
+
+
+PASSES = "Number((document.querySelector('#opt-bar output').textContent.split('/')[0] || '0').replaceAll(',', ''))"
+
+
+@pytest.fixture
+def opt(page: Page, server: Server) -> Iterator[OptPage]:
+    shown = OptPage(page, server.url)
+    yield shown
+    assert not shown.problems, shown.problems
+
+
+def ink(opt: OptPage, panel: str) -> int:
+    """How many pixels of a panel's canvas are painted."""
+    return opt.page.evaluate(
+        """(panel) => {
+          const canvas = document.querySelector(`#${panel} canvas.overlay`);
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          let painted = 0;
+          for (let i = 3; i < data.length; i += 4) painted += data[i] > 0;
+          return painted;
+        }""",
+        panel,
+    )
+
+
+def test_before_any_run_the_page_says_what_start_will_do(opt: OptPage):
+    opt.open("forwards=900&opt=hizoo:n=4&opt=mezo:n=4")
+    words = opt.page.locator("#opt-plane-empty").inner_text()
+    assert "film reviews (synthetic)" in words
+    assert "HiZOO 100 steps of 9 forward passes" in words
+    opt.wait_for("document.querySelector('#opt-prediction').textContent.includes('MB')")
+    assert opt.page.locator(".js-plotly-plot:visible").count() == 0, "no blank axes"
+
+
+def test_task_and_tuning_mode_bring_their_preset_unless_changed_by_hand(opt: OptPage):
+    opt.open()
+    presets = json.load(urllib.request.urlopen(f"{opt.url}/api/finetune/options"))["presets"]
+    opt.type_into("hizoo.n", "3")
+    opt.page.get_by_label("Tuned", exact=True).select_option("layernorm")
+    rate = opt.row("hizoo.lr").locator("input[type=text]").input_value()
+    assert float(rate) == presets["reviews/layernorm"]["opts"]["hizoo"]["lr"]
+    assert opt.row("hizoo.n").locator("input[type=text]").input_value() == "3"
+    opt.row("hizoo.n").get_by_role("button").click()
+    assert (
+        float(opt.row("hizoo.n").locator("input[type=text]").input_value())
+        == (presets["reviews/layernorm"]["opts"]["hizoo"]["n"])
+    )
+
+
+def test_copies_and_removal_of_optimizers_are_in_the_spec(opt: OptPage):
+    opt.open("opt=hizoo:alpha=0.01&opt=mezo")
+    opt.page.get_by_role("button", name="Copy HiZOO").click()
+    opt.type_into("hizoo#2.alpha", "0.2")
+    opt.page.get_by_role("button", name="Remove MeZO").click()
+    opt.wait_for("location.search.includes('alpha=0.2,') && !location.search.includes('mezo')")
+    first, second = opt.page.evaluate("location.search").split("&opt=")[1:]
+    assert first.startswith("hizoo:alpha=0.01,")
+    assert second.startswith("hizoo:alpha=0.2,")
+
+
+def test_errors_stand_at_their_fields(opt: OptPage):
+    opt.open("opt=mezo&opt=adam")
+    opt.type_into("mezo.lr", "-1")
+    opt.type_into("run.batch", "many")
+    opt.page.get_by_role("button", name="Start").click()
+    opt.row("mezo.lr").locator(".error-text").wait_for()
+    assert "lr = -1" in opt.row("mezo.lr").locator(".error-text").inner_text()
+    assert "batch" in opt.row("run.batch").locator(".error-text").inner_text()
+    assert not opt.jobs
+    opt.type_into("mezo.lr", "0.001")
+    opt.type_into("run.batch", "8")
+    opt.wait_for("document.querySelectorAll('.error-text').length === 0")
+    opt.page.locator("#opt-run-loss").select_option("accuracy")
+    opt.page.locator('.optimizer[data-slot="adam"] .error-text').wait_for()
+
+
+def test_a_table_is_uploaded_and_a_missing_column_is_named(opt: OptPage):
+    opt.open()
+    opt.page.get_by_label("Task", exact=True).select_option("table")
+    lines = [
+        f"{text} {i},{label}" for i in range(20) for text, label in (("a fine film", "good"), ("a dull film", "bad"))
+    ]
+    table = "\n".join(["review,label", *lines]).encode()
+    file = {"name": "mine.csv", "mimeType": "text/csv", "buffer": table}
+    opt.page.locator("#opt-form input[type=file]").set_input_files(file)
+    opt.page.locator("#opt-form .error-text").first.wait_for()
+    assert "review" in opt.page.locator(".uploaded").inner_text(), "the columns that there are"
+    opt.type_into("run.text_column", "review")
+    opt.wait_for("document.querySelector('.uploaded').textContent.includes('40 rows')")
+    opt.wait_for("location.search.includes('data=upload')")
+
+
+def test_live_pause_time_travel_reload_stop(opt: OptPage):
+    opt.open(LONG)
+    opt.start()
+    page = opt.page
+    # It moves while it trains.
+    before, painted = opt.passes, ink(opt, "opt-loss")
+    opt.wait_for(f"{PASSES} > {before}")
+    opt.wait_for("document.querySelector('tr[data-label=mezo] [data-cell=loss]').textContent !== '–'")
+    page.wait_for_timeout(600)
+    assert ink(opt, "opt-loss") != painted
+
+    # A setting changes while it trains.
+    rate = page.get_by_label("learning rate of MeZO")
+    rate.fill("5e-4")
+    rate.press("Enter")
+    page.locator("#opt-bar").click(position={"x": 3, "y": 3})
+    opt.wait_for("document.querySelector('tr[data-label=mezo] input').value === '5e-4'")
+
+    # Paused means paused.
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Resume").wait_for(timeout=PATIENCE)
+    page.wait_for_timeout(500)
+    paused = opt.passes
+    page.wait_for_timeout(1500)
+    assert opt.passes == paused
+
+    # Time travel: a step that was not evaluated is rebuilt from the log.
+    slider = page.get_by_label("Time, in forward passes")
+    slider.fill(str(opt.page.evaluate("Number(document.querySelector('#opt-bar .controls > input').step)") * 2))
+    assert 0 < opt.passes < paused
+    opt.wait_for("document.querySelector('#opt-bar .line').textContent.startsWith('Rebuilding')")
+    opt.wait_for("!document.querySelector('#opt-bar .line').textContent.startsWith('Rebuilding')")
+    assert page.locator("tr[data-label=mezo] [data-cell=step]").inner_text() != "0"
+    page.get_by_role("button", name="live", exact=True).click()
+    assert opt.passes == paused
+
+    # A reload finds the run, and it goes on.
+    run = page.url.split("#run=")[1]
+    page.reload()
+    opt.wait_for("document.querySelector('main.planned') !== null")
+    opt.wait_for(f"{PASSES} >= {paused}")
+    assert page.url.endswith(f"#run={run}")
+    page.get_by_role("button", name="Resume").click()
+    opt.wait_for(f"{PASSES} > {paused}")
+
+    # Without an address, the page finds the run that is under way.
+    opt.open()
+    opt.wait_for("document.querySelector('#opt-jobs li.here')?.dataset.state === 'running'")
+    opt.stop()
+    assert page.get_by_role("button", name="Pause").is_disabled()
+    assert opt.jobs[0]["state"] == "stopped"
+
+
+def test_a_finished_run_can_be_opened_and_deleted(opt: OptPage):
+    opt.open(f"{SHORT}&steps=3&opt=adam")
+    opt.start()
+    opt.wait_for("document.querySelector('#opt-jobs li.here')?.dataset.state === 'finished'")
+    count = len(opt.jobs)
+    here = opt.page.locator("#opt-jobs li.here")
+    here.locator("button.quiet").click()
+    opt.page.get_by_role("button", name="Really delete").click()
+    opt.wait_for("document.querySelector('main.planned') === null")
+    assert len(opt.jobs) == count - 1
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1280, 720)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("theme", ["light", "dark", "projector"])
+def test_the_page_fits(opt: OptPage, theme: str, size: tuple[int, int]):
+    opt.page.set_viewport_size({"width": size[0], "height": size[1]})
+    opt.open("", f"theme={theme}")
+    opt.page.wait_for_timeout(500)
+    assert opt.page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "no scrolling of the page"
+    assert opt.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    cut = opt.page.evaluate(
+        """() => [...document.querySelectorAll('.row label, .card h2, .passes, .segments button, .adders button')]
+          .filter((e) => e.offsetParent && getComputedStyle(e).display !== 'inline')
+          .filter((e) => e.scrollWidth > e.clientWidth + 1)
+          .map((e) => e.textContent)"""
+    )
+    assert cut == [], "labels are not cut off"

@@ -1,0 +1,457 @@
+"""The OPT page's panels, each by itself with an invented record: what a person sees on them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import plotly
+import pytest
+from playwright.sync_api import Browser, Page
+
+from benchmarks.served import Server
+
+PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+SIZES = {
+    "plane": (640, 380),
+    "sentences": (640, 260),
+    "hessian": (430, 340),
+    "histogram": (430, 340),
+    "memory": (430, 340),
+}
+FRAME = "".join(
+    f'<div class="opt-panel" id="opt-{name}" style="width:{width}px; height:{height}px"></div>'
+    for name, (width, height) in SIZES.items()
+)
+OPEN = """async () => {
+  document.documentElement.dataset.theme = "light";
+  document.dispatchEvent(new Event("lab:theme"));
+  const lab = async (name) => import(`/assets/lab/${name}.mjs`);
+  const [{ emptyRecord, fold }, { HessianMap, Histogram }, { Plane }, { Sentences }, { Memory }, { readTheme }] =
+    await Promise.all(["opt/record", "opt/hessian", "opt/plane", "opt/sentences", "opt/memory", "theme"].map(lab));
+  const made = {};
+  window.sought = [];
+  const Kinds = { plane: Plane, sentences: Sentences, hessian: HessianMap, histogram: Histogram, memory: Memory };
+  for (const [name, Kind] of Object.entries(Kinds)) {
+    made[name] = new Kind(document.getElementById(`opt-${name}`), (forwards) => window.sought.push(forwards));
+  }
+  window.panels = made;
+  window.record = emptyRecord();
+  window.tell = (messages) => messages.forEach((message) => fold(window.record, message));
+  window.show = (forwards, run) => {
+    const theme = readTheme();
+    const look = {
+      theme,
+      colours: ["--hizoo", "--mezo", "--extra-1"].map(theme.colour),
+      titles: window.record.runs.map((run) => run.name),
+    };
+    const cursor = { run: run ?? null, forwards: forwards ?? 0, live: forwards === null };
+    for (const panel of Object.values(made)) panel.show(window.record, look, cursor);
+  };
+}"""
+
+GROUPS = [
+    ("token embeddings", -1, "token embeddings", 40_000),
+    ("layer 0 · attention q", 0, "attention q", 900),
+    ("layer 0 · norms", 0, "norms", 60),
+    ("layer 1 · attention q", 1, "attention q", 900),
+    ("layer 1 · norms", 1, "norms", 60),
+    ("final norm", 2, "final norm", 60),
+]
+SENTENCES = [("a film with nothing wrong in it", 1), ("not a good film", 0), ("hardly worth it", 0), ("great fun", 1)]
+SURE = [[0.7, 0.3], [0.2, 0.8], [0.9, 0.1], [0.1, 0.9]]  # before tuning: the first two are wrong
+
+
+def plan(**changes: Any) -> dict[str, Any]:
+    methods = [("hizoo", "HiZOO", 9, True), ("mezo", "MeZO", 8, False)]
+    return {
+        "type": "plan",
+        "spec": "model=bundled",
+        "model": {"title": "bundled", "parameters": 50_000, "tuned": 50_000, "context": 64},
+        "task": {"title": "Film reviews", "synthetic": True, "classes": ["bad", "good"]},
+        "sentences": [{"text": text, "label": label} for text, label in SENTENCES],
+        "runs": [
+            {
+                "label": label,
+                "method": label,
+                "name": name,
+                "hyperparameters": {"n": 4, "pool": "none", "estimator": "paper"},
+                "forwards_per_step": forwards,
+                "steps": 100,
+                "estimates_hessian": estimates,
+            }
+            for label, name, forwards, estimates in methods
+        ],
+        "groups": [dict(zip(("name", "layer", "kind", "count"), group, strict=True)) for group in GROUPS],
+        **changes,
+    }
+
+
+def evaluation(run: int, step: int, chances: list[list[float]], position: tuple[float, float]) -> list[dict[str, Any]]:
+    forwards = step * (9 if run == 0 else 8)
+    row = [step, forwards, 0.1 * step, 0.6, 1.0, 2.0, 0.01, 1e-3, 1e-2]
+    return [
+        *([{"type": "steps", "run": run, "rows": [row]}] if step else []),
+        {
+            "type": "evaluation",
+            "run": run,
+            "step": step,
+            "forwards": forwards,
+            "loss": 0.6,
+            "probabilities": chances,
+            "position": position,
+            "distance": 10 * (position[0] ** 2 + position[1] ** 2) ** 0.5,
+        },
+    ]
+
+
+def hessian(step: int, means: list[float], spread: float = 2.0) -> dict[str, Any]:
+    edges = [-3 + 0.5 * i for i in range(13)]
+    rows = [[0] * 12 for _ in means]
+    for row in rows:
+        if spread == 1:
+            row[6] = 100
+        else:
+            row[4:9] = [10, 30, 60, 30, 10]
+    quantiles = [[mean / spread, mean, mean * spread, mean] for mean in means]
+    histogram = {"edges": edges, "counts": rows}
+    return {"type": "hessian", "run": 0, "step": step, "quantiles": quantiles, "histogram": histogram}
+
+
+def truth(step: int, means: list[float]) -> dict[str, Any]:
+    groups = [[mean, 0.1 * abs(mean)] for mean in means]
+    cost = "8 probes ≈ 40 forward passes"
+    return {"type": "truth", "run": 0, "step": step, "groups": groups, "probes": 8, "seconds": 3.14, "cost": cost}
+
+
+RISING = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+
+class Panels:
+    """The panels on an otherwise empty page of the served app."""
+
+    def __init__(self, page: Page, url: str):
+        self.page = page
+        self.problems: list[str] = []
+        page.on("pageerror", lambda error: self.problems.append(str(error.stack)))
+        page.goto(f"{url}/assets/style.css")  # the app's origin, and nothing that runs
+        styles = "".join(
+            f'<link rel="stylesheet" href="/assets/{name}.css">' for name in ("style", "opt", "opt-panels")
+        )
+        page.set_content(f"<html><head>{styles}</head><body></body></html>")
+        page.add_script_tag(path=PLOTLY)
+
+    def open(self) -> None:
+        """New panels that know of nothing."""
+        self.problems.clear()
+        self.page.mouse.move(0, 0)
+        self.page.evaluate(
+            "(html) => (document.body.innerHTML = html)",
+            f'<main class="opt planned" style="display: block">{FRAME}</main>',
+        )
+        self.page.evaluate(OPEN)
+
+    def tell(self, *messages: dict[str, Any]) -> None:
+        self.page.evaluate("(messages) => window.tell(messages)", list(messages))
+
+    def show(self, forwards: int | None = None, run: int | None = None) -> None:
+        """Show a moment, or with None the newest."""
+        self.page.evaluate("([forwards, run]) => window.show(forwards, run)", [forwards, run])
+
+    def text(self, name: str, part: str = "") -> str:
+        return self.page.locator(f"#opt-{name} {part}").first.inner_text()
+
+    def until(self, condition: str) -> None:
+        self.page.wait_for_function(condition, timeout=10_000)
+
+    def rows(self) -> list[list[str]]:
+        """The sentences shown: cells from left to right."""
+        rows = self.page.locator("#opt-sentences tbody tr")
+        return [rows.nth(i).locator("th, td").all_inner_texts() for i in range(rows.count())]
+
+    def pixel(self, name: str, x: float, y: float) -> list[int]:
+        """Red, green, blue and opacity of a panel's canvas, at a place in the figure's own units."""
+        return self.page.evaluate(
+            """([name, x, y]) => {
+              const { overlay } = window.panels[name].figure;
+              const ratio = window.devicePixelRatio;
+              return [...overlay.context.getImageData(overlay.px(x) * ratio, overlay.py(y) * ratio, 1, 1).data];
+            }""",
+            [name, x, y],
+        )
+
+    def colour(self, variable: str) -> list[int]:
+        """A colour of the style sheet, as a pixel."""
+        value = self.page.evaluate(
+            "(name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()", variable
+        )
+        return [*(int(value[i : i + 2], 16) for i in (1, 3, 5)), 255]
+
+
+@pytest.fixture(scope="module")
+def sheet(browser: Browser, server: Server) -> Iterator[Panels]:
+    """One page for all tests, because loading plotly.js takes longer than any of them."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    yield Panels(page, server.url)
+    page.close()
+
+
+@pytest.fixture
+def panels(sheet: Panels) -> Iterator[Panels]:
+    sheet.open()
+    yield sheet
+    assert not sheet.problems, sheet.problems
+
+
+def begin(panels: Panels) -> None:
+    panels.tell(plan(), *evaluation(0, 0, SURE, (0, 0)), *evaluation(1, 0, SURE, (0, 0)))
+
+
+def test_before_the_first_evaluation_each_says_what_will_come(panels: Panels):
+    panels.tell(plan())
+    panels.show()
+    assert "first evaluation" in panels.text("plane", ".panel-empty")
+    assert "first evaluation" in panels.text("sentences", ".panel-empty")
+    assert "first evaluation" in panels.text("hessian", ".panel-empty")
+    assert "before the first step" in panels.text("memory", ".panel-empty")
+
+
+def test_without_a_method_that_estimates_it_the_hessian_says_so(panels: Panels):
+    panels.tell(plan(runs=plan()["runs"][1:]))
+    panels.show()
+    for name in ("hessian", "histogram"):
+        assert "Add HiZOO" in panels.text(name, ".panel-empty")
+
+
+def test_sentences_that_flipped_are_counted_and_the_latest_is_on_top(panels: Panels):
+    begin(panels)
+    panels.show()
+    assert panels.rows() == []
+    assert "No prediction has flipped yet" in panels.text("sentences", ".panel-empty")
+    first = [[0.4, 0.6], *SURE[1:]]
+    both = [[0.4, 0.6], SURE[1], [0.3, 0.7], SURE[3]]
+    panels.tell(*evaluation(0, 10, first, (1, 0)), *evaluation(0, 20, both, (2, 0)), *evaluation(1, 20, SURE, (0, 1)))
+    panels.show()
+    assert panels.rows() == [
+        ["hardly worth it", "bad", "✓ bad", "✗ good", "✓ bad"],
+        ["a film with nothing wrong in it", "good", "✗ bad", "✓ good", "✗ bad"],
+    ]
+    assert panels.text("sentences", ".panel-reading") == "2 of 4 flipped"
+    heads = panels.page.locator("#opt-sentences thead th").all_inner_texts()
+    assert heads[3].split("\n") == ["HiZOO", "1 to ✓, 1 to ✗"]
+    assert heads[4].split("\n") == ["MeZO", "0 to ✓, 0 to ✗"]
+    assert panels.text("sentences", ".panel-badge") == "synthetic"
+    bar = panels.page.locator("#opt-sentences tbody tr").nth(1).locator("td").nth(2).locator("i b")
+    assert bar.get_attribute("style").endswith("width: 60%;"), "the true class's probability"
+
+
+def test_sentences_at_an_earlier_moment(panels: Panels):
+    begin(panels)
+    panels.tell(*evaluation(0, 10, [[0.4, 0.6], *SURE[1:]], (1, 0)), *evaluation(0, 20, SURE, (2, 0)))
+    panels.show(100)
+    assert [row[0] for row in panels.rows()] == ["a film with nothing wrong in it"]
+    panels.show(89)
+    assert panels.rows() == []
+
+
+def test_filters_of_the_sentences(panels: Panels):
+    begin(panels)
+    panels.show()
+    panels.page.locator("#opt-sentences").get_by_role("button", name="wrong").click()
+    assert [row[0] for row in panels.rows()] == ["a film with nothing wrong in it", "not a good film"]
+    panels.page.locator("#opt-sentences").get_by_role("button", name="all").click()
+    assert [row[0] for row in panels.rows()] == [text for text, _ in SENTENCES]
+
+
+def test_sentences_keep_their_order_while_the_pointer_is_on_them(panels: Panels):
+    begin(panels)
+    panels.tell(*evaluation(0, 10, [[0.4, 0.6], *SURE[1:]], (1, 0)))
+    panels.show()
+    panels.page.locator("#opt-sentences tbody tr").first.hover()
+    panels.tell(*evaluation(0, 20, [[0.4, 0.6], [0.8, 0.2], *SURE[2:]], (2, 0)))
+    panels.show()
+    assert [row[0] for row in panels.rows()] == ["a film with nothing wrong in it"]
+    panels.page.mouse.move(5, 890)
+    assert [row[0] for row in panels.rows()] == ["not a good film", "a film with nothing wrong in it"]
+
+
+def test_heads_on_the_plane_are_where_the_runs_are(panels: Panels):
+    begin(panels)
+    panels.tell(*evaluation(0, 10, SURE, (3, 1)), *evaluation(1, 10, SURE, (-2, -1)), *evaluation(0, 20, SURE, (4, 2)))
+    panels.show()
+    panels.until("window.panels.plane.figure.overlay?.box")
+    assert panels.pixel("plane", 4, 2) == panels.colour("--hizoo")
+    assert panels.pixel("plane", -2, -1) == panels.colour("--mezo")
+    note = panels.text("plane", ".panel-note")
+    assert "Two fixed random directions" in note
+    assert "in it: 10 % of the way at most" in note
+    panels.show(45)
+    assert panels.pixel("plane", 1.5, 0.5) == panels.colour("--hizoo"), "half of the way to the first evaluation"
+
+
+def test_the_plane_of_the_ends_takes_over_with_the_loss(panels: Panels):
+    begin(panels)
+    panels.tell(*evaluation(0, 10, SURE, (3, 1)), *evaluation(1, 10, SURE, (-2, -1)))
+    panels.show()
+    ends = [
+        {"run": 0, "steps": [0, 10], "points": [[0, 0], [2, 0]]},
+        {"run": 1, "steps": [0, 10], "points": [[0, 0], [0, 1]]},
+    ]
+    panels.tell({"type": "plane", "kind": "ends", "note": "The plane of both ends.", "runs": ends})
+    axis = [-1, 0, 1, 2, 3]
+    coarse = [[i, j, 1 + i * j] for i in (0, 2, 4) for j in (0, 2, 4)]
+    panels.tell({"type": "surface", "kind": "ends", "x": axis, "y": axis, "cells": coarse, "done": False})
+    panels.show()
+    panels.until("document.querySelector('#opt-plane .graph').data?.[0]?.type === 'heatmap'")
+    assert panels.text("plane", ".panel-note") == "Loss on the plane: 36 % computed. The plane of both ends."
+    known = panels.page.evaluate(
+        "document.querySelector('#opt-plane .graph').data[0].z.flat().filter((z) => z !== null)"
+    )
+    assert len(known) == 9, "cells not computed stay empty"
+    assert panels.pixel("plane", 2, 0) == panels.colour("--hizoo")
+    fine = [[i, j, 1 + i * j] for i in range(5) for j in range(5)]
+    panels.tell({"type": "surface", "kind": "ends", "x": axis, "y": axis, "cells": fine, "done": True})
+    panels.show()
+    panels.until("document.querySelector('#opt-plane .graph').data[0].type === 'contour'")
+    assert panels.text("plane", ".panel-note") == "The plane of both ends."
+    panels.page.locator("#opt-plane").get_by_role("button", name="random").click()
+    panels.until("window.panels.plane.figure.graph.data[0].type === 'scatter'")
+    assert panels.pixel("plane", 3, 1) == panels.colour("--hizoo")
+
+
+def test_equal_lengths_on_both_axes_of_the_plane(panels: Panels):
+    begin(panels)
+    panels.tell(*evaluation(0, 10, SURE, (3, 1)))
+    panels.show()
+    panels.until("window.panels.plane.figure.overlay?.box")
+    x, y = panels.page.evaluate(
+        "[window.panels.plane.figure.overlay.x.scale, window.panels.plane.figure.overlay.y.scale]"
+    )
+    assert x == pytest.approx(-y, rel=1e-3)
+
+
+def test_the_heat_map_shows_p_beside_the_truth(panels: Panels):
+    begin(panels)
+    panels.tell(hessian(0, [1] * 6, 1), *evaluation(0, 10, SURE, (1, 0)), hessian(10, RISING))
+    panels.tell(truth(10, [1e-5, 2e-5, -3e-5, 4e-5, 5e-5, 6e-5]))
+    panels.show()
+    panels.until("document.querySelector('#opt-hessian .graph').data?.length === 4")
+    p, true = panels.page.evaluate("window.panels.hessian.figure.graph.data.slice(0, 2).map(({ z }) => z)")
+    assert [10 ** row[1] for row in p] == pytest.approx(RISING)
+    assert [10 ** row[0] for row in true] == pytest.approx([1e-5, 2e-5, 3e-5, 4e-5, 5e-5, 6e-5])
+    signs = panels.page.evaluate("window.panels.hessian.figure.graph.data[2].y")
+    assert signs == [2], "the negative one is marked"
+    note = panels.text("hessian", ".panel-note")
+    assert "Rank correlation of P with the truth: 1.00" in note
+    assert "Hutchinson's method at step 10, 8 probes, took 3.1 s" in note
+    labels = panels.page.locator("#opt-hessian .ytick text").all_text_contents()
+    assert "layer 0 · norms" in labels, "six rows have room for their names"
+
+
+def test_before_the_truth_was_estimated_there_is_none(panels: Panels):
+    begin(panels)
+    panels.tell(
+        *evaluation(0, 10, SURE, (1, 0)), hessian(10, RISING), *evaluation(0, 20, SURE, (1, 0)), truth(20, RISING)
+    )
+    panels.show(95)
+    assert "before this moment" in panels.text("hessian", ".panel-note")
+    panels.show(180)
+    assert "at step 20" in panels.text("hessian", ".panel-note")
+
+
+def test_a_click_on_the_heat_map_goes_to_its_moment(panels: Panels):
+    begin(panels)
+    panels.tell(
+        *evaluation(0, 10, SURE, (1, 0)), hessian(10, RISING), *evaluation(0, 20, SURE, (1, 0)), hessian(20, RISING)
+    )
+    panels.show()
+    panels.until("window.panels.hessian.figure.overlay?.box")
+    x, y = panels.page.evaluate(
+        """() => {
+          const { overlay, graph } = window.panels.hessian.figure;
+          const { left, top } = graph.getBoundingClientRect();
+          return [left + overlay.px(150), top + overlay.box.top + 20];
+        }"""
+    )
+    panels.page.mouse.click(x, y)
+    (sought,) = panels.page.evaluate("window.sought")
+    assert sought == pytest.approx(150, abs=8), "a pixel is about four passes wide"
+
+
+def test_the_truth_is_asked_for_by_the_button_and_a_refusal_is_shown(panels: Panels):
+    begin(panels)
+    panels.tell(*evaluation(0, 10, SURE, (1, 0)), hessian(10, RISING))
+    panels.tell({"type": "status", "state": "running", "run": None, "message": ""})
+    panels.show()
+    asked: list[str] = []
+
+    def refuse(route) -> None:
+        asked.append(route.request.url)
+        errors = {"errors": [{"field": "run", "message": "the worker is gone"}]}
+        route.fulfill(status=422, content_type="application/json", body=json.dumps(errors))
+
+    panels.page.route("**/truth*", refuse, times=1)
+    panels.page.evaluate("location.hash = 'run=7'")
+    panels.page.locator("#opt-hessian").get_by_role("button", name="Estimate truth now").click()
+    panels.until("document.querySelector('#opt-hessian .panel-note').textContent.includes('the worker is gone')")
+    assert asked[0].endswith("/api/finetune/7/truth?run=0")
+
+
+def test_histograms_name_their_spread_and_why_it_is_noise(panels: Panels):
+    begin(panels)
+    panels.tell(*evaluation(0, 10, SURE, (1, 0)), hessian(10, RISING, 2))
+    panels.show()
+    panels.until("window.panels.histogram.figure.overlay?.box")
+    note = panels.text("histogram", ".panel-note")
+    assert "10–90 % range of a group: a factor of 4." in note
+    assert "d/√(2n) = 18,000" in note, "50,000 / √8"
+    labels = panels.page.locator("#opt-histogram .ytick text").all_text_contents()
+    assert labels == ["emb.", "0", "1", "final"]
+    assert panels.pixel("histogram", 0.25, 0.05)[3] > 0, "a curve's top in the first layer"
+
+
+def test_pooled_p_is_one_line_a_group(panels: Panels):
+    pooled = plan()
+    pooled["runs"][0]["hyperparameters"]["pool"] = "tensor"
+    panels.tell(pooled, *evaluation(0, 0, SURE, (0, 0)), hessian(0, [1.5] * 6, 1))
+    panels.show()
+    panels.until("window.panels.histogram.figure.overlay?.box")
+    assert "One number a group. Pooled: one P for each tensor" in panels.text("histogram", ".panel-note")
+    assert panels.pixel("histogram", 0.1761, 0.5)[:3] == pytest.approx(panels.colour("--hizoo")[:3], abs=12)
+    assert panels.pixel("histogram", 0.4, 0.5)[3] == 0
+
+
+def test_memory_is_compared_in_words_and_bars(panels: Panels):
+    begin(panels)
+    parts = {"weights": 5e6, "activations": 4e6, "gradients": 0, "state": 0, "workspace": 1e6, "peak": 10e6}
+    adam = {"weights": 5e6, "activations": 14e6, "gradients": 5e6, "state": 10e6, "workspace": 0, "peak": 34e6}
+    rows = [{"name": "mezo", **parts}, {"name": "Adam", **adam}]  # a run by its label, another as it is
+    panels.tell({"type": "memory", "rows": rows, "how": "Measured by torch's profiler."})
+    panels.show()
+    assert panels.text("memory", ".memory-sentence") == "Adam needs 3.4 times as much as MeZO: 34.0 MB against 10.0 MB."
+    assert panels.text("memory", ".panel-note") == "Measured by torch's profiler."
+    widths = [
+        [piece["width"] for piece in row]
+        for row in panels.page.evaluate(
+            """[...document.querySelectorAll('.memory-bar')].map((bar) =>
+              [...bar.querySelectorAll('i')].map((piece) => piece.getBoundingClientRect()))"""
+        )
+    ]
+    assert widths[1][1] / widths[0][1] == pytest.approx(3.5, rel=0.05), "activations, in one scale"
+    assert "memory (MB)" in panels.text("memory", ".memory-axis")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "projector"])
+def test_nothing_is_wider_than_its_panel(panels: Panels, theme: str):
+    begin(panels)
+    panels.page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
+    panels.page.evaluate("document.dispatchEvent(new Event('lab:theme'))")
+    panels.tell(*evaluation(0, 10, [[0.4, 0.6], *SURE[1:]], (1, 0)), hessian(10, RISING), truth(10, RISING))
+    panels.show()
+    panels.until("window.panels.hessian.figure.overlay?.box")
+    wide = panels.page.evaluate(
+        """[...document.querySelectorAll('.opt-panel')].filter((panel) =>
+          [panel, ...panel.querySelectorAll('.sentences, .panel-head')].some((e) => e.scrollWidth > e.clientWidth + 1))
+          .map((panel) => panel.id)"""
+    )
+    assert wide == []

@@ -1,0 +1,38 @@
+"""What every command of the shell shares: its exit status, its one-line complaints, and where its output goes."""
+
+import os
+import sys
+from pathlib import Path
+
+OK, FAILED, WRONG_USE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+
+
+def complain(message: object, status: int) -> int:
+    """Say in one line on standard error what is wrong, and pass the status on."""
+    print(f"app.py: {message}", file=sys.stderr)
+    return status
+
+
+def unwritable(path: Path) -> str | None:
+    """Why a file cannot be written, asked before minutes of work and not after; None if it seems it can."""
+    if path.is_dir():
+        return "it is a directory"
+    if not path.parent.is_dir():
+        return f"no directory {path.parent}"
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        return "permission denied"
+    return None
+
+
+def write(out: str, data: bytes) -> int:
+    """Write to a file, or to standard output for "-"; the status."""
+    if out == "-":
+        # Not sys.stdout.buffer: under PYTHONUNBUFFERED that is raw, and a short write to a pipe would go unnoticed.
+        with open(sys.stdout.fileno(), "wb", closefd=False) as sink:
+            sink.write(data)
+        return OK
+    try:
+        Path(out).write_bytes(data)
+    except OSError as error:
+        return complain(f"cannot write {out}: {error.strerror}", FAILED)
+    return OK
