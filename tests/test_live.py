@@ -30,10 +30,10 @@ SHORT = "steps=4&opt=mezo&opt=adam"
 class Lab:
     """A real server on a data directory, with workers that train the fake session."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, command: tuple[str, ...]) -> None:
         self.directory = directory
         app = FastAPI()
-        self.desk = live.add_routes(app, directory, COMMAND)
+        self.desk = live.add_routes(app, directory, command)
         self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws_ping_interval=None))
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()
@@ -68,8 +68,8 @@ class Lab:
 
 
 @contextmanager
-def lab_in(directory: Path) -> Iterator[Lab]:
-    lab = Lab(directory)
+def lab_in(directory: Path, command: tuple[str, ...] = COMMAND) -> Iterator[Lab]:
+    lab = Lab(directory, command)
     try:
         yield lab
     finally:
@@ -468,3 +468,20 @@ def test_a_data_directory_that_cannot_be_made_is_503_in_words(tmp_path: Path):
     from starlette.testclient import TestClient
 
     assert "data directory" in errors(TestClient(app).get("/api/finetune"), 503)["log"]
+
+
+def test_sigkill_of_a_real_worker_changes_nothing(tmp_path: Path):
+    """The bundled model: what is trained over a killed worker is what is trained without."""
+    text = "tune=layernorm&steps=12&batch=4&eval=1000000&truth=0&device=cpu&opt=mezo:n=1,lr=1e-2"
+    with lab_in(tmp_path, workers.COMMAND) as lab:
+        id, whole = lab.start(text), lab.start(text)
+        until(lambda: lab.steps(id) >= 3, 60)
+        worker_of(lab).kill()
+        for job in (id, whole):
+            until(lambda job=job: lab.steps(job) == 12, 60)
+            lab.http.post(f"/api/finetune/{job}/stop")
+        assert "was killed (signal 9) at step" in sentences(lab, id)
+        ours, theirs = lab.log.steps(id, 0), lab.log.steps(whole, 0)
+        assert [row.step for row in ours] == list(range(1, 13))
+        for mine, other in zip(ours, theirs, strict=True):
+            assert mine.scalars == pytest.approx(other.scalars, abs=1e-5)

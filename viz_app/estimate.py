@@ -33,7 +33,8 @@ HELD_OUT = 512  # examples of an evaluation
 SURFACE = 289, 64  # points of the loss surface, examples at each
 LOADING = 3.0  # seconds
 OPERATIONS = 30  # of a layer's forward pass
-ACTIVATIONS = 20  # numbers per hidden one, token and layer that a backward pass keeps
+ACTIVATIONS = 13  # numbers per hidden one, token and layer that a backward pass keeps (measured: bundled model)
+WORKSPACE = 4 * 2**20  # bytes of the chunks in which parameters are walked through (measured)
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def _bytes(spec: FinetuneSpec, size: Size, device: str) -> int:
         if not METHODS[opt.method].zeroth_order:
             return tuned * (4 + 4 + number) + kept
         whole = opt.method == "hizoo" and getattr(opt.hyperparameters, "pool", "none") == "none"
-        return (4 * tuned if whole else 0) + layer
+        return (4 * tuned if whole else 0) + layer + min(WORKSPACE, 4 * tuned)
 
     return size.parameters * number + max(map(run, spec.opts))
 

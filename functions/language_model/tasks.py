@@ -33,6 +33,8 @@ TASKS: dict[str, str] = {
 }
 TEMPLATE = "{text} it was"
 VERDICTS = (" terrible", " great")
+# Not the words that the bundled model has been pre-trained with, so that its answers have something to learn.
+REVIEW_WORDS = (" bad", " good")
 BINARY = (("0", "1"), ("negative", "positive"), ("neg", "pos"))  # classes whose words are the verdicts unless given
 
 REVIEWS = 4000, 512  # training, held-out
@@ -268,7 +270,8 @@ def _reviews(data: Data, seed: int) -> Task:
         raise LanguageModelError("data", "data is given, but task=reviews makes its own sentences: use task=table")
     sentences = [Example(*pair) for pair in grammar.sentences(sum(REVIEWS), seed)]
     train, held_out = sentences[REVIEWS[1] :], sentences[: REVIEWS[1]]
-    return _task("reviews", "Synthetic: made by this project's grammar", ("negative", "positive"), train, held_out)
+    made = _task("reviews", "Synthetic: made by this project's grammar", ("negative", "positive"), train, held_out)
+    return replace(made, words=REVIEW_WORDS)
 
 
 def _sst2(data: Data, text_column: str, label_column: str, generator: random.Random) -> Task:

@@ -211,8 +211,70 @@ def test_live_pause_time_travel_reload_stop(opt: OptPage):
     opt.open()
     opt.wait_for("document.querySelector('#opt-jobs li.here')?.dataset.state === 'running'")
     opt.stop()
-    assert page.get_by_role("button", name="Pause").is_disabled()
+    opt.wait_for("document.querySelector('#opt-bar [data-do=toggle]').disabled")
     assert opt.jobs[0]["state"] == "stopped"
+
+
+def test_a_feed_takes_every_chunk_once_and_in_order_whatever_the_line_does(opt: OptPage):
+    opt.open()
+    seen = opt.page.evaluate(
+        """async () => {
+          const { Feed } = await import("/assets/lab/opt/feed.mjs");
+          const [asked, taken, lines] = [[], [], []];
+          const chunk = (seq) => ({ data: JSON.stringify({ seq, messages: [seq] }) });
+          class Socket {
+            constructor(url) {
+              asked.push(Number(new URL(url).searchParams.get("have")));
+              const sent = [[1, 2, 2], [2, 3, 5], [3, 4, 5, 6]][asked.length - 1];
+              setTimeout(() => {
+                this.onopen();
+                for (const seq of sent) this.onmessage(chunk(seq));
+                if (asked.length < 3) this.close(); // the line breaks, or a chunk is missing
+              });
+            }
+            close() {
+              if (!this.closing) setTimeout(() => this.onclose());
+              this.closing = true;
+            }
+          }
+          const messages = (list) => taken.push(...list);
+          const hooks = { messages, line: (state) => lines.push(state), ended: () => false };
+          const feed = new Feed("1", hooks, { Socket });
+          while (taken.length < 6) await new Promise((resolve) => setTimeout(resolve, 50));
+          feed.close();
+          return { asked, taken, lines };
+        }"""
+    )
+    assert seen["taken"] == [1, 2, 3, 4, 5, 6]
+    assert seen["asked"] == [0, 2, 3]
+    assert seen["lines"].count("lost") == 2
+
+
+def test_messages_sent_twice_change_nothing(opt: OptPage):
+    opt.open()
+    once, twice = opt.page.evaluate(
+        """async () => {
+          const { emptyRecord, fold } = await import("/assets/lab/opt/record.mjs");
+          const run = { label: "mezo", method: "mezo", name: "MeZO", forwards_per_step: 8, steps: 9 };
+          const rows = [[1, 8, 0.1, 0.7, 1, null, 0.1, 0.1, null], [2, 16, 0.2, 0.6, 1, null, 0.1, 0.1, null]];
+          const messages = [
+            { type: "plan", runs: [run] },
+            { type: "evaluation", run: 0, step: 0, forwards: 0, loss: 0.7 },
+            { type: "steps", run: 0, rows },
+            { type: "hessian", run: 0, step: 2, quantiles: [] },
+            { type: "surface", kind: "ends", x: [0, 1], y: [0], cells: [[1, 0, 0.5]], done: false },
+            { type: "setting", run: 0, step: 2, lr: 0.2 },
+          ];
+          const folded = (list) => {
+            const record = emptyRecord();
+            for (const message of list) fold(record, message);
+            return JSON.stringify({ ...record, version: 0 });
+          };
+          return [folded(messages), folded([...messages, ...messages])];
+        }"""
+    )
+    assert once == twice
+    assert json.loads(once)["runs"][0]["steps"]["step"] == [1, 2]
 
 
 def test_a_finished_run_can_be_opened_and_deleted(opt: OptPage):

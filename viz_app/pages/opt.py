@@ -11,8 +11,16 @@ from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, ht
 from viz_app import ids
 from viz_app.controls import attributes
 
-CURVES = {"loss": "Loss", "accuracy": "Accuracy", "steps": "Each step"}
-PANELS = {"hessian": "Hessian over time", "histogram": "Histogram", "memory": "Memory"}
+CURVES = {
+    "loss": ("Loss", "Training and held-out loss of every optimizer"),
+    "accuracy": ("Accuracy", "Share of the held-out texts that are classified rightly"),
+    "steps": ("Each step", "Slope g, curvature c and length of every step, on log axes"),
+}
+PANELS = {
+    "hessian": ("Hessian over time", "HiZOO's P, group by group while it trains, beside the true diagonal"),
+    "histogram": ("Histogram", "How P spreads within each group of parameters"),
+    "memory": ("Memory", "What each method needs: forward passes only against Adam"),
+}
 CLOCKS = {"forward passes": "passes", "steps": "steps", "seconds": "seconds"}
 
 
@@ -67,7 +75,7 @@ def place(name: str, hidden: bool = False, **named: str) -> html.Div:
     )
 
 
-def tabbed(name: str, title: str, panels: dict[str, str], switch: Any = None) -> html.Section:
+def tabbed(name: str, title: str, panels: dict[str, tuple[str, str]], switch: Any = None) -> html.Section:
     """A card of panels of which one is shown."""
     first = next(iter(panels))
     tabs = [
@@ -77,9 +85,9 @@ def tabbed(name: str, title: str, panels: dict[str, str], switch: Any = None) ->
             role="tab",
             type="button",
             tabIndex=0 if key == first else -1,
-            **attributes(aria_selected=str(key == first).lower(), aria_controls=f"opt-{key}-place"),
+            **attributes(aria_selected=str(key == first).lower(), aria_controls=f"opt-{key}-place", data_tip=tip),
         )
-        for key, label in panels.items()
+        for key, (label, tip) in panels.items()
     ]
     head = [html.Div(tabs, role="tablist", className="segments", **attributes(aria_label=title))]
     places = [place(key, hidden=key != first, role="tabpanel", aria_labelledby=f"opt-{key}-tab") for key in panels]

@@ -10,6 +10,7 @@ const POINTS = 500; // along a curve
 const WINDOW = 0.04; // of the planned steps: what the smoothed training loss averages over, as 1/e
 const CEILING = 2; // times the zero-shot loss: what is higher is drawn at the top edge
 const PERCENT = 100;
+const SURE = 0.03; // of a run, before its length in seconds is told from it
 
 export const CLOCKS = ["forward passes", "steps", "seconds"];
 const COLUMN = { "forward passes": "forwards", steps: "step", seconds: "seconds" };
@@ -105,7 +106,7 @@ export function stepPicture(name, record, look, cursor, clock, frame) {
 
 /** What all pictures share: the x axis, marks, the cursor. `height(run)` is where a run is at the cursor. */
 function common(record, look, cursor, clock, frame, height) {
-  const seconds = Math.max(10, ...record.runs.map(({ steps }) => steps.seconds.at(-1) ?? 0));
+  const seconds = Math.max(1, ...record.runs.map(secondsInAll));
   const steps = Math.max(1, ...record.runs.map(({ planned }) => planned));
   const end = { "forward passes": budget(record), steps, seconds: frame.end("seconds", seconds) }[clock];
   const marks = record.runs.flatMap((run, i) => [
@@ -120,6 +121,13 @@ function common(record, look, cursor, clock, frame, height) {
         return last && Number.isFinite(y) ? [{ x: at(last, clock, run), y, colour: look.colours[i] }] : [];
       });
   return { marks, heads, time: cursor.live ? null : timeOf(record, cursor, clock), end, xlabel: clock, xname: clock };
+}
+
+/** How long a run will have taken, as far as one can tell. */
+function secondsInAll({ steps, planned, ended }) {
+  const spent = steps.seconds.at(-1) ?? 0;
+  const made = steps.step.length / planned;
+  return ended || made < SURE ? spent : spent / made;
 }
 
 /** The cursor on the x axis: forward passes are one number; steps and seconds are those of the run pointed at. */

@@ -17,7 +17,7 @@ const FIELDS = [
   { name: "label_column", label: "Label column", kind: "text", when: ({ task }) => task === "table", help: "Name of the column that holds the labels: two to ten different ones." },
   { name: "tune", label: "Tuned", kind: "choice", help: "Which parameters change. Zeroth-order noise grows with their number; the model's other weights stay as they are." },
   { name: "rank", label: "LoRA rank", kind: "number", slider: [1, 64], scale: "log", when: ({ tune }) => tune === "lora", help: "Rank of LoRA's low-rank changes: parameters grow in proportion." },
-  { name: "prefix", label: "Prefix length", kind: "number", slider: [1, 32], scale: "linear", unit: "tokens", when: ({ tune }) => tune === "prefix", help: "Tuned keys and values put in front of every layer's, in tokens." },
+  { name: "prefix", label: "Prefix", kind: "number", slider: [1, 32], scale: "linear", unit: "tokens", when: ({ tune }) => tune === "prefix", help: "Tuned keys and values put in front of every layer's, in tokens." },
   { name: "loss", label: "Loss", kind: "choice", help: "What is minimised. 1 − accuracy and 1 − F1 have no gradient, so Adam cannot take them; zeroth-order methods can, with a larger μ and batch." },
   { name: "budget", label: "Budget,", kind: "budget", slider: [100, 20000], scale: "log", help: "What every optimizer may spend: equal forward passes (fair: a step of HiZOO takes 2n + 1 of them, of MeZO 2n, of Adam about 3), or equal steps." },
   { name: "batch", label: "Batch", kind: "number", slider: [1, 128], scale: "log", unit: "texts", help: "Texts in a step's minibatch, the same ones for every optimizer and for all probes of a step. Larger means less noise and slower steps." },
@@ -45,7 +45,7 @@ export class Form {
       task: named(options.tasks, TASK_NAMES),
       tune: named(options.tunes, TUNE_NAMES),
       loss: named(options.losses, LOSS_NAMES),
-      device: Object.entries({ auto: "automatic", cpu: "CPU", ...devices }),
+      device: Object.entries({ auto: options.auto ? `auto: ${devices[options.auto] ?? options.auto}` : "automatic", cpu: "CPU", ...devices }),
       dtype: options.dtypes.map((name) => [name, name === "auto" ? "automatic" : name]),
     };
   }
@@ -228,7 +228,6 @@ export class Form {
   // ---- a file of one's own ----
 
   #dropZone(card) {
-    if (this.values.task === "reviews") return;
     const over = (on) => (event) => {
       event.preventDefault();
       card.classList.toggle("dropping", on);
@@ -307,7 +306,7 @@ function evalOf({ budget, budgetKind }, slots) {
 }
 
 const TASK_NAMES = { reviews: "film reviews (synthetic)", sst2: "SST-2 film reviews", table: "your own file" };
-const TUNE_NAMES = { full: "everything", lora: "LoRA", prefix: "a prefix", layernorm: "layer norms and biases" };
+const TUNE_NAMES = { full: "everything", lora: "LoRA", prefix: "a prefix", layernorm: "norms and biases" };
 const LOSS_NAMES = { cross_entropy: "cross-entropy", accuracy: "1 − accuracy", f1: "1 − F1" };
 
 /** What a step costs in forward-pass equivalents. */

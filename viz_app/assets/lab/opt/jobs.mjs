@@ -64,7 +64,7 @@ export class Jobs {
     const running = !ENDED.has(job.state) && job.state !== "queued";
     const sure = this.sure === job.id;
     return make("li", { class: here ? "here" : null, data: { job: job.id, state: job.state } },
-      make("button", { type: "button", class: "open", "aria-current": here ? "true" : null, title: job.message || null, on: { click: () => this.hooks.open(job) } },
+      make("button", { type: "button", class: "open", "aria-current": here ? "true" : null, data: { tip: `Show this run: ${who}; ${what}. ${job.message || job.state}` }, on: { click: () => this.hooks.open(job) } },
         make("i", {}), make("b", {}, who), make("span", {}, what), make("em", {}, state)),
       make("button", {
         type: "button", class: `quiet${sure ? " sure" : ""}`, disabled: running, "aria-label": sure ? `Really delete run ${job.id}` : `Delete run ${job.id}`,

@@ -216,7 +216,7 @@ function axes({ log, range, end, xlabel, ylabel, percent }, theme) {
     plot_bgcolor: "rgba(0,0,0,0)",
     showlegend: false,
     hovermode: false,
-    xaxis: { ...axis, range: [0, end], showticklabels: xlabel !== "", title: { text: xlabel, standoff: 4, font: { size: theme.size } }, tickformat: xlabel === "seconds" ? "~g" : "~s", nticks: 6 },
+    xaxis: { ...axis, range: [0, 1.015 * end], showticklabels: xlabel !== "", title: { text: xlabel, standoff: 4, font: { size: theme.size } }, tickformat: xlabel === "seconds" ? "~g" : "~s", nticks: 6 },
     yaxis: {
       ...axis,
       type: log ? "log" : "linear",
