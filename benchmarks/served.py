@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -33,13 +34,17 @@ def free_port() -> int:
 
 
 class Server:
-    """`python app.py`, answering when the constructor returns; RuntimeError if it ends or does not answer."""
+    """`python app.py`, answering when the constructor returns; RuntimeError if it ends or does not answer.
 
-    def __init__(self, port: int):
+    `data` is the directory of its fine-tuning runs, by default one that goes with the server.
+    """
+
+    def __init__(self, port: int, data: Path | None = None):
+        self._temporary = TemporaryDirectory()
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(port)],
+            [sys.executable, "app.py", "--port", str(port), "--data-dir", str(data or self._temporary.name)],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -60,3 +65,4 @@ class Server:
         """End the process and wait for it."""
         self.process.terminate()
         self.process.communicate(timeout=20)
+        self._temporary.cleanup()

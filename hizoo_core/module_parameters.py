@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hizoo_core import normals
 from hizoo_core.curvature import Curvature, Piece, TorchArithmetic, matrix, weighted_squares, working_dtype
 from hizoo_core.estimators import Estimator
 
@@ -34,6 +35,9 @@ class SeededDirections:
         key = int(np.random.SeedSequence((self._seed, step, i)).generate_state(1, np.uint64)[0])
 
         def draw(chunk: int, out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+            if out.device.type == "cpu" and out.dtype == torch.float32 and out.numel() >= normals.LEAST:
+                normals.fill(out.view(-1).numpy(), (key, chunk))
+                return out
             generator.manual_seed((key + chunk * self.SPREAD) % 2**64)
             return out.normal_(generator=generator)
 

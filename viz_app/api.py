@@ -27,6 +27,7 @@ from viz_app import spec as specs
 from viz_app import tables, wire
 from viz_app.runner import run
 from viz_app.spec import RunSpec, SpecError
+from viz_app.spec_text import decimal
 
 HEADERS = {"Cache-Control": "public, max-age=60"}  # pure, but for presets that change under an open browser
 MEDIA_TYPES = {
@@ -178,7 +179,7 @@ class _View:
 
 
 def _positive(text: str) -> float:
-    if not (number := specs.decimal(text)) > 0:
+    if not (number := decimal(text)) > 0:
         raise ValueError(text)
     return number
 

@@ -16,26 +16,25 @@ from urllib.parse import quote
 from functions.language_model.adapters import PREFIXES, RANKS, TUNES
 from functions.language_model.metrics import DIFFERENTIABLE, LOSSES
 from functions.language_model.tasks import CLASSES, TASKS
-from hizoo_core import HyperparameterError, describe
+from hizoo_core import describe
 from hizoo_core.training_methods import METHODS, SCHEDULES
 from viz_app import finetune_presets as presets
-from viz_app.spec import (
+from viz_app.spec import OPTIMIZERS, SEED
+from viz_app.spec_text import (
     MAX_TEXT,
-    OPTIMIZERS,
-    SEED,
     Error,
     OptSpec,
     SpecError,
-    _error,
-    _plain,
-    _short,
-    _span,
-    _unknown,
-    _wrong,
-    decimal,
+    between,
+    fault,
     labels,
+    optimizer,
     pairs,
+    plain,
+    short,
+    unknown,
     whole,
+    wrong,
 )
 
 STEPS = (1, 100_000)
@@ -141,7 +140,7 @@ class FinetuneSpec:
 def parse(text: str) -> FinetuneSpec:
     """The FinetuneSpec that a text means. Raises SpecError listing all that is wrong with it, not only the first."""
     if len(text) > MAX_TEXT:
-        raise SpecError([_error("spec", f"has {len(text):,} characters; allowed: up to {MAX_TEXT:,}")])
+        raise SpecError([fault("spec", f"has {len(text):,} characters; allowed: up to {MAX_TEXT:,}")])
     errors: list[Error] = []
     given: dict[str, str] = {}
     opts: list[str] = []
@@ -149,9 +148,9 @@ def parse(text: str) -> FinetuneSpec:
         if key == "opt":
             opts.append(value)
         elif key not in KEYS:
-            errors.append(_unknown(_short(key), "key", key, KEYS))
+            errors.append(unknown(short(key), "key", key, KEYS))
         elif key in given:
-            errors.append(_error(key, f"{key} is given twice"))
+            errors.append(fault(key, f"{key} is given twice"))
         else:
             given[key] = value
 
@@ -166,7 +165,7 @@ def parse(text: str) -> FinetuneSpec:
             try:
                 values[key] = whole(given[key])
             except ValueError as error:
-                errors.append(_wrong(key, repr(str(error)), _span(span)))
+                errors.append(wrong(key, repr(str(error)), between(span)))
 
     tune = values["tune"] if values["tune"] in TUNES else "full"
     preset = presets.for_run(values["model"], values["task"], tune)
@@ -175,14 +174,23 @@ def parse(text: str) -> FinetuneSpec:
         values["forwards"] = preset.forwards
 
     if len(opts) > OPTIMIZERS[1]:
-        errors.append(_wrong("opt", f"{len(opts)} optimizers", _span(OPTIMIZERS)))
+        errors.append(wrong("opt", f"{len(opts)} optimizers", between(OPTIMIZERS)))
         opts = []
     chosen = [value.partition(":") for value in opts] or [(method, "", "") for method in _methods_for(values["loss"])]
     names = labels([method for method, _, _ in chosen])
     values["opts"] = tuple(
         opt
         for (method, _, settings), name in zip(chosen, names, strict=True)
-        if (opt := _optimizer(method, settings, f"opt.{_short(name)}".rstrip("."), preset.opts, errors))
+        if (
+            opt := optimizer(
+                METHODS,
+                method,
+                settings,
+                f"opt.{short(name)}".rstrip("."),
+                lambda method, _: preset.opts.get(method, {}),
+                errors,
+            )
+        )
     )
     if "eval" not in given:
         spent = values.get("forwards") or values.get("steps", 1) * max(map(_cost, values["opts"]), default=1)
@@ -207,7 +215,7 @@ def catalogue() -> dict[str, Any]:
                 "summary": method.summary,
                 "zeroth_order": method.zeroth_order,
                 "estimates_hessian": method.estimates_hessian,
-                "hyperparameters": [_plain(parameter) for parameter in describe(method.hyperparameters)],
+                "hyperparameters": [plain(parameter) for parameter in describe(method.hyperparameters)],
             }
             for method in METHODS.values()
         ],
@@ -234,83 +242,47 @@ def _cost(opt: OptSpec) -> int:
     return METHODS[opt.method].forwards(opt.hyperparameters)
 
 
-def _optimizer(
-    method: str, text: str, field: str, preset: Mapping[str, Mapping[str, Any]], errors: list[Error]
-) -> OptSpec | None:
-    """The OptSpec of "lr=2e-3,n=4", or None after appending to `errors` all that is wrong with it."""
-    if method not in METHODS:
-        errors.append(_unknown(field, "optimizer", method, METHODS))
-        return None
-    kind = METHODS[method].hyperparameters
-    described = {parameter.name: parameter for parameter in describe(kind)}
-    given: dict[str, Any] = {}
-    before = len(errors)
-    for item in text.split(",") if text else ():
-        name, _, value = (part.strip() for part in item.partition("="))
-        if name not in described:
-            errors.append(_unknown(f"{field}.{_short(name)}", "hyperparameter", name, described))
-        elif name in given:
-            errors.append(_error(f"{field}.{name}", f"{name} is given twice"))
-        else:
-            parameter = described[name]
-            try:
-                given[name] = value if parameter.choices else whole(value) if parameter.integer else decimal(value)
-            except ValueError as error:
-                errors.append(_wrong(f"{field}.{name}", repr(str(error)), parameter.allowed))
-
-    values = {**preset.get(method, {}), **given}
-    while True:  # the dataclass names one field at a time: put that one aside and ask again
-        try:
-            hyperparameters = kind(**values)
-            break
-        except HyperparameterError as error:
-            errors.append(_error(f"{field}.{error.field}", error.message))
-            if values.pop(error.field, None) is None:
-                return None
-    return OptSpec(method, hyperparameters) if len(errors) == before else None
-
-
 def _errors(values: Mapping[str, Any]) -> list[Error]:
     """All that is wrong with a spec's fields; those not given are at their defaults, which are right."""
     errors: list[Error] = []
     for key, span in _SPANS.items():
         value = values.get(key)
         if value is not None and not span[0] <= value <= span[1]:
-            errors.append(_wrong(key, value, _span(span)))
+            errors.append(wrong(key, value, between(span)))
     for key, choices in _CHOICES.items():
         if key in values and values[key] not in choices:
-            errors.append(_unknown(key, key, values[key], choices))
+            errors.append(unknown(key, key, values[key], choices))
     for key in _TEXTS:
         value = values.get(key)
         if value is not None and len(value) > TEXT:
-            errors.append(_error(key, f"has {len(value):,} characters; allowed: up to {TEXT}"))
+            errors.append(fault(key, f"has {len(value):,} characters; allowed: up to {TEXT}"))
         elif value == "" and key != "data":
-            errors.append(_error(key, "is empty"))
+            errors.append(fault(key, "is empty"))
     if not DEVICE.fullmatch(values.get("device", "auto")):
-        errors.append(_wrong("device", repr(_short(values["device"])), "auto, cpu, mps, cuda or cuda:0, cuda:1, …"))
+        errors.append(wrong("device", repr(short(values["device"])), "auto, cpu, mps, cuda or cuda:0, cuda:1, …"))
 
     data, task = values.get("data", ""), values["task"]
     if task == "reviews" and data:
-        errors.append(_error("data", "is for task=sst2 and task=table; task=reviews makes its own sentences"))
+        errors.append(fault("data", "is for task=sst2 and task=table; task=reviews makes its own sentences"))
     if task == "table" and not data:
-        errors.append(_error("data", "is missing: task=table needs the path of a CSV or TSV, or an upload"))
+        errors.append(fault("data", "is missing: task=table needs the path of a CSV or TSV, or an upload"))
     template = values.get("template")
     if template is not None and template.count("{text}") != 1:
-        errors.append(_wrong("template", repr(_short(template)), "a text with {text} in it once"))
+        errors.append(wrong("template", repr(short(template)), "a text with {text} in it once"))
     words = values.get("words")
     if words is not None and not CLASSES[0] <= len(words) <= CLASSES[1]:
         errors.append(
-            _wrong("words", f"{len(words)} label words", f"{_span(CLASSES)}, one per class, with commas between")
+            wrong("words", f"{len(words)} label words", f"{between(CLASSES)}, one per class, with commas between")
         )
     elif words is not None and len(set(words)) < len(words):
-        errors.append(_error("words", "names a label word twice: every class needs its own"))
+        errors.append(fault("words", "names a label word twice: every class needs its own"))
 
     errors += _length_errors(values.get("steps"), values.get("forwards"), values["opts"])
     if values.get("loss", "cross_entropy") in LOSSES.keys() - DIFFERENTIABLE:
         for label, opt in zip(labels([opt.method for opt in values["opts"]]), values["opts"], strict=True):
             if not METHODS[opt.method].zeroth_order:
                 errors.append(
-                    _error(
+                    fault(
                         f"opt.{label}",
                         f"{METHODS[opt.method].name} needs a gradient, and loss={values['loss']} has none (it counts"
                         " errors, so it is flat almost everywhere); use loss=cross_entropy, or hizoo and mezo alone",
@@ -322,17 +294,17 @@ def _errors(values: Mapping[str, Any]) -> list[Error]:
 def _length_errors(steps: int | None, forwards: int | None, opts: tuple[OptSpec, ...]) -> list[Error]:
     """What is wrong with how long the runs are, and with how many there are."""
     if not OPTIMIZERS[0] <= len(opts) <= OPTIMIZERS[1]:
-        return [_wrong("opt", f"{len(opts)} optimizers", _span(OPTIMIZERS))]
+        return [wrong("opt", f"{len(opts)} optimizers", between(OPTIMIZERS))]
     if (steps is None) == (forwards is None):
-        return [_error("steps", "give either steps or forwards, not both")]
+        return [fault("steps", "give either steps or forwards, not both")]
     errors = []
     for label, opt in zip(labels([opt.method for opt in opts]), opts, strict=True):
         made = steps if steps is not None else (forwards or 0) // _cost(opt)
         warmup = getattr(opt.hyperparameters, "warmup", 0)
         if not made and not errors and steps is None:
-            errors.append(_wrong("forwards", forwards, f"at least {_cost(opt)}, which one step of {label} takes"))
+            errors.append(wrong("forwards", forwards, f"at least {_cost(opt)}, which one step of {label} takes"))
         elif warmup > made:
-            errors.append(_wrong(f"opt.{label}.warmup", warmup, f"0 to the number of steps, {made:,}"))
+            errors.append(wrong(f"opt.{label}.warmup", warmup, f"0 to the number of steps, {made:,}"))
         elif made > STEPS[1]:
-            errors.append(_error("forwards", f"makes {made:,} steps of {label}; allowed: up to {STEPS[1]:,} steps"))
+            errors.append(fault("forwards", f"makes {made:,} steps of {label}; allowed: up to {STEPS[1]:,} steps"))
     return errors

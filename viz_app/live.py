@@ -59,7 +59,7 @@ from viz_app import estimate, finetune_table, follow, worker
 from viz_app import finetune_spec as specs
 from viz_app.finetune_spec import FinetuneSpec
 from viz_app.log import Job, Log, LogError
-from viz_app.spec import SpecError
+from viz_app.spec_text import SpecError, decimal
 from viz_app.workers import COMMAND, Workers
 
 UPLOAD = 20 * 2**20  # bytes
@@ -530,7 +530,7 @@ async def _place(desk: Desk, request: Request, job: Job) -> tuple[int, int]:
 
 def _number(name: str, text: str) -> float:
     try:
-        return specs.decimal(text)
+        return decimal(text)
     except ValueError as error:
         raise _refuse(422, name, f"{name} = {text[:40]!r}: must be a finite decimal number") from error
 

@@ -65,6 +65,8 @@ def create_app(data: str | Path | None = None) -> Dash:
         Output(ids.MANTINE, "forceColorScheme"),
         Input(ids.THEME, "value"),
     )
+    # Dash does this at the first request for "/"; a browser may well ask for another page first.
+    app._setup_server()
     return app
 
 

@@ -7,22 +7,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page
 
-from benchmarks.served import Server, free_port
+from benchmarks.served import Server
 
 SHORT = "tune=layernorm&batch=4&shots=16&eval=60&truth=0"
 LONG = f"{SHORT}&steps=3000&opt=mezo:n=1,lr=1e-3&opt=hizoo:n=1,lr=1e-3,alpha=1e-2"
 PATIENCE = 120_000  # ms: a worker imports torch first, on a machine that may be busy
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with a data directory of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HIZOO_LAB_DATA", str(tmp_path_factory.mktemp("lab-data")))
-        running = Server(free_port())
-    urllib.request.urlopen(running.url).close()  # Dash sets itself up with a request for "/" only
-    yield running
-    running.stop()
 
 
 class OptPage:

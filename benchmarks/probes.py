@@ -1,0 +1,76 @@
+"""The 2n + 1 probes of an adapter as one batched forward pass, against one after another; one JSON line a case.
+
+python -m benchmarks.probes
+
+Batched: `torch.func.vmap` of `functional_call` over the adapter's parameters, stacked; everything else is shared. The
+bundled model, 32 reviews, LoRA or a prefix.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch.func import functional_call, vmap
+
+from functions.language_model.adapters import adapt
+from functions.language_model.metrics import loss
+from functions.language_model.model import load
+from functions.language_model.tasks import encode, make
+
+ROUNDS = 7
+
+
+def main() -> None:
+    """Print one JSON line a case: the time one after another divided by the batched time; above 1, batching is faster."""
+    for tune in ("lora", "prefix"):
+        model = load("bundled", device="cpu")
+        task = encode(make("reviews"), model.tokenizer, model.context)
+        batch = task.batch(0, 32, 0)
+        tuned = adapt(model, tune, seed=0)
+        names = list(tuned.parameters)
+
+        def one(values: tuple[torch.Tensor, ...], tuned=tuned, names=names, batch=batch) -> torch.Tensor:
+            def module(**inputs: torch.Tensor) -> object:
+                return functional_call(tuned.module, dict(zip(names, values, strict=True)), (), inputs)
+
+            return loss(module, batch)
+
+        for n in (1, 4, 8):
+            torch.manual_seed(0)
+            stacked = tuple(p + 1e-2 * torch.randn(2 * n + 1, *p.shape) for p in tuned.parameters.values())
+
+            def in_turn(one=one, stacked=stacked) -> torch.Tensor:
+                return torch.stack([one(values) for values in zip(*stacked, strict=True)])
+
+            def batched(one=one, stacked=stacked) -> torch.Tensor:
+                return vmap(one)(stacked)
+
+            line: dict[str, object] = {"name": f"{2 * n + 1} probes of {tune}, one after another against batched"}
+            try:
+                with torch.no_grad():
+                    torch.testing.assert_close(in_turn(), batched(), rtol=1e-4, atol=1e-5)
+                    line |= {"value": round(faster(in_turn, batched), 2), "unit": "ratio"}
+            except (RuntimeError, ValueError) as error:
+                line["cannot"] = str(error).split("\n")[0]
+            print(json.dumps(line), flush=True)
+
+
+def faster(a: Callable[[], object], b: Callable[[], object]) -> float:
+    """Seconds of a divided by seconds of b, the median over ROUNDS in turn."""
+    ratios = []
+    for _ in range(ROUNDS):
+        seconds = []
+        for side in (a, b):
+            began = time.perf_counter()
+            side()
+            seconds.append(time.perf_counter() - began)
+        ratios.append(seconds[0] / seconds[1])
+    return statistics.median(ratios)
+
+
+if __name__ == "__main__":
+    main()
