@@ -1,7 +1,7 @@
 """HOW a loss is minimised: HiZOO, MeZO, Adam, and the exact diagonal as their yardstick.
 
-`optimize` runs them on batches of points in numpy; `HiZOO` and `MeZO` are torch optimizers, and torch is imported only
-when one of these two is asked for.
+`optimize` runs them on batches of points in numpy; `HiZOO`, `HiZOOL` and `MeZO` are torch optimizers, and torch is
+imported only when one of these is asked for, or `hizoo_core.training`, which trains a model's parameters with them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from hizoo_core.noise import directions
 from hizoo_core.trace import Trace
 
 if TYPE_CHECKING:
-    from hizoo_core.torch_optim import HiZOO, MeZO
+    from hizoo_core.torch_optim import HiZOO, HiZOOL, MeZO
 
 __all__ = [
     "METHODS",
     "Cancelled",
     "HiZOO",
+    "HiZOOL",
     "Hyperparameter",
     "HyperparameterError",
     "MeZO",
@@ -40,7 +41,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("HiZOO", "MeZO"):
+    if name in ("HiZOO", "HiZOOL", "MeZO"):
         from hizoo_core import torch_optim
 
         return getattr(torch_optim, name)

@@ -128,10 +128,13 @@ def step(space: Any, t: int) -> None:
     row, next_row = space.numbers
     g = first_difference(xp, plus, minus, row)
     c = second_difference(xp, centre, plus, minus, next_row)
-    space.constants.estimator.prepare(xp, c)
+    estimator = space.constants.estimator
+    estimator.prepare(xp, c)
     for block, slopes, s in space.sums(g, c):
+        # As in `observe`, without the cost of its call.
         k, P = block.constants, block.state["P"]
-        observe(xp, block.state, k, s)
+        estimator.apply(xp, block.state, k, s)
+        xp.hold(P, k.floor, k.ceiling)
         block.root = root = xp.root(P, block.root)
         if t >= k.warmup:
             # The new P scales the step; the probes were drawn with the old one.

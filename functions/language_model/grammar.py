@@ -45,7 +45,7 @@ FILLERS = {
 
 # Templates and their share of the sentences. What is plain can be told by its opinion words alone, the rest cannot.
 PLAIN = (
-    0.68,
+    0.82,
     (
         "the {a} is {very} {+} .",
         "the {a} of this {sort} {f} is {very} {+} .",
@@ -59,7 +59,7 @@ PLAIN = (
     ),
 )
 CONTRAST = (
-    0.21,
+    0.12,
     (
         "the {a} is {-} , but the {b} is {very} {+} .",
         "the {a} is {-} and the {b} is {-} , but the {f} is {very} {+} .",
@@ -73,7 +73,7 @@ CONTRAST = (
     ),
 )
 NEGATION = (
-    0.11,
+    0.06,
     (
         "there is not a {-} moment in this {sort} {f} .",
         "nothing about the {a} is {-} .",
