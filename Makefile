@@ -1,4 +1,4 @@
-# make run | test | bench | presets | format | clean      PYTHON=python3.12 picks the interpreter of the virtual environment
+# make run | test | bench | bench-sst2 | presets | finetune-presets | format | clean      PYTHON=python3.12 picks the interpreter of the virtual environment
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ DEV := $(VENV)/.dev-installed
 BROWSER ?= run
 export CHROMIUM
 
-.PHONY: run test lint unit browser bench presets format clean
+.PHONY: run test lint unit browser bench bench-sst2 presets finetune-presets format clean
 .NOTPARALLEL:
 
 run: $(RUNTIME)
@@ -36,6 +36,16 @@ bench: $(DEV)
 presets: $(RUNTIME)
 	$(BIN)/python -m benchmarks.tune_presets
 	$(BIN)/python -m benchmarks.tune_presets --table --write README.md
+
+# An hour or so of two cores: every optimizer and tuning mode of the OPT page, with equal budgets.
+finetune-presets: $(RUNTIME)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tune_finetune
+	$(BIN)/python -m benchmarks.tune_finetune --table --write README.md
+
+# Real text: SST-2 as a folder with train.tsv and dev.tsv, make bench-sst2 SST2=path/to/folder
+bench-sst2: $(RUNTIME)
+	@test -n "$(SST2)" || { echo "Name the folder that holds SST-2's train.tsv and dev.tsv: make bench-sst2 SST2=FOLDER" >&2; exit 1; }
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.sst2 "$(SST2)"
 
 format: $(DEV)
 	$(BIN)/ruff format .

@@ -1,9 +1,9 @@
 """Pre-train the bundled model, once, on text that is not committed: `python -m functions.language_model.pretrain DIR`.
 
 DIR holds movie_reviews.tsv.gz, pros_cons.tsv.gz and sentence_polarity_rest.tsv.gz (columns label and text; sources and
-licences in the model card). The model sees ordinary next-token prediction; half of the passages of film reviews, and all
-of the short texts, end in " it was great ." or " it was terrible ." after their reviewer's verdict, so that the prompt
-of the fine-tuning tasks is no news to it.
+licences in the model card). The model sees ordinary next-token prediction; half of the passages of film reviews, and
+all of the short texts, end in " it was great ." or " it was terrible ." after their reviewer's verdict, so that the
+prompt of the fine-tuning tasks is no news to it.
 """
 
 from __future__ import annotations
