@@ -41,6 +41,7 @@ MEASURED = 20_000_000  # trainable numbers up to which the memory of methods tha
 SNAPSHOTS = 512 * 2**20  # bytes of parameters and optimizer states kept in memory, so that rebuilding starts nearby
 LEAST_ANGLE = 1e-3  # radians between the two axes of a plane before they are made orthogonal
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+THREADS = torch.get_num_threads()
 CHECKPOINT_SHARE = 20  # a checkpoint may take up to one part in so many of the time
 
 Message = dict[str, Any]
@@ -156,6 +157,8 @@ class Session:
         known = list(self.log.messages(self.job))
         with self._enough_memory():
             device = self._device()
+            # In so small a model, threads spend more on waiting for each other than they save.
+            torch.set_num_threads(1 if spec.model == models.BUNDLED else THREADS)
             self._model = models.load(spec.model, device, spec.dtype, progress=self._progress)
             self._task = tasks.make(
                 spec.task, self._data(), spec.template, spec.words, spec.shots, spec.seed, spec.label_column,
