@@ -40,6 +40,9 @@ class FakeSession:
         if not self.log.chunks(self.job, limit=1):
             self.log.append(self.job, messages=[{"type": "plan", "spec": self.spec.query()}])
 
+    def trained(self) -> bool:
+        return all(len(rows) >= self.spec.steps_of(run) for run, rows in enumerate(self.rows))
+
     def advance(self) -> bool:
         open_runs = [run for run, rows in enumerate(self.rows) if len(rows) < self.spec.steps_of(run)]
         if not open_runs:

@@ -7,11 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from functions import FUNCTIONS
 from hizoo_core import METHODS, describe, training_methods
 from viz_app import cli, finetune_spec, run
 from viz_app.log import Log
+from viz_app.server import create_app
 from viz_app.spec import catalogue
 
 SPEC = "f=stiff_quadratic&x0=1,1&steps=20&runs=3&opt=hizoo:n=2&opt=mezo:lr=10&opt=adam"
@@ -239,7 +241,7 @@ def test_an_interrupted_finetune_is_kept_and_resumed(
     assert error.endswith("what was trained is kept; go on with: python app.py finetune --resume 1\n")
     made = len(log.steps(1, 0))
     assert made > 0
-    assert log.job(1).state == "paused"
+    assert log.job(1).state == "stopped"
 
     from viz_app.finetune import Session
 
@@ -253,3 +255,22 @@ def test_help_loads_no_torch():
     code = "import sys; from viz_app import cli; cli._parser().format_help(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=60, check=True)
     assert done.stdout == b"False\n"
+
+
+def test_a_shell_that_is_killed_leaves_a_run_that_the_page_shows_as_stopped(tmp_path):
+    log = Log(tmp_path)
+    spec = "tune=layernorm&steps=5000&batch=4&shots=16&truth=0&opt=mezo:n=1"
+    where = ["--data-dir", str(tmp_path), "--out", str(tmp_path / "x.csv")]
+    shell = subprocess.Popen([sys.executable, "app.py", "finetune", spec, *where], cwd=ROOT, stderr=subprocess.DEVNULL)
+    while not (log.jobs() and log.steps(1, 0)):
+        assert shell.poll() is None
+        time.sleep(0.1)
+    with TestClient(create_app(tmp_path).server) as client:
+        (job,) = client.get("/api/finetune").json()["jobs"]
+        assert job["state"] == "running"
+        shell.kill()
+        shell.wait()
+        (job,) = client.get("/api/finetune").json()["jobs"]
+        assert job["state"] == "stopped"
+        assert "--resume 1" in job["message"]
+        assert client.delete("/api/finetune/1").status_code == 204

@@ -180,6 +180,10 @@ class Session:
             self._emit(self._plan(tuned, zero_shot))
         self.flush()
 
+    def trained(self) -> bool:
+        """Whether every run has ended, though the loss on their plane may still be missing."""
+        return all(run.over for run in self.runs)
+
     def advance(self) -> bool:
         """Do a small part of what is left: a step of the run whose turn it is, an evaluation, some points of the loss
         surface. False when there is nothing left.

@@ -5,6 +5,7 @@ The same engine and the same log as the page's, so a run begun here can be looke
 
 import argparse
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from viz_app.log import Log, LogError, LogFull
 from viz_app.shell import FAILED, INTERRUPTED, OK, WRONG_USE, complain, unwritable, write
 from viz_app.spec import SpecError
 from viz_app.tables import format_of
+from viz_app.worker import shell_lock
 
 QUEUE = "shell"  # the device that the log names for jobs begun here: no worker takes them
 RETRY = 1.0  # seconds between tries to write to a full disk
@@ -129,6 +131,11 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
     from functions.language_model import LanguageModelError
     from viz_app.finetune import Session, SessionError
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
+    alive = shell_lock(log.directory, job)  # held as long as this process lives, whatever ends it
+    if not alive.acquire():
+        return complain(f"run {job} is being trained by another shell", FAILED)
+
     def tell(state: str, sentence: str) -> None:
         status = {"type": "status", "state": state, "run": None, "message": sentence}
         log.append(job, messages=[status], state=(state, sentence))
@@ -149,13 +156,16 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
             tell("finished", "")
         except KeyboardInterrupt:
             session.flush()
-            tell("paused", f"interrupted; {go_on}")
+            tell("stopped", f"interrupted; {go_on}")
             bar.close()
             return complain(f"interrupted; what was trained is kept; {go_on}", INTERRUPTED)
         except (LanguageModelError, SessionError) as error:
             tell("failed", error.message)
             bar.close()
             return complain(error.message, FAILED if error.field == "memory" else WRONG_USE)
+        finally:
+            alive.release()
+            alive.path.unlink(missing_ok=True)
     return OK
 
 

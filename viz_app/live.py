@@ -238,13 +238,32 @@ async def _jobs(desk: Desk, request: Request) -> JSONResponse:
 
 
 def _listed(desk: Desk) -> dict[str, Any]:
-    jobs = desk.log().jobs()
+    log = desk.log()
+    jobs = [_without_shell(log, job) for job in log.jobs()]
     note = (
         "Another HiZOO Lab keeps the workers of this data directory: it does what is asked here"
         if desk.workers.elsewhere
         else None
     )
     return {"jobs": [_plain(desk, job, jobs) for job in jobs], "note": note}
+
+
+def _without_shell(log: Log, job: Job) -> Job:
+    """the job; stopped if it was begun in a shell that has been killed."""
+    if job.state != "running" or worker.is_ours(job):
+        return job
+    lock = worker.shell_lock(log.directory, job.id)
+    if not lock.acquire():
+        return job
+    sentence = f"its shell has ended; go on with: python app.py finetune --resume {job.id}"
+    log.append(
+        job.id,
+        messages=[{"type": "status", "state": "stopped", "run": None, "message": sentence}],
+        state=("stopped", sentence),
+    )
+    lock.release()
+    lock.path.unlink(missing_ok=True)
+    return log.job(job.id)
 
 
 async def _show(desk: Desk, request: Request) -> JSONResponse:

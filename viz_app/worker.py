@@ -64,6 +64,7 @@ class Training(Protocol):
 
     def open(self) -> None: ...
     def advance(self) -> bool: ...
+    def trained(self) -> bool: ...
     def set(self, run: int, lr: float | None = None, alpha: float | None = None) -> None: ...
     def estimate_truth(self, run: int) -> None: ...
     def at(self, run: int, step: int) -> dict[str, Any]: ...
@@ -96,6 +97,11 @@ class Lock:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def shell_lock(data: Path, job: int) -> Lock:
+    """What a shell holds while it trains a job."""
+    return Lock(data / f"shell-{job}.lock")
 
 
 class Worker:
@@ -267,10 +273,13 @@ class Worker:
         job = self.log.job(id)
         if job.state not in before:
             return {"errors": [{"field": "state", "message": wrong_state(job, name)}]}
+        message = ""
         if id in self._sessions:
             self._sessions[id].flush()
-        self._say(id, after, "")
-        if after == "stopped":
+            if after == "stopped" and self._sessions[id].trained():
+                after, message = "finished", "the loss on the plane of the end points was left unfinished"
+        self._say(id, after, message)
+        if name == "stop":
             self._close(id)
         return {}
 

@@ -108,6 +108,18 @@ def test_task_and_tuning_mode_bring_their_preset_unless_changed_by_hand(opt: Opt
     )
 
 
+def test_start_leads_to_an_error_in_a_fold(opt: OptPage):
+    opt.open("opt=mezo&seed=never")
+    opt.page.get_by_role("button", name="Start").click()
+    opt.wait_for("document.activeElement?.closest('[data-field]')?.dataset.field === 'run.seed'")
+
+
+def test_a_link_to_a_run_that_is_gone_says_so(opt: OptPage):
+    opt.open("", "run=999")
+    opt.wait_for("document.querySelector('#opt-prediction').textContent.includes('MB')")
+    assert opt.page.locator("#opt-message").inner_text().startswith("Run 999 is no longer here")
+
+
 def test_copies_and_removal_of_optimizers_are_in_the_spec(opt: OptPage):
     opt.open("opt=hizoo:alpha=0.01&opt=mezo")
     opt.page.get_by_role("button", name="Copy HiZOO").click()
@@ -125,6 +137,7 @@ def test_errors_stand_at_their_fields(opt: OptPage):
     opt.type_into("run.batch", "many")
     opt.page.get_by_role("button", name="Start").click()
     opt.row("mezo.lr").locator(".error-text").wait_for()
+    assert opt.page.locator("#opt-prediction").inner_text().startswith("batch = 'many'")
     assert "lr = -1" in opt.row("mezo.lr").locator(".error-text").inner_text()
     assert "batch" in opt.row("run.batch").locator(".error-text").inner_text()
     assert not opt.jobs
@@ -146,6 +159,10 @@ def test_a_table_is_uploaded_and_a_missing_column_is_named(opt: OptPage):
     opt.page.locator("#opt-form input[type=file]").set_input_files(file)
     opt.page.locator("#opt-form .error-text").first.wait_for()
     assert "review" in opt.page.locator(".uploaded").inner_text(), "the columns that there are"
+    opt.type_into("run.text_column", "revue")
+    opt.row("run.text_column").locator(".error-text", has_text="revue").wait_for()
+    opt.page.wait_for_timeout(600)
+    assert opt.page.locator("#opt-form .error-text").count() == 1, "and nothing about a missing file"
     opt.type_into("run.text_column", "review")
     opt.wait_for("document.querySelector('.uploaded').textContent.includes('40 rows')")
     opt.wait_for("location.search.includes('data=upload')")
@@ -181,6 +198,7 @@ def test_live_pause_time_travel_reload_stop(opt: OptPage):
     slider = page.get_by_label("Time, in forward passes")
     slider.fill(str(opt.page.evaluate("Number(document.querySelector('#opt-bar .controls > input').step)") * 2))
     assert 0 < opt.passes < paused
+    assert rate.is_disabled(), "a change would take effect now, not then"
     opt.wait_for("document.querySelector('#opt-bar .line').textContent.startsWith('Rebuilding')")
     opt.wait_for("!document.querySelector('#opt-bar .line').textContent.startsWith('Rebuilding')")
     assert page.locator("tr[data-label=mezo] [data-cell=step]").inner_text() != "0"

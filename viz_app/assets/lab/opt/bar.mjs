@@ -4,7 +4,7 @@
 import { count, reading, short } from "../scale.mjs";
 import { ENDED } from "./jobs.mjs";
 import { make, setText } from "./make.mjs";
-import { budget, evaluationAt, latest, spent, stepAt } from "./record.mjs";
+import { budget, evaluationAt, isOver, latest, spent, stepAt } from "./record.mjs";
 
 const SETTINGS = [["lr", "learning rate"], ["alpha", "α"]];
 const HEADS = [
@@ -126,9 +126,12 @@ export class Bar {
     cell("passes", count(step * run.forwardsPerStep));
     cell("seconds", at < 0 ? "0 s" : `${run.steps.seconds[at].toFixed(1)} s`);
     const change = (name) => run.settings.findLast((setting) => Number.isFinite(setting[name]) && setting.step <= step)?.[name];
+    const over = ENDED.has(state) || isOver(run);
     for (const input of row.querySelectorAll("input")) {
       const { name } = input.dataset;
-      input.disabled = ENDED.has(state) || run.ended !== null || step >= run.planned;
+      input.disabled = over || !cursor.live;
+      if (over || cursor.live) delete input.parentElement.dataset.tip;
+      else input.parentElement.dataset.tip = "Go live to change it: a change takes effect from the next step on";
       if (input !== document.activeElement) input.value = short(change(name) ?? run.hyperparameters[name]);
     }
     const status = row.querySelector("[data-cell=status] span");

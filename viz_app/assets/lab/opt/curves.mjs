@@ -46,7 +46,7 @@ export function lossPicture(record, look, cursor, clock, frame) {
   return {
     ...common(record, look, cursor, clock, frame, (run) => bold(run, clock, "loss", cursor, range[1])),
     curves,
-    levels: [{ y: zero, text: `zero-shot ${zero.toFixed(3)}` }],
+    levels: [zero],
     log: false,
     range,
     ylabel: sameScale ? "cross-entropy" : "loss",
@@ -67,7 +67,7 @@ export function accuracyPicture(record, look, cursor, clock, frame) {
   return {
     ...common(record, look, cursor, clock, frame, (run) => PERCENT * bold(run, clock, "accuracy", cursor, Infinity)),
     curves,
-    levels: [{ y: zero, text: `zero-shot ${zero.toFixed(1)} %` }],
+    levels: [zero],
     log: false,
     range,
     percent: true,
@@ -91,7 +91,9 @@ export function stepPicture(name, record, look, cursor, clock, frame) {
   });
   const bold = curves.filter(({ weight }) => weight === "bold").flatMap(({ y }) => y.filter(Number.isFinite));
   const [low, high] = bold.length ? [Math.min(...bold), Math.max(...bold)] : [0.1, 10];
-  const range = frame.range(name, [low / 2, high * 2].map(Math.log10)).map((decade) => 10 ** decade);
+  const [bottom, top] = [low / 2, high * 2].map(Math.log10);
+  const decades = [Math.min(bottom, Math.floor(top)), top]; // at least one power of ten, as only those are written at the axis
+  const range = frame.range(name, decades).map((decade) => 10 ** decade);
   for (const curve of curves) curve.y = curve.y.map((value) => Math.min(Math.max(value, range[0]), range[1]));
   return {
     ...common(record, look, cursor, clock, frame, () => NaN),
@@ -234,7 +236,7 @@ export class LossCurves extends OneChart {
     this.chart.show(lossPicture(record, look, cursor, this.clock, this.frame), look.theme);
     const counted = /(^|&)loss=(accuracy|f1)/.exec(record.plan.spec)?.[2];
     const training = counted ? `training (1 − ${counted === "f1" ? "F1" : "accuracy"}; another scale)` : "training, smoothed";
-    setText(this.note, `Bold: held-out. Thin: ${training}; faint: each step's minibatch. Click to go to a moment.`);
+    setText(this.note, `Dashed: zero-shot, ${record.plan.zero_shot.loss.toFixed(3)}. Bold: held-out. Thin: ${training}; faint: each step's minibatch. Click to go to a moment.`);
   }
 }
 
@@ -242,7 +244,7 @@ export class AccuracyCurves extends OneChart {
   show(record, look, cursor) {
     this.take(record, cursor);
     this.chart.show(accuracyPicture(record, look, cursor, this.clock, this.frame), look.theme);
-    setText(this.note, `On ${record.plan.task.held_out.toLocaleString("en-US")} held-out ${record.plan.task.synthetic ? "synthetic " : ""}texts. Click to go to a moment.`);
+    setText(this.note, `Dashed: zero-shot, ${(PERCENT * record.plan.zero_shot.accuracy).toFixed(1)} %. On ${record.plan.task.held_out.toLocaleString("en-US")} held-out ${record.plan.task.synthetic ? "synthetic " : ""}texts. Click to go to a moment.`);
   }
 }
 
@@ -261,6 +263,8 @@ export class StepCurves extends Panel {
       element.append(heading, stage);
       return { name, heading, chart: new LiveChart(stage, (x) => this.pick(x)) };
     });
+    this.legend = make("p", { class: "note panel-keys" });
+    element.append(this.legend);
   }
 
   show(record, look, cursor) {
@@ -270,5 +274,15 @@ export class StepCurves extends Panel {
       if (i < this.charts.length - 1) picture.xlabel = "";
       chart.show(picture, look.theme);
     });
+    this.#legend(look);
+  }
+
+  /** Which colour is whose, and what the two kinds of lines are. */
+  #legend({ titles, colours }) {
+    const key = [...titles, ...colours].join();
+    if (key === this.key) return;
+    this.key = key;
+    const names = titles.map((title, i) => make("span", {}, make("i", { style: `background:${colours[i]}` }), title));
+    this.legend.replaceChildren(...names, make("span", {}, "bold: smoothed, faint: each step"));
   }
 }

@@ -52,6 +52,7 @@ export class Form {
 
   /** Show a spec: what it leaves out takes the preset. */
   open(text) {
+    Object.assign(this, { file: null, refused: null, summary: "", classes: null });
     const { keys, opts } = pairsOf(text);
     const where = { model: keys.model ?? "bundled", task: keys.task ?? "reviews", tune: keys.tune ?? "full" };
     const preset = this.#preset(where);
@@ -68,6 +69,11 @@ export class Form {
 
   get spec() {
     return toSpec(this.values, this.slots);
+  }
+
+  /** Errors of a file that the server did not take, none while it is on its way; null where the spec needs no such file. */
+  get refusal() {
+    return this.values.task === "table" ? this.refused : null;
   }
 
   /** Names, colours (CSS variables) and passes a step of the optimizers, in order. */
@@ -165,7 +171,8 @@ export class Form {
 
   /** One control; `values` and `preset` are where its value and its preset's stand. */
   #row(slot, field, values, preset) {
-    const { name, help } = field;
+    const { name } = field;
+    const help = name === "words" && values.task === "table" && this.classes ? `${field.help} The classes of your file, in this order: ${this.classes.join(", ")}.` : field.help;
     const kind = KINDS[field.kind];
     const text = `${field.label}${field.unit ? `, ${field.unit}` : ""}`;
     const id = `opt-${slot}-${name}`;
@@ -181,8 +188,8 @@ export class Form {
         this.#show("run.eval", this.values.eval);
       }
       changed();
-      this.#told(slot);
       if (this.file && (key === "text_column" || key === "label_column")) this.upload(this.file);
+      else this.#told(slot);
     };
     const label = make("label", { for: id, data: { tip: help } }, text);
     row.append(field.kind === "budget" ? make("div", { class: "with-unit" }, label, budgetUnit(id, values, set)) : label, ...kind(this, field, id, values, set), reset);
@@ -243,26 +250,30 @@ export class Form {
 
   async upload(file) {
     const most = this.options.transport.upload;
-    this.file = null;
     if (file.size > most) return this.complain([{ field: "data", message: `${file.name} has ${megabytes(file.size)} MB; allowed: up to ${megabytes(most)} MB` }]);
+    Object.assign(this, { file, refused: [] }); // the file is sent again if a column's name changes
     if (this.values.task !== "table") this.#move("task", "table");
     this.#uploaded(`Uploading ${file.name} …`);
+    this.#told();
     const { text_column, label_column } = this.values;
+    const overtaken = () => this.file !== file || this.values.text_column !== text_column || this.values.label_column !== label_column;
     const query = new URLSearchParams({ name: file.name, text_column, label_column });
     let [response, answer] = [null, null];
     try {
       response = await fetch(`/api/finetune/upload?${query}`, { method: "POST", body: file });
       answer = await response.json();
     } catch {
-      return this.#uploaded("The server does not answer: try again.");
+      answer = { errors: [{ field: "data", message: "The server does not answer: upload the file again." }] };
     }
-    this.file = file; // to be sent again if a column's name changes
-    if (!response.ok) {
-      const { errors } = answer;
-      this.#uploaded(errors[0].columns ? `${file.name} has the columns ${errors[0].columns.join(", ")}` : "");
-      return this.complain(errors);
+    if (overtaken()) return;
+    this.refused = response?.ok ? null : answer.errors;
+    if (this.refused) {
+      const { columns } = this.refused[0];
+      this.#uploaded(columns ? `${file.name} has the columns ${columns.join(", ")}` : file.name);
+      return this.#told();
     }
     this.values.data = `upload:${answer.id}`;
+    this.classes = answer.classes.map(({ name }) => name);
     this.summary = `${file.name}: ${count(answer.rows)} rows; ${answer.classes.map(({ name, count: size }) => `${name} ${count(size)}`).join(", ")}`;
     this.render();
     this.#told();
@@ -288,6 +299,13 @@ export class Form {
       row.append(make("p", { class: "error-text", role: "alert" }, message));
       return false;
     });
+  }
+
+  /** Bring the first field with an error into view, and the keyboard to it. */
+  reveal() {
+    const place = this.root.querySelector(".error-text")?.parentElement;
+    place?.scrollIntoView({ block: "nearest" });
+    place?.querySelector("input[type=text], select:not([data-part])")?.focus({ preventScroll: true });
   }
 }
 
@@ -373,13 +391,13 @@ const KINDS = {
   },
   text(form, field, id, values, set) {
     const take = (text) => set(field.name === "seed" ? typed(text) : text.trim());
-    const input = textInput(id, values[field.name], take, { list: field.list ? `${id}-list` : null, placeholder: { template: "{text} it was", words: "the task's own" }[field.name] ?? null });
+    const input = textInput(id, values[field.name], take, { list: field.list ? `${id}-list` : null, placeholder: { template: "{text} it was", words: values.task === "table" ? "one per class, e.g. bad,good" : "the task's own" }[field.name] ?? null });
     return field.list ? [make("div", { class: "listed" }, input, make("datalist", { id: `${id}-list` }, ...field.list.map((value) => make("option", { value }))))] : [input];
   },
   data(form, field, id, values, set) {
     const file = make("input", { type: "file", accept: ".csv,.tsv,.txt", hidden: true, on: { change: ({ target }) => target.files[0] && form.upload(target.files[0]) } });
     const input = textInput(id, values.data, (text) => {
-      [form.summary, form.file] = ["", null];
+      Object.assign(form, { summary: "", file: null, refused: null, classes: null });
       set(text.trim());
     }, { placeholder: values.task === "sst2" ? "empty: the hub" : form.options.transport.paths ? "path, or upload" : "upload a table" });
     const button = make("button", { type: "button", data: { tip: "Upload a CSV or TSV of at most 50,000 rows; or drop it on this card" }, on: { click: () => file.click() } }, "Upload…");

@@ -1,11 +1,15 @@
 // The list of jobs, newest first: which there are, how far they are, open one, delete one.
 
+import { count } from "../scale.mjs";
 import { make, setText } from "./make.mjs";
 import { pairsOf } from "./spec.mjs";
 
 export const ENDED = new Set(["finished", "stopped", "failed"]);
 const EVERY = 4000; // ms between two looks at the list
 const SURE = 3000; // ms to confirm a deletion in
+const SHORT = { hizoo: "HiZ", hizoo_l: "HiZ-L", mezo: "MeZ", adam: "Adam" };
+const TASKS = { reviews: "reviews", sst2: "SST-2", table: "own file" };
+const TUNES = { full: "all", lora: "LoRA", prefix: "prefix", layernorm: "norms" };
 
 export class Jobs {
   /**
@@ -58,14 +62,13 @@ export class Jobs {
   #row(job) {
     const here = String(job.id) === String(this.current);
     const { keys } = pairsOf(job.spec);
-    const what = `${keys.task ?? "reviews"}, ${keys.tune ?? "full"}`;
-    const who = job.labels.map((label) => label.replace(/^[^#]+/, (method) => this.hooks.names(method)).replace("#", " ")).join(", ");
+    const what = `${TASKS[keys.task] ?? keys.task}, ${TUNES[keys.tune] ?? keys.tune}`;
     const state = here && job.state === "running" && this.part !== null ? `${Math.round(100 * this.part)} %` : job.state;
     const running = !ENDED.has(job.state) && job.state !== "queued";
     const sure = this.sure === job.id;
-    return make("li", { class: here ? "here" : null, data: { job: job.id, state: job.state } },
-      make("button", { type: "button", class: "open", "aria-current": here ? "true" : null, data: { tip: `Show this run: ${who}; ${what}. ${job.message || job.state}` }, on: { click: () => this.hooks.open(job) } },
-        make("i", {}), make("b", {}, who), make("span", {}, what), make("em", {}, state)),
+    return make("li", { class: here ? "here" : null, data: { job: job.id, state: job.state, tipBeside: "" } },
+      make("button", { type: "button", class: "open", "aria-current": here ? "true" : null, data: { tip: essentials(job, this.hooks.names) }, on: { click: () => this.hooks.open(job) } },
+        make("i", {}), make("strong", {}, `#${job.id}`), make("b", {}, inShort(job.spec)), make("span", {}, what), make("em", {}, state)),
       make("button", {
         type: "button", class: `quiet${sure ? " sure" : ""}`, disabled: running, "aria-label": sure ? `Really delete run ${job.id}` : `Delete run ${job.id}`,
         data: { tip: running ? "Stop it before deleting it" : "Delete this run, its log and its curves" }, on: { click: () => this.#remove(job) },
@@ -89,4 +92,20 @@ export class Jobs {
     await this.refresh();
     if (!this.find(id)) this.hooks.gone(id);
   }
+}
+
+/** The optimizers of a spec where there is little room: HiZ ×2, MeZ. */
+function inShort(spec) {
+  const methods = pairsOf(spec).opts.map(({ method }) => method);
+  const copies = (method) => methods.filter((other) => other === method).length;
+  return [...new Set(methods)].map((method) => `${SHORT[method] ?? method}${copies(method) > 1 ? ` ×${copies(method)}` : ""}`).join(", ");
+}
+
+/** What tells a job from others, for its tooltip. */
+function essentials({ id, spec, state, message }, names) {
+  const { keys, opts } = pairsOf(spec);
+  const budget = keys.steps ? `${count(Number(keys.steps))} steps` : `${count(Number(keys.forwards))} passes`;
+  const settings = ({ n, lr }) => [n && `n ${n}`, lr && `η ${lr}`].filter(Boolean).join(", ");
+  const runs = opts.map(({ method, given }) => `${names(method)}: ${settings(given)}`);
+  return [`Run ${id}, ${keys.model}: ${TASKS[keys.task] ?? keys.task}, ${TUNES[keys.tune] ?? keys.tune}; ${budget}, batch ${keys.batch}`, ...runs, message || state].join("\n");
 }

@@ -14,7 +14,7 @@ const NEAR = 14; // px within which a setting's mark is pointed at
  *
  * @typedef {object} Picture
  * @property {Curve[]} curves
- * @property {{y: number, text: string}[]} levels dashed horizontal lines
+ * @property {number[]} levels dashed horizontal lines
  * @property {{x: number, colour: string, text: string, kind: "setting"|"cross"}[]} marks at the top
  * @property {{x: number, y: number, colour: string}[]} heads where each run is at the cursor
  * @property {number|null} time a vertical line
@@ -59,12 +59,11 @@ export class LiveChart {
     if (!context) return;
     const { picture, theme } = this;
     const { px, py, box } = this.overlay;
-    for (const { y, text } of picture.levels) {
+    for (const y of picture.levels) {
       stroke(context, theme.muted, 1.2, [6, 4], () => {
         context.moveTo(box.left, py(y));
         context.lineTo(box.left + box.width, py(y));
       });
-      label(context, text, box.left + box.width - 4, py(y) - 4, theme, "right");
     }
     for (const weight of ["raw", "thin", "bold"]) for (const curve of picture.curves) if (curve.weight === weight) this.#curve(context, curve);
     for (const mark of picture.marks) this.#mark(context, mark);
@@ -195,17 +194,6 @@ function disc(context, x, y, radius, fill, edge) {
   context.stroke();
 }
 
-/** Text with a rim of the background, so that it can be read over lines. */
-function label(context, text, x, y, theme, align) {
-  context.font = `${theme.size - 1}px ${theme.font}`;
-  context.textAlign = align;
-  context.lineWidth = 3;
-  context.strokeStyle = theme.panel;
-  context.strokeText(text, x, y);
-  context.fillStyle = theme.muted;
-  context.fillText(text, x, y);
-}
-
 function axes({ log, range, end, xlabel, ylabel, percent }, theme) {
   const axis = { gridcolor: theme.grid, zeroline: false, linecolor: theme.grid, fixedrange: true };
   const decades = Math.log10(range[1] / range[0]);
@@ -224,7 +212,7 @@ function axes({ log, range, end, xlabel, ylabel, percent }, theme) {
       exponentformat: "power",
       nticks: 5,
       ticksuffix: percent ? " %" : "",
-      dtick: log ? (decades <= 2 ? "D2" : Math.ceil(decades / 3)) : undefined,
+      dtick: log ? Math.max(1, Math.ceil(decades / 3)) : undefined,
       tickfont: { size: log ? theme.size - 2 : theme.size },
       title: { text: ylabel, standoff: 2, font: { size: theme.size } },
     },

@@ -26,7 +26,7 @@ import { ENDED, Jobs } from "./jobs.mjs";
 import { make, setText } from "./make.mjs";
 import { Memory } from "./memory.mjs";
 import { Plane } from "./plane.mjs";
-import { budget, emptyRecord, fold, keepRebuilt, spent, stepAt } from "./record.mjs";
+import { budget, emptyRecord, fold, isOver, keepRebuilt, spent, stepAt } from "./record.mjs";
 import { Sentences } from "./sentences.mjs";
 import { colourVariables } from "./spec.mjs";
 import { watchTabs } from "./tabs.mjs";
@@ -100,7 +100,7 @@ async function openAddress() {
   if (chosen) show(chosen.id, null);
   else {
     leave();
-    if (asked) message(`There is no run ${asked} here: it was deleted, or the link is from another machine.`);
+    if (asked) message(`Run ${asked} is no longer here: it was deleted, or the link is from another machine.`);
   }
 }
 
@@ -126,7 +126,9 @@ function buildStart() {
 
 function formChanged(spec) {
   clearTimeout(formChanged.timer);
-  formChanged.timer = setTimeout(() => estimates.request(spec), ESTIMATE);
+  const { refusal } = page.form;
+  if (refusal) refuse(refusal);
+  else formChanged.timer = setTimeout(() => estimates.request(spec), ESTIMATE);
   address();
   if (!record.plan) draw();
 }
@@ -134,17 +136,17 @@ function formChanged(spec) {
 const estimates = new Latest(
   async (spec, signal) => answer(await fetch(`/api/finetune/estimate?${spec}`, { signal })),
   (estimate, spec) => {
-    if (spec !== page.form.spec) return;
+    if (spec !== page.form.spec || page.form.refusal) return;
     complain([]);
     page.estimate = estimate;
-    setText(page.start.prediction, estimate.sentence);
-    page.start.prediction.classList.remove("bad");
+    predict(estimate.sentence, false);
     if (!record.plan) draw();
   },
   (error, spec) => {
-    if (spec === page.form.spec) complain(error instanceof SpecError ? error.errors : []);
-    setText(page.start.prediction, error instanceof SpecError ? "something has to be set right first" : `no prediction: ${inWords(error)}`);
-    page.start.prediction.classList.toggle("bad", error instanceof SpecError);
+    if (spec !== page.form.spec || page.form.refusal) return;
+    if (error instanceof SpecError) return refuse(error.errors);
+    complain([]);
+    predict(`no prediction: ${inWords(error)}`, false);
   },
 );
 
@@ -162,25 +164,46 @@ function inWords(error) {
   return error instanceof TypeError ? "The server does not answer." : error.message;
 }
 
+/** Show errors at their fields, and the rest over the picture, where other messages stay as they are. */
 function complain(errors) {
-  const elsewhere = page.form.complain(errors);
-  message(elsewhere.map(({ field, message: text }) => (text.startsWith(field) ? text : `${field}: ${text}`)).join("\n"));
+  const text = page.form.complain(errors).map(sentence).join("\n");
+  if (text || element("opt-message").textContent === complain.said) message(text);
+  complain.said = text;
+}
+
+/** An error as a sentence that says what it is about. */
+function sentence({ field, message: text }) {
+  const name = field.split(".").at(-1);
+  return text.toLowerCase().startsWith(name) ? text : `${name}: ${text}`;
+}
+
+/** Errors at their fields, and the first of them beside Start. */
+function refuse(errors) {
+  complain(errors);
+  predict(errors.length ? sentence(errors[0]) : "", true);
+}
+
+/** The line beside Start. */
+function predict(text, bad) {
+  setText(page.start.prediction, text);
+  page.start.prediction.classList.toggle("bad", bad);
 }
 
 async function start() {
   const { button } = page.start;
-  const spec = page.form.spec;
+  const { spec, refusal } = page.form;
   button.disabled = true;
   setText(button, "Starting …");
   try {
+    if (refusal) throw new SpecError(refusal);
     const { id } = await answer(await fetch("/api/finetune", { method: "POST", body: spec, headers: { "Content-Type": "text/plain" } }));
     complain([]);
     await page.jobs.refresh();
     show(id, null);
   } catch (error) {
     if (error instanceof SpecError) {
-      complain(error.errors);
-      element("opt-form").querySelector(".row.error")?.scrollIntoView({ block: "nearest" });
+      refuse(error.errors);
+      page.form.reveal();
     } else message(inWords(error));
   } finally {
     button.disabled = false;
@@ -215,6 +238,7 @@ async function copyLink() {
 /** Show a job; `spec`: put its settings into the form. */
 function show(id, spec) {
   leave();
+  message("");
   job = String(id);
   if (spec) page.form.open(spec);
   address();
@@ -369,8 +393,13 @@ function said() {
   if (progress) return `${progress.message}${progress.total > 0 ? `: ${Math.round((100 * progress.done) / progress.total)} %` : ""}`;
   const place = record.plan ? `${record.plan.model.title}; ${record.plan.device.title}; ${record.plan.dtype}; ${large(record.plan.model.tuned)} parameters tuned` : "";
   const failures = record.runs.filter(({ ended }) => ended?.state === "failed").map(({ index, ended }) => `${look().titles[index]} ${ended.message}`);
-  return [status.message || STATES[status.state] || status.state, ...failures, place].filter(Boolean).map((text) => text.replace(/\.$/, "")).join(". ");
+  return [status.message || (computingPlane() ? COMPUTING : STATES[status.state]) || status.state, ...failures, place].filter(Boolean).map((text) => text.replace(/\.$/, "")).join(". ");
 }
+
+const COMPUTING = "All runs have ended; computing the loss on their plane";
+
+/** Whether nothing trains any more in a job that has not ended. */
+const computingPlane = () => record.status.state === "running" && record.runs.length > 0 && record.runs.every(isOver);
 
 /** 1.33 M */
 const large = (value) => (value < 1e5 ? count(value) : value < 1e9 ? `${(value / 1e6).toPrecision(3)} M` : `${(value / 1e9).toPrecision(3)} G`);

@@ -41,7 +41,7 @@ export class Plane {
     setText(this.empty, empty ? "The runs' way from the starting weights appears here with the first evaluation." : "");
     this.empty.hidden = !empty;
     this.stage.classList.toggle("bare", empty);
-    setText(this.note, this.#words(record, kind, cursor));
+    setText(this.note, this.#words(record, kind, cursor, look.titles));
     if (empty) return;
     const reach = this.#reach(record, kind);
     const points = this.trails.reduce((sum, trail) => sum + trail.points.length, 0);
@@ -51,11 +51,11 @@ export class Plane {
   }
 
   /** What the plane is, and how much of the motion it holds. */
-  #words(record, kind, cursor) {
+  #words(record, kind, cursor, titles) {
     if (kind === "ends") {
       const { surface } = this;
       const part = surface && !surface.done ? `Loss on the plane: ${count((100 * surface.filled) / (surface.x.length * surface.y.length))} % computed. ` : "";
-      return `${part}${record.plane.note}`;
+      return `${part}${titled(record.plane.note, record.runs, titles)}`;
     }
     const shares = record.runs.flatMap((run) => {
       const { position, distance } = evaluationAt(run, cursor) ?? {};
@@ -142,6 +142,11 @@ export class Plane {
     context.arc(x, y, 3, 0, 2 * Math.PI);
     context.fill();
   }
+}
+
+/** The server's sentence, which names runs by their labels, with their titles. */
+function titled(note, runs, titles) {
+  return note.replace(/[a-z_]+(#\d+)?/g, (word) => titles[runs.findIndex(({ label }) => label === word)] ?? word);
 }
 
 /** Each run's points on a plane with the forward passes, steps and held-out losses that belong to them. */

@@ -218,3 +218,6 @@ function put(list, entry) {
   if (place < 0) list.push(entry);
   else list.splice(place, list[place].step === entry.step ? 1 : 0, entry);
 }
+
+/** Whether a run makes no more steps, though its job may go on. */
+export const isOver = ({ ended, steps, planned }) => ended !== null || (steps.step.at(-1) ?? 0) >= planned;

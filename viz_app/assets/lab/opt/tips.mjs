@@ -1,4 +1,4 @@
-// Tooltips of everything that has a data-tip: after a moment under the pointer, at once under the keyboard's focus.
+// Tooltips of everything that has a data-tip, beside it or what around it has a data-tip-beside: after a moment under the pointer, at once under the keyboard's focus.
 
 import { make } from "./make.mjs";
 
@@ -19,7 +19,8 @@ export function watchTips(root) {
     if (!target.isConnected) return;
     bubble.textContent = target.dataset.tip;
     bubble.hidden = false;
-    const [at, size] = [target.getBoundingClientRect(), bubble.getBoundingClientRect()];
+    const beside = target.closest("[data-tip-beside]") ?? target;
+    const [at, size] = [beside.getBoundingClientRect(), bubble.getBoundingClientRect()];
     const right = at.right + GAP + size.width < innerWidth;
     const left = right ? at.right + GAP : Math.max(GAP, Math.min(at.left, innerWidth - size.width - GAP));
     const below = at.bottom + GAP + size.height < innerHeight ? at.bottom + GAP : at.top - GAP - size.height;
