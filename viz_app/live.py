@@ -249,7 +249,7 @@ def _listed(desk: Desk) -> dict[str, Any]:
 
 
 def _without_shell(log: Log, job: Job) -> Job:
-    """the job; stopped if it was begun in a shell that has been killed."""
+    """The job; stopped if it was begun in a shell that has been killed."""
     if job.state != "running" or worker.is_ours(job):
         return job
     lock = worker.shell_lock(log.directory, job.id)

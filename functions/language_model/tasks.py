@@ -236,7 +236,8 @@ def _word_ids(task: Task, tokenizer: Any) -> list[int]:
             pieces = " + ".join(repr(tokenizer.decode([token])) for token in tokens)
             faults.append(
                 f"the label word {word.strip()[:40]!r} of class {name[:40]!r} is {len(tokens)} tokens of this model "
-                f"({pieces[:200]}), but must be one; name another as its label word: {_suggestion(tokenizer, prompt, word, task.words)}"
+                f"({pieces[:200]}), but must be one; name another as its label word: "
+                f"{_suggestion(tokenizer, prompt, word, task.words)}"
             )
     if faults:
         raise LanguageModelError("words", "; ".join(faults))
