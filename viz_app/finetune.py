@@ -25,6 +25,7 @@ from functions.language_model import model as models
 from hizoo_core.training import METHODS, Diverged, StepRecord, Trainer, TrainingMethod
 from viz_app import curvature, landscape
 from viz_app import finetune_spec as specs
+from viz_app.finetune_presets import BUNDLED
 from viz_app.finetune_spec import FinetuneSpec
 from viz_app.log import Log, Setting, StepRow
 from viz_app.spec import OptSpec
@@ -158,7 +159,7 @@ class Session:
         with self._enough_memory():
             device = self._device()
             # In so small a model, threads spend more on waiting for each other than they save.
-            torch.set_num_threads(1 if spec.model == models.BUNDLED else THREADS)
+            torch.set_num_threads(1 if spec.model == BUNDLED else THREADS)
             self._model = models.load(spec.model, device, spec.dtype, progress=self._progress)
             self._task = tasks.make(
                 spec.task, self._data(), spec.template, spec.words, spec.shots, spec.seed, spec.label_column,
