@@ -35,7 +35,7 @@ import numpy as np
 from scipy.stats import qmc
 from tqdm import tqdm
 
-from benchmarks.tune_presets import Axis
+from benchmarks.tune_presets import Axis, insert
 
 PRESETS = Path(__file__).resolve().parent.parent / "viz_app" / "finetune_presets.json"
 BATCH = 32
@@ -177,7 +177,6 @@ def table(presets: dict[str, Any]) -> str:
         "hizoo": "HiZOO",
         "adam": "Adam",
         "hizoo_paper": "HiZOO `paper`, no pool",
-        "hizoo_l": "HiZOO-L",
     }
     lines = [
         "| task | tuned | method | setting | held-out loss | accuracy | worst seed | forward passes | seconds |",
@@ -206,7 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("combinations", nargs="*", help="task/tune, such as reviews/full")
     parser.add_argument("--sst2", help="folder with SST-2's train.tsv and dev.tsv")
-    parser.add_argument("--labels", nargs="*", help="tune these rows only: mezo hizoo adam hizoo_paper hizoo_l")
+    parser.add_argument("--labels", nargs="*", help="tune these rows only: mezo hizoo adam hizoo_paper")
     parser.add_argument("--report", action="store_true", help="run the seeds of the report instead of tuning")
     parser.add_argument("--table", action="store_true", help="print the table")
     parser.add_argument("--write", type=Path, help="put the table between its markers in this file")
@@ -216,9 +215,8 @@ def main() -> None:
     if arguments.table:
         text = table(presets)
         if arguments.write:
-            before, _, rest = arguments.write.read_text(encoding="utf-8").partition(MARKERS[0])
-            after = rest.partition(MARKERS[1])[2]
-            arguments.write.write_text(f"{before}{MARKERS[0]}\n\n{text}\n\n{MARKERS[1]}{after}", encoding="utf-8")
+            readme = insert(arguments.write.read_text(encoding="utf-8"), text, MARKERS)
+            arguments.write.write_text(readme, encoding="utf-8")
         else:
             print(text)
         return

@@ -313,12 +313,12 @@ def table(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def insert(text: str, content: str) -> str:
+def insert(text: str, content: str, markers: tuple[str, str] = MARKERS) -> str:
     """`text` with what stands between the markers replaced; ValueError if it has no markers."""
-    before, opening, rest = text.partition(MARKERS[0])
-    _, closing, after = rest.partition(MARKERS[1])
+    before, opening, rest = text.partition(markers[0])
+    _, closing, after = rest.partition(markers[1])
     if not opening or not closing:
-        raise ValueError(f"no place for the table: {MARKERS[0]} … {MARKERS[1]} not found")
+        raise ValueError(f"no place for the table: {markers[0]} … {markers[1]} not found")
     return f"{before}{opening}\n\n{content}\n\n{closing}{after}"
 
 

@@ -27,7 +27,7 @@ from viz_app import spec as specs
 from viz_app import tables, wire
 from viz_app.runner import run
 from viz_app.spec import RunSpec, SpecError
-from viz_app.spec_text import decimal
+from viz_app.spec_text import decimal, pairs
 
 HEADERS = {"Cache-Control": "public, max-age=60"}  # pure, but for presets that change under an open browser
 MEDIA_TYPES = {
@@ -133,7 +133,7 @@ class _View:
     """A query's parameters of the picture, taken out before the rest is read as a spec; gathers the errors of both."""
 
     def __init__(self, query: str, names: tuple[str, ...]):
-        parts = [(part, pair) for part in query.split("&") for pair in specs.pairs(part)]
+        parts = [(part, pair) for part in query.split("&") for pair in pairs(part)]
         self._given = [pair for _, pair in parts if pair[0] in names]
         self._errors: list[specs.Error] = []
         self._spec: RunSpec | None = None

@@ -21,7 +21,6 @@ from hizoo_core.training_methods import METHODS, SCHEDULES
 from viz_app import finetune_presets as presets
 from viz_app.spec import OPTIMIZERS, SEED
 from viz_app.spec_text import (
-    MAX_TEXT,
     Error,
     OptSpec,
     SpecError,
@@ -29,8 +28,8 @@ from viz_app.spec_text import (
     fault,
     labels,
     optimizer,
-    pairs,
     plain,
+    read_pairs,
     short,
     unknown,
     whole,
@@ -139,20 +138,8 @@ class FinetuneSpec:
 
 def parse(text: str) -> FinetuneSpec:
     """The FinetuneSpec that a text means. Raises SpecError listing all that is wrong with it, not only the first."""
-    if len(text) > MAX_TEXT:
-        raise SpecError([fault("spec", f"has {len(text):,} characters; allowed: up to {MAX_TEXT:,}")])
     errors: list[Error] = []
-    given: dict[str, str] = {}
-    opts: list[str] = []
-    for key, value in pairs(text):
-        if key == "opt":
-            opts.append(value)
-        elif key not in KEYS:
-            errors.append(unknown(short(key), "key", key, KEYS))
-        elif key in given:
-            errors.append(fault(key, f"{key} is given twice"))
-        else:
-            given[key] = value
+    given, opts = read_pairs(text, KEYS, errors)
 
     values: dict[str, Any] = {"model": presets.BUNDLED, "task": "reviews", "tune": "full", "loss": "cross_entropy"}
     values |= {key: given[key] for key in (*_TEXTS, *_CHOICES, "device") if key in given}

@@ -59,7 +59,7 @@ from viz_app import estimate, finetune_table, follow, worker
 from viz_app import finetune_spec as specs
 from viz_app.finetune_spec import FinetuneSpec
 from viz_app.log import Job, Log, LogError
-from viz_app.spec_text import SpecError, decimal
+from viz_app.spec_text import MAX_TEXT, SpecError, decimal, pairs
 from viz_app.workers import COMMAND, Workers
 
 UPLOAD = 20 * 2**20  # bytes
@@ -198,7 +198,7 @@ def _estimated(desk: Desk, spec: FinetuneSpec) -> dict[str, Any]:
 
 
 async def _create(desk: Desk, request: Request) -> JSONResponse:
-    text = (await _body(request, specs.MAX_TEXT, "spec")).decode("utf-8", "replace")
+    text = (await _body(request, MAX_TEXT, "spec")).decode("utf-8", "replace")
     spec = _parse(text, request)
     return JSONResponse({"id": await _in_thread(_created, desk, spec)}, 201)
 
@@ -518,7 +518,7 @@ async def _job(desk: Desk, request: Request) -> Job:
 def _parameters(request: Request, names: tuple[str, ...]) -> dict[str, str]:
     """The query's values by name; each name once, and no others."""
     given: dict[str, str] = {}
-    for key, value in specs.pairs(_query(request)):
+    for key, value in pairs(_query(request)):
         if key not in names:
             raise _refuse(422, key[:40], f"{key[:40]!r} is no parameter; allowed: {', '.join(names)}")
         if key in given:

@@ -18,7 +18,6 @@ from functions import FUNCTIONS, FunctionError, TestFunction, resolve
 from hizoo_core import METHODS, describe
 from viz_app import presets
 from viz_app.spec_text import (
-    MAX_TEXT,
     Error,
     OptSpec,
     SpecError,
@@ -28,10 +27,9 @@ from viz_app.spec_text import (
     labels,
     number,
     optimizer,
-    pairs,
     plain,
+    read_pairs,
     short,
-    unknown,
     whole,
     wrong,
 )
@@ -105,20 +103,8 @@ def divergence_limit(function: TestFunction) -> np.ndarray:
 
 def parse(text: str) -> RunSpec:
     """The RunSpec that a text means. Raises SpecError listing all that is wrong with it, not only the first."""
-    if len(text) > MAX_TEXT:
-        raise SpecError([fault("spec", f"has {len(text):,} characters; allowed: up to {MAX_TEXT:,}")])
     errors: list[Error] = []
-    given: dict[str, str] = {}
-    opts: list[str] = []
-    for key, value in pairs(text):
-        if key == "opt":
-            opts.append(value)
-        elif key not in KEYS:
-            errors.append(unknown(short(key), "key", key, KEYS))
-        elif key in given:
-            errors.append(fault(key, f"{key} is given twice"))
-        else:
-            given[key] = value
+    given, opts = read_pairs(text, KEYS, errors)
 
     function = None
     try:

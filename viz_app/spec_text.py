@@ -54,6 +54,27 @@ def pairs(text: str) -> list[tuple[str, str]]:
     return [(unquote(key), unquote(value)) for key, _, value in split]
 
 
+def read_pairs(text: str, keys: Iterable[str], errors: list[Error]) -> tuple[dict[str, str], list[str]]:
+    """The values of a query by key, and those of "opt", which may repeat; appends to `errors` all that is wrong.
+
+    Raises SpecError for a text that is too long to be read at all.
+    """
+    if len(text) > MAX_TEXT:
+        raise SpecError([fault("spec", f"has {len(text):,} characters; allowed: up to {MAX_TEXT:,}")])
+    given: dict[str, str] = {}
+    opts: list[str] = []
+    for key, value in pairs(text):
+        if key == "opt":
+            opts.append(value)
+        elif key not in keys:
+            errors.append(unknown(short(key), "key", key, keys))
+        elif key in given:
+            errors.append(fault(key, f"{key} is given twice"))
+        else:
+            given[key] = value
+    return given, opts
+
+
 def decimals(text: str) -> tuple[float, ...]:
     """Comma-separated finite decimal numbers. Raises ValueError with the first that is none."""
     return tuple(decimal(item.strip()) for item in text.split(","))

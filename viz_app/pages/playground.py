@@ -13,7 +13,8 @@ from dash.exceptions import PreventUpdate
 from functions import FunctionError, resolve
 from viz_app import controls, ids
 from viz_app.controls import attributes
-from viz_app.spec import DEFAULT_FUNCTION, RunSpec, SpecError, pairs, parse
+from viz_app.spec import DEFAULT_FUNCTION, RunSpec, SpecError, parse
+from viz_app.spec_text import pairs
 
 GRAPH: Any = {"displayModeBar": False, "responsive": True}  # the rest is the modules’ to say
 
