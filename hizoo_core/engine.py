@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from hizoo_core import adam, hizoo, mezo, newton_diag, noise
-from hizoo_core.base import Cancelled, Hyperparameters, Method, Objective, Status
+from hizoo_core.base import Cancelled, Method, Objective, Status
 from hizoo_core.spaces import BatchedPoints
 from hizoo_core.trace import Trace
 
@@ -44,6 +45,9 @@ def optimize(
     cancelled: Callable[[], bool] | None = None,
     progress: Callable[[int], None] | None = None,
     limit: np.ndarray | float | None = None,
+    changes: Sequence[tuple[int, Any]] = (),
+    gradient_noise: float = 0.0,
+    state: Mapping[str, Any] | None = None,
 ) -> Trace:
     """Minimise `objective` from `start` (d,) in `runs` independent runs of `steps` steps.
 
@@ -51,13 +55,17 @@ def optimize(
     and stops; the others go on. `progress` is told how many steps are done, `cancelled` is asked every few milliseconds
     of work. In two or more dimensions a run's bits do not depend on how many runs there are, if the objective's do not.
 
+    `changes` are pairs (k, hyperparameters), rising in k: from step k on (the first is 0) these hold instead, with θ,
+    the state and the directions going on as they were. `gradient_noise` σ: in each step the losses that the method sees
+    have a term ξ·θ more, ξ ~ N(0, σ²) of its own for each step and run and the same for every method; the recorded loss
+    has none. `state`: starting values of the method's state by name, numbers or (d,); others start as always (P = 1).
+
     Raises ValueError for an argument out of range, TypeError for hyperparameters of another method, Cancelled.
     """
-    if method not in METHODS:
-        raise ValueError(f"method = {method!r}: must be one of {', '.join(METHODS)}")
-    record = METHODS[method]
-    if type(hyperparameters) is not record.hyperparameters:
-        raise TypeError(f"method {method!r} takes {record.hyperparameters.__name__}, not {hyperparameters!r}")
+    record = checked_method(method, [hyperparameters, *(later for _, later in changes)])
+    plan = ((0, hyperparameters), *changes)
+    if any(not 0 <= a < b <= steps for (a, _), (b, _) in pairwise(plan)):
+        raise ValueError(f"changes at {[k for k, _ in changes]}: must be rising steps from 1 to {steps}")
     for name, value, low, high in (
         ("steps", steps, 0, 2**31),
         ("runs", runs, 1, 2**31),
@@ -66,15 +74,41 @@ def optimize(
     ):
         if not low <= value <= high:
             raise ValueError(f"{name} = {value!r}: must be from {low} to {high}")
-    origin = np.array(start, dtype=np.float64)
-    if origin.ndim != 1 or not origin.size or not np.isfinite(origin).all():
-        raise ValueError(f"start = {start!r}: must be a point (d,) of finite numbers")
+    origin = checked_point(start)
+    if not 0 <= gradient_noise < np.inf:
+        raise ValueError(f"gradient_noise = {gradient_noise!r}: must be a number from 0 on")
 
     began = time.perf_counter()
-    computed = runs if record.stochastic else 1  # without noise every run is the same
-    recording = _Recording(record, hyperparameters, objective, origin, steps, computed, record_every, limit)
+    computed = runs if record.stochastic or gradient_noise else 1  # without noise every run is the same
+    recorded = np.union1d(np.arange(0, steps + 1, record_every), steps)
+    recording = Recording(record, objective, origin, recorded, computed, limit)
+    segments = [(a, b, [settings]) for (a, settings), (b, _) in pairwise([*plan, (steps, None)])]
+    unit = noise.runs_per_stream(origin.size)
+    step_numbers = origin.size * max(record.forwards(settings) for _, settings in plan)
+    groups = _split(computed, unit, max(1, STEP_NUMBERS // (step_numbers * unit)))
     with np.errstate(all="ignore"):  # a run that has diverged computes on with NaN beside those that have not
-        _advance(recording, hyperparameters, seed, cancelled, progress)
+        done = 0
+        for group in groups:
+            width = group.stop - group.start
+
+            def report(t: int, done: int = done, width: int = width) -> None:
+                if progress is not None:
+                    progress(int((done + t * width) / computed))
+
+            spaces = partial(
+                BatchedPoints,
+                record,
+                objective=objective,
+                start=origin,
+                runs=group,
+                seed=seed,
+                gradient_noise=gradient_noise,
+                state=state,
+            )
+            advance(recording, group, spaces, segments, cancelled, report)
+            done += steps * width
+        if progress is not None:
+            progress(steps)
         seconds = time.perf_counter() - began
         true_h = recording.exact_hessian()
     recording.blank(true_h)
@@ -87,54 +121,64 @@ def optimize(
         method=method,
         hyperparameters=hyperparameters,
         steps=recording.steps,
-        forwards=recording.steps * record.forwards(hyperparameters),
+        forwards=_spent(recorded, plan, record),
         theta=every_run(recording.theta),
         loss=every_run(recording.loss),
         h=None if recording.h is None else every_run(recording.h),
         true_h=every_run(true_h),
         statuses=statuses if computed == runs else statuses * runs,
         seconds=seconds,
+        changes=tuple(changes),
     )
 
 
-def _advance(
-    recording: _Recording,
-    hyperparameters: Hyperparameters,
-    seed: int,
-    cancelled: Callable[[], bool] | None,
-    progress: Callable[[int], None] | None,
+def walk(
+    spaces: Callable[[Sequence[Any]], BatchedPoints], segments: Sequence[tuple[int, int, Sequence[Any]]], piece: int
+) -> Iterator[tuple[int, int, Sequence[Any], BatchedPoints]]:
+    """Pieces of at most `piece` steps (first, end, settings, space), each within a segment and a block of directions.
+
+    `spaces(settings)` makes a space; each takes over where the last has ended. `segments` are (first, end, settings).
+    A caller makes the steps: `for t in space.through(first, end): method.step(space, t)`.
+    """
+    space = None
+    for begin, stop, settings in segments:
+        before, space = space, spaces(settings)
+        if before is not None:
+            space.resume(before)
+        first = begin
+        while first < stop:
+            end = min(first + piece, stop, (first // space.chunk + 1) * space.chunk)
+            yield first, end, settings, space
+            first = end
+
+
+def advance(
+    recording: Recording,
+    lanes: slice,
+    spaces: Callable[[Sequence[Any]], BatchedPoints],
+    segments: Sequence[tuple[int, int, Sequence[Any]]],
+    cancelled: Callable[[], bool] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Make every step of every run, group after group of runs."""
-    method, steps, d = recording.method, recording.last, recording.d
-    step = method.step
-    step_numbers = d * method.forwards(hyperparameters)
-    unit = noise.runs_per_stream(d)
-    groups = _split(recording.runs, unit, max(1, STEP_NUMBERS // (step_numbers * unit)))
-    done = 0
-    for runs in groups:
-        width = runs.stop - runs.start
-        space = BatchedPoints(method, hyperparameters, recording.objective, recording.origin, runs, seed)
-        piece = min(space.chunk, max(1, PIECE_NUMBERS // (step_numbers * width)))
-        history = np.empty((piece, *space.recorded.shape))
-        history[0] = recorded = space.recorded
-        alive = recording.keep(0, 1, runs, history)
-        for chunk in range(0, steps, space.chunk):
-            end = min(chunk + space.chunk, steps)
-            for first in range(chunk, end, piece):
-                if not alive:
-                    break
-                if cancelled is not None and cancelled():
-                    raise Cancelled
-                last = min(first + piece, end)
-                for t in space.through(first, last):
-                    step(space, t)
-                    history[t - first] = recorded
-                alive = recording.keep(first + 1, last + 1, runs, history)
-                if progress is not None:
-                    progress(int((done + last * width) / recording.runs))
-        done += steps * width
-    if progress is not None:
-        progress(steps)
+    """Make every step of some lanes of a recording (a lane: one run of one setting), until all of them have stopped."""
+    method, step = recording.method, recording.method.step
+    most = max(method.forwards(each) for _, _, settings in segments for each in settings)
+    piece = max(1, PIECE_NUMBERS // (recording.d * most * (lanes.stop - lanes.start)))
+    first_space = spaces(segments[0][2])
+    recording.keep(0, 1, lanes, first_space.recorded[None])
+    history = np.empty((min(piece, first_space.chunk), *first_space.recorded.shape))
+    for first, end, settings, space in walk(spaces, segments, piece):
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        recorded = space.recorded
+        for t in space.through(first, end):
+            step(space, t)
+            history[t - first] = recorded
+        alive = recording.keep(first + 1, end + 1, lanes, history, getattr(settings[0], "floor", None))
+        if progress is not None:
+            progress(end)
+        if not alive:
+            return
 
 
 def _split(runs: int, unit: int, most: int) -> list[slice]:
@@ -145,35 +189,59 @@ def _split(runs: int, unit: int, most: int) -> list[slice]:
     return [slice(a, min(b, runs)) for a, b in pairwise(edges)]
 
 
-class _Recording:
-    """The arrays of a trace while they are filled, and the step at which each run stopped."""
+def checked_method(key: str, settings: Sequence[Any]) -> Method:
+    """The method of a name, which all settings must be of."""
+    if key not in METHODS:
+        raise ValueError(f"method = {key!r}: must be one of {', '.join(METHODS)}")
+    record = METHODS[key]
+    for each in settings:
+        if type(each) is not record.hyperparameters:
+            raise TypeError(f"method {key!r} takes {record.hyperparameters.__name__}, not {each!r}")
+    return record
+
+
+def checked_point(start: Any) -> np.ndarray:
+    origin = np.array(start, dtype=np.float64)
+    if origin.ndim != 1 or not origin.size or not np.isfinite(origin).all():
+        raise ValueError(f"start = {start!r}: must be a point (d,) of finite numbers")
+    return origin
+
+
+def _spent(steps: np.ndarray, plan: Sequence[tuple[int, Any]], method: Method) -> np.ndarray:
+    """Forward-pass equivalents after some steps: each part of a plan has its own price."""
+    ends = [first for first, _ in plan[1:]] + [NEVER]
+    parts = zip(plan, ends, strict=True)
+    return np.add.reduce([(np.clip(steps, a, b) - a) * method.forwards(settings) for (a, settings), b in parts])
+
+
+class Recording:
+    """The arrays of a trace while they are filled, and the step at which each run stopped.
+
+    With `target`, also the step at which each run's loss was first at most that (`reached`).
+    """
 
     def __init__(
         self,
         method: Method,
-        hyperparameters: Any,
         objective: Objective,
         origin: np.ndarray,
-        steps: int,
+        steps: np.ndarray,
         runs: int,
-        every: int,
         limit: np.ndarray | float | None,
+        target: float | None = None,
     ) -> None:
-        self.method, self.objective, self.origin = method, objective, origin
-        self.last, self.runs, self.d = steps, runs, origin.size
-        self.steps = np.union1d(np.arange(0, steps + 1, every), steps)
-        shape = (self.d, self.steps.size, runs)
+        self.method, self.objective, self.target = method, objective, target
+        self.steps, self.runs, self.d = steps, runs, origin.size
+        shape = (self.d, steps.size, runs)
         self.theta = np.full(shape, np.nan).transpose(1, 2, 0)
         self.loss = np.full(shape[1:], np.nan)
         self.h = np.full(shape, np.nan).transpose(1, 2, 0) if method.estimates_hessian else None
         self.limit = np.broadcast_to(np.finfo(np.float64).max if limit is None else limit, (self.d,))
-        self.stopped = np.full(runs, NEVER)
-        self.held = np.full(runs, NEVER)
+        self.stopped, self.held, self.reached = (np.full(runs, NEVER) for _ in range(3))
         self.causes: dict[int, str] = {}
-        floor = getattr(hyperparameters, "floor", np.nan)
-        self.bounds = (floor, 1.0 / floor)
+        self.bounds: dict[int, tuple[float, float]] = {}
 
-    def keep(self, first: int, end: int, runs: slice, history: np.ndarray) -> bool:
+    def keep(self, first: int, end: int, runs: slice, history: np.ndarray, floor: float | None = None) -> bool:
         """Check steps first .. end − 1 of some runs (history: (steps, [P,] θ, d, runs)) and keep the recorded ones.
 
         Returns whether any of these runs is still going.
@@ -189,9 +257,11 @@ class _Recording:
         if self.h is not None:
             h = history[:, 0]
             self.h[a:b, runs] = h[kept].swapaxes(1, 2)
-            low, high = self.bounds
-            if first and not (h.min() > low and h.max() < high):
-                self._first(self.held, runs, first, ((h <= low) | (h >= high)).any(axis=1))
+            if floor is not None and not (h.min() > floor and h.max() < 1.0 / floor):
+                for run in self._first(self.held, runs, first, ((h <= floor) | (h >= 1.0 / floor)).any(axis=1)):
+                    self.bounds[run] = (floor, 1.0 / floor)
+        if self.target is not None:
+            self._first(self.reached, runs, first, loss <= self.target)
         within = (np.abs((points.min(axis=(0, 1)), points.max(axis=(0, 1)))) <= self.limit).all()
         if not (within and np.isfinite(loss).all()):
             sound = np.isfinite(loss) & (np.abs(points) <= self.limit).all(axis=-1)
@@ -241,9 +311,9 @@ class _Recording:
     def _status(self, run: int, stopped: int, held: int) -> Status:
         floor_step = held if held < stopped else None
         if stopped == NEVER:
-            sentence = f"finished {self.last} steps"
+            sentence = f"finished {self.steps[-1]} steps"
             if floor_step is not None:
-                low, high = self.bounds
+                low, high = self.bounds[run]
                 sentence += f"; P was held within {low:g} to {high:g} from step {floor_step}"
             return Status("finished", None, sentence, floor_step)
         return Status("diverged", stopped, f"diverged at step {stopped}: {self.causes[run]}", floor_step)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 SEED_LIMIT = 2**32
+TILT = 2**31  # as a direction's number: the linear term of its own that a step's loss has under gradient noise
 
 
 def steps_per_stream(d: int) -> int:
@@ -28,7 +29,7 @@ def _stream(seed: int, i: int, steps_block: int, runs_block: int, out: np.ndarra
     np.random.Generator(np.random.SFC64(key)).standard_normal(out=out)
 
 
-def draw(seed: int, steps_block: int, first_run: int, out: np.ndarray) -> None:
+def draw(seed: int, steps_block: int, first_run: int, out: np.ndarray, first_direction: int = 0) -> None:
     """Fill `out` (steps_per_stream(d), n, d, runs) with the u of one block of steps.
 
     `first_run` must be a multiple of runs_per_stream(d); out[t, i, :, r] belongs to run first_run + r.
@@ -40,7 +41,7 @@ def draw(seed: int, steps_block: int, first_run: int, out: np.ndarray) -> None:
         numbers = buffer[: min(length, runs - start)]
         by_step = numbers.reshape(-1, steps, d).transpose(1, 2, 0)
         for i in range(n):
-            _stream(seed, i, steps_block, (first_run + start) // length, numbers)
+            _stream(seed, first_direction + i, steps_block, (first_run + start) // length, numbers)
             out[:, i, :, start : start + length] = by_step
 
 

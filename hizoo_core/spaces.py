@@ -7,8 +7,9 @@ each with the sums over the directions that update it. The parameters of a modul
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -61,38 +62,61 @@ class BatchedPoints:
     xp = NumpyArithmetic
 
     def __init__(
-        self, method: Method, hyperparameters: Any, objective: Objective, start: np.ndarray, runs: slice, seed: int
+        self,
+        method: Method,
+        settings: Sequence[Any],
+        objective: Objective,
+        start: np.ndarray,
+        runs: slice,
+        seed: int,
+        *,
+        gradient_noise: float = 0.0,
+        state: Mapping[str, Any] | None = None,
+        draw: Callable[[int, int, int, np.ndarray], None] = noise.draw,
     ) -> None:
-        d, width = start.size, runs.stop - runs.start
+        """Runs `runs` of every setting side by side, setting after setting; all settings have the same n.
+
+        `gradient_noise` σ: each step's loss has a term ξ·θ of its own, ξ ~ N(0, σ²). `state`: starting values of the
+        method's state, numbers or (d,), in place of its own. `draw` is called as `noise.draw`.
+        """
+        d, cells, count = start.size, len(settings), runs.stop - runs.start
+        width = cells * count
         self._value, self._objective = objective.value, objective
-        self._seed, self._runs = seed, runs
-        self.constants = method.init(hyperparameters, np.array)
+        self._seed, self._runs, self._cells, self._draw = seed, runs, cells, draw
+        self.constants = _side_by_side([method.init(hyperparameters, np.array) for hyperparameters in settings], count)
         self.chunk = noise.steps_per_stream(d)
-        self.n = n = hyperparameters.n if method.stochastic else 0
+        self._block = -1  # the block of steps whose numbers are drawn
+        self._tilt, self._sigma = None, gradient_noise
+        if gradient_noise:
+            self._tilts = np.empty((self.chunk, d, width))
+        self.n = n = settings[0].n if method.stochastic else 0
         centre = self._centre = int(method.estimates_hessian)  # 1 where the loss at θ itself is probed too
-        state = {name: np.full((d, width), value) for name, value in method.state.items()}
+        values = {**method.state, **(state or {})}
+        arrays = {name: np.empty((d, width)) for name in method.state}
+        for name, array in arrays.items():
+            array[...] = np.reshape(values[name], (-1, 1))
         # One array, so that one copy records both P and θ, and θ lies among the probes where it is one of them.
         rows = np.empty((centre + 1 + 2 * n, d, width))
         self.recorded = rows[: centre + 1]  # P (HiZOO alone), θ
         theta = rows[centre]
         theta[:] = start[:, None]
         if centre:
-            rows[0] = state["P"]
-            state["P"] = rows[0]
-        self.block = Block(theta, state, self.constants)
+            rows[0] = arrays["P"]
+            arrays["P"] = rows[0]
+        self.block = Block(theta, arrays, self.constants)
         if not n:
             return
-        self._mu = hyperparameters.mu
+        self._mu = _repeat([hyperparameters.mu for hyperparameters in settings], count)
         if centre:
             self.block.root = np.sqrt(rows[0])
         # The probes, stored by probe to be written and by coordinate to be read by the objective.
         self._points = points = rows[1:]
         self._plus, self._minus = points[centre : centre + n], points[centre + n :]
-        probes = np.empty((d, len(points), width))
+        self._probed = probes = np.empty((d, len(points), width))
         self._by_probe, self._probes = probes.transpose(1, 0, 2), probes.transpose(1, 2, 0)
         # A row of first differences and, for HiZOO, one of second differences; and the same ready to meet the vectors.
         self.numbers = np.empty((1 + centre, n, width))
-        self._u = np.empty((self.chunk, n, d, width))
+        self._u = np.empty((self.chunk, n, d, count))
         if n == 1:
             self._plus, self._minus = self._plus[0], self._minus[0]
             self.numbers = self.numbers[:, 0]
@@ -104,28 +128,53 @@ class BatchedPoints:
         self._totals = self._products if n == 1 else np.empty((1 + centre, d, width))
         self._blocks = ((self.block, *self._totals),)
 
+    def resume(self, other: BatchedPoints) -> None:
+        """Take over θ and the state of a space of the same method and runs."""
+        self.block.theta[...] = other.block.theta
+        for name, array in self.block.state.items():
+            array[...] = other.block.state[name]
+        if self._centre:
+            self.block.root = np.sqrt(self.block.state["P"])
+
     def through(self, first: int, end: int) -> Iterator[int]:
         """Yield the steps first .. end − 1 (within one chunk), each with its directions in place."""
+        block, offset = divmod(first, self.chunk)
+        fresh, self._block = block != self._block, block
+        if fresh and self._sigma:
+            drawn = np.empty((self.chunk, 1, *self.block.theta.shape))[..., : self._runs.stop - self._runs.start]
+            noise.draw(self._seed, block, self._runs.start, drawn, noise.TILT)
+            self._tilts[...] = np.tile(self._sigma * drawn[:, 0], self._cells)
+        steps = range(first, end)
         if not self.n:
-            yield from range(first, end)
+            for t in steps:
+                self._tilt = self._tilts[t % self.chunk] if self._sigma else None
+                yield t
             return
-        chunk, offset = divmod(first, self.chunk)
-        if offset == 0:
-            noise.draw(self._seed, chunk, self._runs.start, self._u)
+        if fresh:
+            self._draw(self._seed, block, self._runs.start, self._u)
         u = self._u[offset : offset + end - first]
         if self.n == 1:
             u = u[:, 0]
-        # What the differences are multiplied with: η/(2nμ) u, and the estimator's function of u.
-        vectors = np.empty((1 + self._centre, *u.shape))
-        np.multiply(u, self.constants.move, out=vectors[0])
+        # What the differences are multiplied with: η/(2nμ) u, and the estimator's function of u; and the offsets μ u.
+        vectors = np.empty((1 + self._centre, *u.shape[:-1], self.block.theta.shape[-1]))
+        self._spread(u, self.constants.move, vectors[0])
+        offsets = self._spread(u, self._mu, np.empty(vectors.shape[1:]))
         if self._centre:
-            weights = vectors[1]
-            np.multiply(u, u, out=weights)
+            weights = u * u
             weights -= self.constants.estimator.offset
-            weights *= self.constants.weigh
-        u *= self._mu
-        for t, self._offsets, self._vectors in zip(range(first, end), u, vectors.swapaxes(0, 1), strict=True):
+            self._spread(weights, self.constants.weigh, vectors[1])
+        for t, self._offsets, self._vectors in zip(steps, offsets, vectors.swapaxes(0, 1), strict=True):
+            if self._sigma:
+                self._tilt = self._tilts[t % self.chunk]
             yield t
+
+    def _spread(self, u: np.ndarray, factor: Any, out: np.ndarray) -> np.ndarray:
+        """Numbers u (…, runs) times a factor, or the factor of each setting, into out (…, settings × runs)."""
+        if self._cells == 1:
+            return np.multiply(u, factor, out)
+        each = np.reshape(factor, (-1, u.shape[-1])) if np.ndim(factor) else factor
+        np.multiply(u[..., None, :], each, out.reshape(*u.shape[:-1], self._cells, -1))
+        return out
 
     def probe(self) -> tuple[Any, ...]:
         """The losses at θ (where the method wants it), at the θ + Σ^{1/2} μ u_i, and at the θ − Σ^{1/2} μ u_i."""
@@ -135,6 +184,8 @@ class BatchedPoints:
         np.subtract(block.theta, offsets, self._minus)
         self._by_probe[...] = self._points
         losses = self._value(self._probes)
+        if self._tilt is not None:
+            losses = losses + np.add.reduce(self._probed * self._tilt[:, None], axis=0)
         if n == 1:
             return (losses[0], losses[1], losses[2]) if centre else (losses[0], losses[1])
         plus, minus = losses[centre : centre + n], losses[centre + n :]
@@ -148,7 +199,23 @@ class BatchedPoints:
         return self._blocks
 
     def gradient(self) -> np.ndarray:
-        return self._objective.gradient(self.block.theta.T).T
+        gradient = self._objective.gradient(self.block.theta.T).T
+        return gradient if self._tilt is None else gradient + self._tilt
 
     def hessian_diagonal(self) -> np.ndarray:
         return self._objective.hessian_diagonal(self.block.theta.T).T
+
+
+def _side_by_side(constants: Sequence[Any], runs: int) -> Any:
+    """The constants of several settings as one, each setting's `runs` times; those of a single one as they are."""
+    if len(constants) == 1:
+        return constants[0]
+    names = [field.name for field in fields(constants[0])]
+    return SimpleNamespace(**{name: _repeat([getattr(each, name) for each in constants], runs) for name in names})
+
+
+def _repeat(values: list[Any], runs: int) -> Any:
+    """The value that all share (numpy takes a number faster than an array), or each of them `runs` times."""
+    if all(value == values[0] for value in values):
+        return values[0]
+    return np.repeat(np.asarray(values), runs)

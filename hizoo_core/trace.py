@@ -17,7 +17,7 @@ class Trace:
     equivalents spent by then. theta: (R, B, d). loss: (R, B), read off the recorded θ by an observer, at no charge.
     h: (R, B, d), P after that step (1 at the start), or None for a method that has none. true_h: (R, B, d), the exact
     diagonal Hessian at θ. statuses: one a run; from the step at which a run diverged on, its entries are NaN.
-    seconds: wall time of the loop.
+    seconds: wall time of the loop. changes: (k, hyperparameters), rising in k: those that held from step k on.
     """
 
     method: str
@@ -30,6 +30,7 @@ class Trace:
     true_h: np.ndarray
     statuses: tuple[Status, ...]
     seconds: float
+    changes: tuple[tuple[int, Hyperparameters], ...] = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):

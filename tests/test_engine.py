@@ -214,3 +214,72 @@ def test_hyperparameters_of_another_method_are_refused():
 def test_the_numpy_side_does_not_import_torch():
     code = "import sys, hizoo_core; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+CHANGES = {
+    "paper": ("hizoo", HiZOO(n=2, lr=0.05, warmup=10), HiZOO(n=2, lr=0.2, alpha=0.5)),
+    "another n": ("hizoo", HiZOO(n=4, lr=0.05, warmup=10), HiZOO(n=1, lr=0.05)),
+    "multiplicative": (
+        "hizoo",
+        HiZOO(n=4, lr=0.02, estimator="multiplicative", warmup=40),
+        HiZOO(n=3, lr=0.1, estimator="multiplicative"),
+    ),
+    "mezo": ("mezo", METHODS["mezo"].hyperparameters(lr=1e-5), METHODS["mezo"].hyperparameters(lr=1e-6)),
+    "adam": ("adam", METHODS["adam"].hyperparameters(), METHODS["adam"].hyperparameters(lr=0.5)),
+}
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1.0])
+@pytest.mark.parametrize("k", [1, 130, 500])
+@pytest.mark.parametrize(("method", "before", "after"), CHANGES.values(), ids=CHANGES.keys())
+def test_a_run_changed_at_a_step_goes_on_from_there(method, before, after, k, sigma):
+    options = {"steps": 700, "runs": 3, "gradient_noise": sigma}
+    old = optimize(STIFF, method, before, (1, 1), **options)
+    same = optimize(STIFF, method, before, (1, 1), changes=((k, before),), **options)
+    np.testing.assert_array_equal(old.theta, same.theta)  # whatever the state is, it was carried over
+    new = optimize(STIFF, method, before, (1, 1), changes=((k, after),), **options)
+    np.testing.assert_array_equal(old.theta[: k + 1], new.theta[: k + 1])
+    assert (new.theta[k + 1] != old.theta[k + 1]).any()
+    price = [METHODS[method].forwards(each) for each in (before, after)]
+    steps = np.arange(701)
+    np.testing.assert_array_equal(new.forwards, np.minimum(steps, k) * price[0] + np.maximum(steps - k, 0) * price[1])
+    assert new.changes == ((k, after),)
+
+
+def test_changes_must_rise_within_the_run():
+    for steps in ((0,), (5, 5), (7, 3), (11,)):
+        with pytest.raises(ValueError, match="changes at"):
+            optimize(STIFF, "hizoo", HiZOO(), (1, 1), steps=10, changes=[(k, HiZOO()) for k in steps])
+    with pytest.raises(TypeError, match="takes HiZOOHyperparameters"):
+        optimize(STIFF, "hizoo", HiZOO(), (1, 1), steps=10, changes=[(3, METHODS["mezo"].hyperparameters())])
+
+
+@pytest.mark.parametrize("method", ["hizoo", "mezo", "adam", "newton_diag"])
+def test_gradient_noise_is_a_linear_term_of_its_own_in_every_step(method):
+    """On a flat loss θ moves by nothing else: all methods see the same ξ, and a run's does not depend on the others."""
+    flat = Quadratic(0, 0)
+    hp = METHODS[method].hyperparameters(**({"lr": 1.0} | ({"n": 2} if method in ("hizoo", "mezo") else {})))
+    few = optimize(flat, method, hp, (0, 0), steps=40, runs=2, gradient_noise=3.0)
+    many = optimize(flat, method, hp, (0, 0), steps=40, runs=5, gradient_noise=3.0)
+    np.testing.assert_array_equal(few.theta, many.theta[:, :2])
+    assert (few.theta[1:, 0] != few.theta[1:, 1]).all()
+    assert (few.loss == 0).all(), "the recorded loss has no noise"
+    half = optimize(flat, method, hp, (0, 0), steps=1, runs=2, gradient_noise=1.5)
+    if method in ("mezo", "newton_diag"):  # linear in ξ
+        np.testing.assert_allclose(half.theta[1], few.theta[1] / 2, rtol=1e-9)
+
+
+def test_gradient_noise_has_the_standard_deviation_asked_for():
+    hp = METHODS["newton_diag"].hyperparameters(lr=1.0, floor=1.0)
+    trace = optimize(Quadratic(0, 0), "newton_diag", hp, (0, 0), steps=2000, runs=20, gradient_noise=0.5)
+    steps = np.diff(trace.theta, axis=0)
+    assert abs(steps.std() / 0.5 - 1) < 4 / np.sqrt(2 * steps.size)
+    assert abs(steps.mean()) < 4 * 0.5 / np.sqrt(steps.size)
+    with pytest.raises(ValueError, match="gradient_noise = -1"):
+        optimize(STIFF, "hizoo", HiZOO(), (1, 1), steps=1, gradient_noise=-1)
+
+
+def test_the_state_may_start_elsewhere():
+    truth = np.array([20000.0, 2.0])
+    trace = optimize(STIFF, "hizoo", HiZOO(alpha=0.0), (1, 1), steps=3, runs=2, state={"P": truth})
+    assert (trace.h == truth).all()

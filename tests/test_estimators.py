@@ -16,7 +16,7 @@ P = np.array([50.0, 2.0, 400.0])
 def one_estimate(estimator, n, objective, runs=40_000, sign=True):
     """S / P of one step from P, before any smoothing: (d, runs)."""
     hp = HiZOO(estimator=estimator, n=n, alpha=1.0, beta=1.0, mu=1e-2)
-    space = BatchedPoints(METHODS["hizoo"], hp, objective, np.array([0.3, -0.2, 0.1]), slice(0, runs), 0)
+    space = BatchedPoints(METHODS["hizoo"], [hp], objective, np.array([0.3, -0.2, 0.1]), slice(0, runs), 0)
     space.block.state["P"][:] = P[:, None]
     space.block.root = np.sqrt(space.block.state["P"])
     for _ in space.through(0, 1):
