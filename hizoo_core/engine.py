@@ -12,7 +12,7 @@ import numpy as np
 
 from hizoo_core import adam, hizoo, mezo, newton_diag, noise
 from hizoo_core.base import Cancelled, Method, Objective, Status
-from hizoo_core.spaces import BatchedPoints
+from hizoo_core.spaces import NEVER, BatchedPoints
 from hizoo_core.trace import Trace
 
 METHODS: dict[str, Method] = {
@@ -25,11 +25,10 @@ METHODS: dict[str, Method] = {
 # Numbers in one step's probes for which numpy's cost per call has become small and the second-level cache still holds
 # a step's working set; runs beyond that are advanced in a group of their own.
 STEP_NUMBERS = 24_000
-# Numbers whose probes are prepared, and whose results are checked, at a time: a few milliseconds of work.
-PIECE_NUMBERS = 250_000
+# Numbers whose probes are prepared, and whose results are checked, at a time: a millisecond or two, within the cache.
+PIECE_NUMBERS = 100_000
 # Numbers given to the objective in one of the calls made after the loop.
 OBSERVED_NUMBERS = 1_000_000
-NEVER = np.iinfo(np.int64).max
 
 
 def optimize(
@@ -104,6 +103,7 @@ def optimize(
                 seed=seed,
                 gradient_noise=gradient_noise,
                 state=state,
+                steps=steps,
             )
             advance(recording, group, spaces, segments, cancelled, report)
             done += steps * width
@@ -146,6 +146,8 @@ def walk(
         if before is not None:
             space.resume(before)
         first = begin
+        if stop == 0:
+            yield 0, 0, settings, space  # no steps: the start alone
         while first < stop:
             end = min(first + piece, stop, (first // space.chunk + 1) * space.chunk)
             yield first, end, settings, space
@@ -164,10 +166,13 @@ def advance(
     method, step = recording.method, recording.method.step
     most = max(method.forwards(each) for _, _, settings in segments for each in settings)
     piece = max(1, PIECE_NUMBERS // (recording.d * most * (lanes.stop - lanes.start)))
-    first_space = spaces(segments[0][2])
-    recording.keep(0, 1, lanes, first_space.recorded[None])
-    history = np.empty((min(piece, first_space.chunk), *first_space.recorded.shape))
+    history = np.empty(0)
     for first, end, settings, space in walk(spaces, segments, piece):
+        if not len(history):
+            history = np.empty((min(piece, space.chunk), *space.recorded.shape))
+            recording.keep(0, 1, lanes, space.recorded[None])
+        if end == 0:
+            return
         if cancelled is not None and cancelled():
             raise Cancelled
         recorded = space.recorded

@@ -30,16 +30,16 @@ def _stream(seed: int, i: int, steps_block: int, runs_block: int, out: np.ndarra
 
 
 def draw(seed: int, steps_block: int, first_run: int, out: np.ndarray, first_direction: int = 0) -> None:
-    """Fill `out` (steps_per_stream(d), n, d, runs) with the u of one block of steps.
+    """Fill `out` (steps, n, d, runs) with the u of the first steps, at most steps_per_stream(d), of one block of them.
 
     `first_run` must be a multiple of runs_per_stream(d); out[t, i, :, r] belongs to run first_run + r.
     """
     steps, n, d, runs = out.shape
     length = runs_per_stream(d)
-    buffer = np.empty((min(length, runs), steps * d))
+    buffer = np.empty((min(length, runs), steps_per_stream(d) * d))
     for start in range(0, runs, length):
         numbers = buffer[: min(length, runs - start)]
-        by_step = numbers.reshape(-1, steps, d).transpose(1, 2, 0)
+        by_step = numbers[:, : steps * d].reshape(len(numbers), steps, d).transpose(1, 2, 0)
         for i in range(n):
             _stream(seed, first_direction + i, steps_block, (first_run + start) // length, numbers)
             out[:, i, :, start : start + length] = by_step

@@ -17,6 +17,8 @@ import numpy as np
 from hizoo_core import noise
 from hizoo_core.base import Method, Objective
 
+NEVER = np.iinfo(np.int64).max  # a step that no run makes
+
 
 @dataclass(slots=True)
 class Block:
@@ -73,11 +75,13 @@ class BatchedPoints:
         gradient_noise: float = 0.0,
         state: Mapping[str, Any] | None = None,
         draw: Callable[[int, int, int, np.ndarray], None] = noise.draw,
+        steps: int = NEVER,
     ) -> None:
         """Runs `runs` of every setting side by side, setting after setting; all settings have the same n.
 
-        `gradient_noise` σ: each step's loss has a term ξ·θ of its own, ξ ~ N(0, σ²). `state`: starting values of the
-        method's state, numbers or (d,), in place of its own. `draw` is called as `noise.draw`.
+        At most `steps` steps will be made. `gradient_noise` σ: a step's loss has a term ξ·θ of its own, ξ ~ N(0, σ²).
+        `state`: starting values of the method's state, numbers or (d,), in place of its own. `draw` is called as
+        `noise.draw`.
         """
         d, cells, count = start.size, len(settings), runs.stop - runs.start
         width = cells * count
@@ -88,7 +92,7 @@ class BatchedPoints:
         self._block = -1  # the block of steps whose numbers are drawn
         self._tilt, self._sigma = None, gradient_noise
         if gradient_noise:
-            self._tilts = np.empty((self.chunk, d, width))
+            self._tilts = np.empty((min(self.chunk, steps), d, width))
         self.n = n = settings[0].n if method.stochastic else 0
         centre = self._centre = int(method.estimates_hessian)  # 1 where the loss at θ itself is probed too
         values = {**method.state, **(state or {})}
@@ -116,7 +120,7 @@ class BatchedPoints:
         self._by_probe, self._probes = probes.transpose(1, 0, 2), probes.transpose(1, 2, 0)
         # A row of first differences and, for HiZOO, one of second differences; and the same ready to meet the vectors.
         self.numbers = np.empty((1 + centre, n, width))
-        self._u = np.empty((self.chunk, n, d, count))
+        self._u = np.empty((min(self.chunk, steps), n, d, count))
         if n == 1:
             self._plus, self._minus = self._plus[0], self._minus[0]
             self.numbers = self.numbers[:, 0]
@@ -141,7 +145,7 @@ class BatchedPoints:
         block, offset = divmod(first, self.chunk)
         fresh, self._block = block != self._block, block
         if fresh and self._sigma:
-            drawn = np.empty((self.chunk, 1, *self.block.theta.shape))[..., : self._runs.stop - self._runs.start]
+            drawn = np.empty((len(self._tilts), 1, len(self.block.theta), self._runs.stop - self._runs.start))
             noise.draw(self._seed, block, self._runs.start, drawn, noise.TILT)
             self._tilts[...] = np.tile(self._sigma * drawn[:, 0], self._cells)
         steps = range(first, end)
@@ -155,26 +159,23 @@ class BatchedPoints:
         u = self._u[offset : offset + end - first]
         if self.n == 1:
             u = u[:, 0]
-        # What the differences are multiplied with: η/(2nμ) u, and the estimator's function of u; and the offsets μ u.
-        vectors = np.empty((1 + self._centre, *u.shape[:-1], self.block.theta.shape[-1]))
-        self._spread(u, self.constants.move, vectors[0])
-        offsets = self._spread(u, self._mu, np.empty(vectors.shape[1:]))
+        if self._cells > 1:  # each setting gets them all
+            shared, u = u, np.empty((*u.shape[:-1], self._cells, u.shape[-1]))
+            u[...] = shared[..., None, :]
+            u = u.reshape(*shared.shape[:-1], -1)
+        # What the differences are multiplied with: η/(2nμ) u, and the estimator's function of u.
+        vectors = np.empty((1 + self._centre, *u.shape))
+        np.multiply(u, self.constants.move, out=vectors[0])
         if self._centre:
-            weights = u * u
+            weights = vectors[1]
+            np.multiply(u, u, out=weights)
             weights -= self.constants.estimator.offset
-            self._spread(weights, self.constants.weigh, vectors[1])
-        for t, self._offsets, self._vectors in zip(steps, offsets, vectors.swapaxes(0, 1), strict=True):
+            weights *= self.constants.weigh
+        u *= self._mu
+        for t, self._offsets, self._vectors in zip(steps, u, vectors.swapaxes(0, 1), strict=True):
             if self._sigma:
                 self._tilt = self._tilts[t % self.chunk]
             yield t
-
-    def _spread(self, u: np.ndarray, factor: Any, out: np.ndarray) -> np.ndarray:
-        """Numbers u (…, runs) times a factor, or the factor of each setting, into out (…, settings × runs)."""
-        if self._cells == 1:
-            return np.multiply(u, factor, out)
-        each = np.reshape(factor, (-1, u.shape[-1])) if np.ndim(factor) else factor
-        np.multiply(u[..., None, :], each, out.reshape(*u.shape[:-1], self._cells, -1))
-        return out
 
     def probe(self) -> tuple[Any, ...]:
         """The losses at θ (where the method wants it), at the θ + Σ^{1/2} μ u_i, and at the θ − Σ^{1/2} μ u_i."""

@@ -84,6 +84,7 @@ def sweep(
             seed=seed,
             gradient_noise=gradient_noise,
             draw=draws,
+            steps=steps,
         )
         with np.errstate(all="ignore"):
             advance(recording, slice(0, recording.runs), spaces, [(0, steps, chosen)], cancelled)
@@ -131,12 +132,14 @@ class _Kept:
         self._kept: dict[tuple[int, int, int, int], np.ndarray] = {}
 
     def __call__(self, seed: int, steps_block: int, first_run: int, out: np.ndarray, first_direction: int = 0) -> None:
-        for i in range(out.shape[1]):
+        steps, n, d, runs = out.shape
+        for i in range(n):
             key = (seed, steps_block, first_run, first_direction + i)
-            if key not in self._kept:
-                noise.draw(seed, steps_block, first_run, out[:, i : i + 1], first_direction + i)
-                if self._size + out[:, i].size <= self._most:
-                    self._kept[key] = out[:, i].copy()
-                    self._size += out[:, i].size
-            else:
-                out[:, i] = self._kept[key]
+            kept = self._kept.get(key)
+            if kept is None or len(kept) < steps:
+                kept = np.empty((steps, 1, d, runs))
+                noise.draw(seed, steps_block, first_run, kept, first_direction + i)
+                if self._size + kept.size <= self._most:
+                    self._kept[key] = kept
+                    self._size += kept.size
+            out[:, i] = kept[:steps, 0]
