@@ -4,6 +4,7 @@ The derivatives of the sum are the term's own, put in their places: value, gradi
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import sympy as sp
@@ -87,6 +88,60 @@ def over_neighbours(term: sp.Expr, d: int) -> Calculus:
     return {"value": value, "gradient": gradient, "hessian": hessian, "hessian_diagonal": hessian_diagonal}
 
 
+PAIRS_ANGLE = 0.5  # radians: 28.6°
+
+
+def _turn_neighbours(x: Array, angle: float) -> Array:
+    """Coordinates 0 and 1, 2 and 3, … turned by an angle; a last one without a neighbour stays."""
+    c, s, even = np.cos(angle), np.sin(angle), x.shape[-1] // 2 * 2
+    out = np.copy(x, order="K")
+    a, b = x[..., 0:even:2], x[..., 1:even:2]
+    out[..., 0:even:2], out[..., 1:even:2] = c * a - s * b, s * a + c * b
+    return out
+
+
+# Asked for at every evaluation and not kept in the function's closures, so that the functions that `resolve` keeps do
+# not keep 8 MB each.
+@lru_cache(maxsize=8)
+def _random_rotation(d: int) -> Array:
+    """(d, d): one orthogonal matrix of each size, uniformly distributed over all of them."""
+    q, r = np.linalg.qr(np.random.default_rng(d).standard_normal((d, d)))
+    return q * np.sign(np.diag(r))
+
+
+# What x is turned by, and by what the result is turned back.
+_TURNS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+    "pairs": (lambda x: _turn_neighbours(x, -PAIRS_ANGLE), lambda y: _turn_neighbours(y, PAIRS_ANGLE)),
+    "random": (lambda x: x @ _random_rotation(x.shape[-1]), lambda y: y @ _random_rotation(y.shape[-1]).T),
+}
+
+
+def rotated(h: Array, rotation: str) -> Calculus:
+    """½ Σ_j h_j (Rθ)_j² for a rotation R of `_TURNS`."""
+    turn, back = _TURNS[rotation]
+    d = h.size
+    diagonal = turn(np.eye(d)) ** 2 @ h
+
+    def value(x: Array) -> Array:
+        return (h * turn(x) ** 2).sum(axis=-1) / 2
+
+    def gradient(x: Array) -> Array:
+        return back(h * turn(x))
+
+    def hessian_diagonal(x: Array) -> Array:
+        out = np.empty_like(x, np.float64)
+        out[...] = diagonal
+        return out
+
+    def hessian(x: Array) -> Array:
+        out = np.empty((*x.shape, d))
+        out[...] = gradient(np.eye(d))
+        out[..., range(d), range(d)] = diagonal
+        return out
+
+    return {"value": value, "gradient": gradient, "hessian": hessian, "hessian_diagonal": hessian_diagonal}
+
+
 def _everywhere(family: Family, d: int, latex: str, term: sp.Expr, start: float, minimum: float, calculus: Calculus):
     """The record of a function whose start, minimum and domain are the same in every coordinate."""
     return TestFunction(
@@ -106,7 +161,7 @@ def _everywhere(family: Family, d: int, latex: str, term: sp.Expr, start: float,
     )
 
 
-def _quadratic(d: int, condition: float, spectrum: str) -> TestFunction:
+def _quadratic(d: int, condition: float, spectrum: str, rotation: str) -> TestFunction:
     kappa = latex_number(condition)
     if spectrum == "log":
         h = np.geomspace(1.0, condition, d)
@@ -117,9 +172,15 @@ def _quadratic(d: int, condition: float, spectrum: str) -> TestFunction:
     else:
         h = np.where(np.arange(d) < d - 1, 1.0, condition)
         which = rf"h_j = 1,\ h_{{{d}}} = {kappa}"
-    latex = rf"\tfrac{{1}}{{2}}\sum_{{j=1}}^{{{d}}} h_j\,\theta_j^2,\quad {which}"
     term = H * THETA**2 / 2
-    return _everywhere(QUADRATIC, d, latex, term, 1.0, 0.0, over_coordinates(term, h))
+    theta, calculus = r"\theta_j", over_coordinates(term, h)
+    if rotation != "none":
+        theta, calculus = r"(R\theta)_j", rotated(h, rotation)
+        which += (
+            rf",\ R \text{{ turns neighbours by }} {PAIRS_ANGLE:g}" if rotation == "pairs" else r",\ R \text{ random}"
+        )
+    latex = rf"\tfrac{{1}}{{2}}\sum_{{j=1}}^{{{d}}} h_j\,{theta}^2,\quad {which}"
+    return _everywhere(QUADRATIC, d, latex, term, 1.0, 0.0, calculus)
 
 
 def _block_quadratic(d: int, blocks: int, condition: float) -> TestFunction:
@@ -189,6 +250,15 @@ QUADRATIC = Family(
             "log",
             "How the curvatures lie between 1 and κ: evenly on a log axis, half at either end, or a single one at κ.",
             choices=("log", "two_clusters", "one_outlier"),
+        ),
+        Parameter(
+            "rotation",
+            "rotation",
+            "R",
+            "none",
+            "How the axes of curvature lie to those of θ: along them, neighbours turned by 0.5 rad (28.6°), or all "
+            "turned at random, which puts much of the curvature off the diagonal.",
+            choices=("none", "pairs", "random"),
         ),
     ),
 )

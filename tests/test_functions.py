@@ -13,7 +13,7 @@ from torch.autograd.functional import hessian, jacobian
 from functions import FUNCTIONS, FunctionError, resolve
 from functions.base import latex_number
 from functions.expression import build
-from functions.high_dim import _SLAB
+from functions.high_dim import _SLAB, _random_rotation
 
 
 def rotated(x, y, angle, condition):
@@ -37,6 +37,22 @@ def ackley(t):
 
 def weighted(h):
     return lambda t: 0.5 * (torch.tensor(h, dtype=torch.float64) * t**2).sum()
+
+
+def turned_in_pairs(h, angle=-0.5):
+    def value(t):
+        parts = []
+        for j in range(0, len(t) - 1, 2):
+            parts.append(math.cos(angle) * t[j] - math.sin(angle) * t[j + 1])
+            parts.append(math.sin(angle) * t[j] + math.cos(angle) * t[j + 1])
+        return weighted(h)(torch.stack([*parts, *t[len(parts) :]]))
+
+    return value
+
+
+def turned_at_random(h):
+    rotation = torch.tensor(_random_rotation(len(h)))
+    return lambda t: weighted(h)(rotation.T @ t)
 
 
 def rosenbrock(t):
@@ -65,6 +81,8 @@ REFERENCE = {
     "quadratic": weighted([1e4 ** (j / 29) for j in range(30)]),
     "quadratic:d=7,condition=1e6,spectrum=two_clusters": weighted([1, 1, 1, 1, 1e6, 1e6, 1e6]),
     "quadratic:d=5,condition=50,spectrum=one_outlier": weighted([1, 1, 1, 1, 50]),
+    "quadratic:d=5,condition=81,rotation=pairs": turned_in_pairs([1, 3, 9, 27, 81]),
+    "quadratic:d=4,condition=1000,rotation=random": turned_at_random([1, 10, 100, 1000]),
     "block_quadratic:d=6,blocks=3,condition=400": weighted([1, 4, 10, 40, 100, 400]),
     "block_quadratic:d=3,blocks=3,condition=2": weighted([1, 1, 2]),
     "rosenbrock_nd": rosenbrock,
@@ -225,6 +243,14 @@ def test_condition_is_the_ratio_of_curvatures(spec):
     curvature = resolve(spec).hessian_diagonal(np.ones(1000))
     assert curvature.min() == 1
     assert curvature.max() == pytest.approx(1e4, rel=1e-12)
+
+
+def test_a_random_rotation_is_orthogonal_and_moves_the_curvature_off_the_diagonal():
+    rotation = _random_rotation(30)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(30), atol=1e-12)
+    hessian = resolve("quadratic:rotation=random").hessian(np.ones(30))
+    np.testing.assert_allclose(np.linalg.eigvalsh(hessian), np.geomspace(1, 1e4, 30), rtol=1e-8)
+    assert hessian.diagonal().max() / hessian.diagonal().min() < 30
 
 
 def test_blocks_are_apart():

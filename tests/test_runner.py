@@ -117,3 +117,49 @@ def test_cancelling_stops_a_long_run():
 def test_a_wrong_spec_is_an_error_not_a_run():
     with pytest.raises(SpecError, match="steps"):
         run("steps=0")
+
+
+FORK = "f=stiff_quadratic&x0=1,1&steps=60&runs=3&seed=1&opt=hizoo:lr=0.1,alpha=0.1,n=2,warmup=5,estimator=paper"
+
+
+@pytest.mark.parametrize(
+    "opt", ["hizoo:lr=0.1,alpha=0.1,n=2,estimator=multiplicative", "mezo:lr=1e-5,n=2", "adam:lr=0.05"]
+)
+def test_a_fork_is_the_old_run_up_to_its_step_and_another_after_it(opt: str):
+    spec = f"f=stiff_quadratic&x0=1,1&steps=60&runs=3&seed=1&noise=0.5&opt={opt}"
+    (plain,), (fork,) = run(spec).traces, run(f"{spec}@40:lr=1e-3").traces
+    np.testing.assert_array_equal(fork.theta[:41], plain.theta[:41])
+    assert (fork.theta[41:] != plain.theta[41:]).all(axis=-1).all()
+    again = run(f"{spec}@40").traces[0]
+    np.testing.assert_array_equal(again.theta, plain.theta)
+
+
+def test_a_fork_of_another_n_pays_another_price_from_its_step_on():
+    forwards = run(FORK + "@40:n=8").traces[0].forwards
+    np.testing.assert_array_equal(forwards, np.append(5 * np.arange(41), 200 + 17 * np.arange(1, 21)))
+
+
+def test_a_fork_is_computed_beside_the_old_run_which_is_not_computed_again(monkeypatch: pytest.MonkeyPatch):
+    computed = []
+    real = runner.optimize
+    monkeypatch.setattr(
+        runner, "optimize", lambda *given, **more: computed.append(more["changes"]) or real(*given, **more)
+    )
+    old = run(FORK).traces[0]
+    both = run(FORK + "&" + FORK.rpartition("&")[2] + "@40:lr=0.2")
+    assert [len(changes) for changes in computed] == [0, 1]
+    assert both.traces[0] is old
+    run(FORK + "@40:lr=0.3")
+    run(FORK + "@41:lr=0.2")
+    run(FORK + "@40:lr=0.2")
+    assert len(computed) == 4, "step and settings are part of the key"
+
+
+def test_gradient_noise_moves_every_optimizer_and_leaves_the_recorded_loss_exact():
+    spec = FORK + "&opt=mezo:lr=1e-5,n=1&opt=adam:lr=0.05"
+    quiet, noisy = run(spec), run(spec + "&noise=50")
+    for before, after in zip(quiet.traces, noisy.traces, strict=True):
+        np.testing.assert_array_equal(after.theta[0], before.theta[0])
+        assert (after.theta[-1] != before.theta[-1]).all()
+        np.testing.assert_allclose(after.loss, noisy.function.value(after.theta))
+    assert len({tuple(point) for point in noisy.traces[2].theta[-1]}) == 3, "Adam's runs differ by their noise alone"

@@ -80,6 +80,7 @@ def test_presets_file_is_read(tmp_path, monkeypatch: pytest.MonkeyPatch):
         "f=quadratic:d=100&x0=0.5&opt=adam",
         "f=expr:100*(y-x^2)^2+(1-x)^2&opt=hizoo:estimator=multiplicative,n=4&opt=hizoo:estimator=released&opt=mezo",
         f"x0={math.pi!r},-1e-22&seed={2**32 - 1}",
+        "f=booth&steps=300&noise=0.25&opt=hizoo:n=2@120:lr=0.05@200:alpha=0.5,n=8&opt=mezo@7&opt=adam@1:beta1=0",
     ],
 )
 def test_canonical_text_round_trips_and_is_explicit(text: str, monkeypatch: pytest.MonkeyPatch):
@@ -90,7 +91,7 @@ def test_canonical_text_round_trips_and_is_explicit(text: str, monkeypatch: pyte
     monkeypatch.setattr(presets, "for_function", lambda key: changed)
     assert parse(canonical) == spec
     assert parse(canonical).query() == canonical
-    assert set(canonical) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789&=:,.-_%~")
+    assert set(canonical) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789&=:,.-_%~@")
     assert [key for key, _ in parse_qsl(canonical)][:5] == ["f", "x0", "steps", "runs", "seed"]
 
 
@@ -164,6 +165,21 @@ def test_labels_tell_repeated_methods_apart():
         ("opt=hizoo:estimator=guess", "opt.hizoo.estimator", "'guess': must be one of paper, released, multiplicative"),
         ("opt=hizoo:estimator=multiplicative,n=1", "opt.hizoo.n", "n = 1: must be a whole number from 2 to 64"),
         ("steps=10&opt=hizoo:warmup=11", "opt.hizoo.warmup", "warmup = 11: must be 0 to the number of steps, 10"),
+        ("noise=-1", "noise", "noise = -1: must be 0 to 1,000,000"),
+        ("noise=1e7", "noise", "noise = 10000000: must be 0 to 1,000,000"),
+        ("noise=loud", "noise", "noise = 'loud': must be 0 to 1,000,000"),
+        ("opt=hizoo@0:lr=1", "opt.hizoo.@0", "from step 0: must be 1 to steps − 1"),
+        ("opt=hizoo@9:lr=1@9:lr=2", "opt.hizoo.@9", "from step 9: must be above 9, the change before it"),
+        ("opt=hizoo@soon", "opt.hizoo.@soon", "from step soon: must be a whole number"),
+        ("steps=50&opt=mezo&opt=mezo@50:lr=1", "opt.mezo#2.@50", "from step 50: must be 1 to steps − 1 = 49"),
+        ("opt=hizoo@120:lr=-1", "opt.hizoo.@120.lr", "lr = -1.0: must be a number from 0"),
+        ("opt=adam@120:n=2", "opt.adam.@120.n", "'n' is no hyperparameter; allowed: lr"),
+        (
+            "opt=hizoo:estimator=multiplicative,n=2@5:n=1",
+            "opt.hizoo.@5.n",
+            "n = 1: must be a whole number from 2 to 64",
+        ),
+        ("steps=10&opt=hizoo:warmup=2@5:warmup=11", "opt.hizoo.@5.warmup", "warmup = 11: must be 0 to the number of"),
         ("&".join(["opt=adam"] * 9), "opt", "opt = 9 optimizers: must be 1 to 8"),
         ("f=no_such_function", "f", "no_such_function"),
         ("f=quadratic:d=1001", "f.d", "1001"),
@@ -227,3 +243,30 @@ def test_catalogue_is_plain_and_complete():
         described = describe(METHODS[optimizer["key"]].hyperparameters)
         assert [h["name"] for h in optimizer["hyperparameters"]] == [h.name for h in described]
         assert all(h["choices"] or h["low"] <= h["high"] for h in optimizer["hyperparameters"])
+
+
+def test_a_fork_is_its_changes_and_says_only_them():
+    text = "steps=300&opt=hizoo:lr=0.1,n=4,alpha=0.2,estimator=paper"
+    plain = parse(text).opts[0]
+    fork = parse(text + "@120:lr=0.05@200:n=8,lr=0.1").opts[0]
+    first, second = (values for _, values in fork.changes)
+    assert fork.hyperparameters == plain.hyperparameters
+    assert [step for step, _ in fork.changes] == [120, 200]
+    assert first == replace(plain.hyperparameters, lr=0.05)
+    assert second == replace(plain.hyperparameters, n=8), "a change goes on from the one before it"
+    assert str(fork) == f"{plain}@120:lr=0.05@200:n=8,lr=0.1"
+    assert (plain.directions, fork.directions) == (4, 8)
+    assert fork != plain
+
+
+def test_the_limit_of_work_counts_the_most_directions_of_a_fork():
+    few = "f=quadratic:d=1000&x0=1&steps=500&runs=250&opt=mezo:n=1"
+    assert parse(few).opts[0].directions == 1
+    assert "500 × 250 × 8 × 1,000" in errors(few + "@400:n=8")["steps"]
+
+
+def test_noise_is_written_only_where_there_is_some():
+    assert "noise" not in parse("f=booth").query()
+    assert parse("f=booth&noise=0") == parse("f=booth")
+    assert "&noise=0.001&" in parse("f=booth&noise=0.001").query()
+    assert parse("f=booth&noise=0.001").noise == 0.001

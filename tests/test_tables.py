@@ -118,3 +118,10 @@ def test_write_takes_the_format_from_the_suffix(name: str, tmp_path):
     assert path.read_bytes() == FORMATS[name](result)
     with pytest.raises(ValueError, match=r"'run.txt' ends in none of .csv, .json, .parquet"):
         format_of("run.txt")
+
+
+def test_json_names_the_changes_of_a_fork():
+    document = json.loads(run("f=booth&steps=9&runs=1&opt=mezo:lr=1e-3,n=1@4:lr=2e-3&opt=adam:lr=0.1").to_json())
+    fork, plain = (optimizer["changes"] for optimizer in document["optimizers"])
+    assert [(change["step"], change["hyperparameters"]["lr"]) for change in fork] == [(4, 0.002)]
+    assert plain == []

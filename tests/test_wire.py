@@ -4,7 +4,7 @@ import pytest
 from functions import resolve
 from hizoo_core.noise import direction
 from viz_app import run
-from viz_app.wire import _quantiles, decode, default_target, encode, encode_landscape
+from viz_app.wire import decode, default_target, encode, encode_landscape, quantiles
 
 SPEC = (
     "f=stiff_quadratic&x0=1,1&steps=40&runs=5&seed=3"
@@ -171,13 +171,13 @@ def test_high_dimension_thins_curvature_alone():
     close(hizoo["u"][7, 0], direction(0, 7, 0, 3, 100)[0, [3, 97]])
 
 
-def test_quantiles_agree_with_numpy_over_the_first_counts():
+def testquantiles_agree_with_numpy_over_the_first_counts():
     values = np.sort(np.random.default_rng(0).normal(size=(6, 9, 2)), axis=1)
     counts = np.array([9, 1, 2, 5, 8, 9])
-    ours = _quantiles(values, counts, (0.1, 0.5, 0.9))
+    ours = quantiles(values, counts, (0.1, 0.5, 0.9))
     for r, count in enumerate(counts):
         np.testing.assert_allclose(ours[:, r], np.quantile(values[r, :count], [0.1, 0.5, 0.9], axis=0))
-    unknown = _quantiles(np.full((1, 3), np.nan), np.array([0]), (0.5,))
+    unknown = quantiles(np.full((1, 3), np.nan), np.array([0]), (0.5,))
     assert np.isnan(unknown).all()
 
 
@@ -192,3 +192,24 @@ def test_landscape_is_the_function_on_a_grid(f: str):
     theta = np.array(at)
     theta[1], theta[0] = np.linspace(-2, 3, 48)[5], np.linspace(0, 1, 48)[40]
     close(arrays["z"][40, 5], function.value(theta))
+
+
+def test_a_fork_says_its_changes_and_sends_the_directions_of_its_largest_n():
+    opt = "hizoo:lr=0.1,alpha=0.1,n=2,estimator=paper"
+    header, (old, fork) = decode(encode(run(f"f=booth&steps=30&runs=2&seed=3&opt={opt}&opt={opt}@20:n=6,lr=0.05")))
+    assert [len(entry["changes"]) for entry in header["optimizers"]] == [0, 1]
+    change = header["optimizers"][1]["changes"][0]
+    assert (change["step"], change["passes_per_step"]) == (20, 13)
+    assert (change["hyperparameters"]["n"], change["hyperparameters"]["lr"]) == (6, 0.05)
+    close(fork["forwards"], [*range(0, 101, 5), *range(113, 231, 13)])
+    close(fork["path"][:21], old["path"][:21])
+    assert (old["u"].shape, fork["u"].shape) == ((31, 2, 2), (31, 6, 2))
+    close(fork["u"][:, :2], old["u"])
+
+
+def test_with_gradient_noise_an_optimizer_without_random_directions_has_a_band_too():
+    result = run("f=booth&steps=20&runs=5&noise=3&opt=adam:lr=0.05")
+    low, median, high = decode(encode(result))[1][0]["gap_q"]
+    close(median, np.median(result.traces[0].loss, axis=1))
+    assert (low[2:] < median[2:]).all(), "the first step is of one length, whatever the gradient"
+    assert (median[2:] < high[2:]).all()

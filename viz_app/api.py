@@ -3,6 +3,9 @@
     GET /api/run?SPEC              the run as JSON; /api/run.csv and /api/run.parquet as a table
     GET /api/trace?SPEC            the run as the page draws it (viz_app.wire); also coords=0,1 and target=1e-3
     GET /api/landscape?f=…         values on a grid (viz_app.wire); also x0, coords, xrange, yrange, size
+    GET /api/step?SPEC&of=…        one step taken apart (viz_app.microscope); also step, run, coords, reach
+    /api/map, /api/tune            see viz_app.map_api
+    /api/lab/…                     see viz_app.lab_api
     GET /api/list                  functions, optimizers and their hyperparameters
 
 A query that cannot be run is answered with 422 and {"errors": [{"field", "message"}]}. A run whose client has gone
@@ -23,8 +26,8 @@ from fastapi.responses import JSONResponse
 
 from functions import FunctionError, resolve
 from hizoo_core import Cancelled
+from viz_app import lab_api, map_api, microscope, tables, wire
 from viz_app import spec as specs
-from viz_app import tables, wire
 from viz_app.runner import run
 from viz_app.spec import RunSpec, SpecError
 from viz_app.spec_text import decimal, pairs
@@ -67,6 +70,10 @@ def add_routes(app: FastAPI) -> None:
         door("/api/run" if name == "json" else f"/api/run.{name}", partial(_table, name), MEDIA_TYPES[name])
     door("/api/trace", _trace, BINARY)
     door("/api/landscape", _landscape, BINARY)
+    door("/api/step", _step, MEDIA_TYPES["json"])
+
+    map_api.add_routes(app, door, slots, MEDIA_TYPES)
+    lab_api.add_routes(door)
 
     @app.get("/api/list", include_in_schema=False)
     def catalogue() -> JSONResponse:
@@ -127,6 +134,16 @@ def _landscape(query: str, cancelled: Cancelling) -> bytes:
         yrange=yrange or function.domain[coords[1]],
         size=size,
     )
+
+
+def _step(query: str, cancelled: Cancelling) -> bytes:
+    view = _View(query, ("of", "step", "run", "coords", "reach"))
+    of = view.read("of", str, None, "")
+    step, run = (view.read(name, specs.whole, 0, "a whole number, counted from 0") for name in ("step", "run"))
+    coords = view.coordinates()
+    reach = view.read("reach", _positive, 1.0, "a number above 0")
+    spec = view.spec()
+    return microscope.encode(spec, of=of or spec.labels[0], step=step, run=run, coords=coords, reach=reach)
 
 
 class _View:

@@ -1,5 +1,5 @@
 """The shell door: `python app.py` serves; `run` computes a spec into a file; `list` prints what a spec may say; and the
-commands of `viz_app.finetune_cli`.
+commands of `viz_app.map_cli` and `viz_app.finetune_cli`.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from viz_app import finetune_cli, finetune_spec, tables
+from viz_app import finetune_cli, finetune_spec, map_cli, tables
 from viz_app import spec as specs
 from viz_app.runner import RunResult, run
 from viz_app.shell import BROKEN_PIPE, FAILED, INTERRUPTED, OK, WRONG_USE, complain, unwritable, write
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where fine-tuning runs are kept (default: HIZOO_LAB_DATA of the environment, or lab-data here)",
     )
     parser.set_defaults(command=_serve)
-    commands = parser.add_subparsers(title="commands", metavar="run | finetune | runs | weights | list")
+    commands = parser.add_subparsers(title="commands", metavar="run | map | tune | finetune | runs | weights | list")
 
     runs = commands.add_parser(
         "run",
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     runs.set_defaults(command=_run)
 
+    map_cli.add_commands(commands)
     finetune_cli.add_commands(commands)
 
     lists = commands.add_parser("list", help="print functions, optimizers and hyperparameters with their bounds")
@@ -171,9 +172,11 @@ def _list(arguments: argparse.Namespace) -> int:
     for optimizer in catalogue["optimizers"]:
         print(f"\n  {optimizer['key']}: {optimizer['name']}\n      {optimizer['summary']}")
         _print_parameters(optimizer["hyperparameters"])
+    for key, help in catalogue["keys"].items():
+        print(f"\n{key}=…\n      {help}")
     limits = catalogue["limits"]
     print("\nLimits")
-    for key in ("steps", "runs", "seed", "dimensions", "optimizers"):
+    for key in ("steps", "runs", "seed", "noise", "dimensions", "optimizers"):
         print(f"  {key:<12} {limits[key][0]:,} to {limits[key][1]:,}")
     print(f"  steps × runs × n × dimensions of one optimizer: up to {limits['work']:,}")
     print("\nFine-tuning (`python app.py finetune`): methods (opt=KEY or opt=KEY:hyperparameter=value,…)")

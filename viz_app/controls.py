@@ -13,8 +13,8 @@ from dash import dcc, html
 from functions import FUNCTIONS, TestFunction
 from functions.base import Parameter
 from hizoo_core import METHODS, Hyperparameter, describe
-from viz_app import ids
-from viz_app.spec import RUNS, OptSpec, RunSpec, labels, parse
+from viz_app import ids, presets
+from viz_app.spec import NOISE_HELP, RUNS, OptSpec, RunSpec, labels, parse
 
 SECONDARY = {"floor", "beta", "beta1", "beta2", "eps"}  # folded away under "more"
 
@@ -70,20 +70,34 @@ def short(value: Any) -> str:
 
 
 def panel(spec: RunSpec, function: TestFunction, optimizers: list[dict[str, Any]]) -> list:
-    """All cards of the left column, for an opened spec and its `slots`."""
-    return [function_card(spec, function), *(optimizer_card(slot) for slot in optimizers)]
+    """All cards of the left column, for an opened spec and its `slots`.
+
+    A fork's card is made by the page's modules, which add and change forks while a slider moves: here stands the place
+    for them, under what they were forked from.
+    """
+    cards: list = [function_card(spec, function)]
+    for slot in optimizers:
+        if slot["parent"] is None:
+            forks = html.Div(className="forks", **attributes(data_forks=slot["slot"]))
+            cards += [optimizer_card(slot), forks]
+    return cards
 
 
 def slots(spec: RunSpec) -> list[dict[str, Any]]:
     """The optimizers of the spec in its order, then the ones that are off, with their presets' values.
 
-    A slot's key is the optimizer's label (`hizoo`, `hizoo#2`); colour is the name of a CSS variable.
+    A slot's key is the optimizer's label (`hizoo`, `hizoo#2`); colour is the name of a CSS variable. `values` are the
+    settings at the end of the run, `step` the one from which they hold, `past` the settings before; `parent` is the
+    slot that runs alike up to `step`, None where there is none.
     """
+    tried = presets.trials(spec.f.partition(":")[0])
     chosen = {opt.method for opt in spec.opts}
     off = [opt for opt in preset_of(spec.f, *METHODS) if opt.method not in chosen]
     opts = [*spec.opts, *off]
+    names = labels([opt.method for opt in opts])
     result = []
-    for i, (opt, label) in enumerate(zip(opts, labels([opt.method for opt in opts]), strict=True)):
+    for i, (opt, label) in enumerate(zip(opts, names, strict=True)):
+        *past, (step, values) = opt.segments
         _, _, copy = label.partition("#")
         result.append(
             {
@@ -93,12 +107,26 @@ def slots(spec: RunSpec) -> list[dict[str, Any]]:
                 "on": i < len(spec.opts),
                 "colour": colour(opt.method, int(copy or 1)),
                 "passes": METHODS[opt.method].forwards(opt.hyperparameters),
-                "values": asdict(opt.hyperparameters),
+                "values": asdict(values),
+                "step": step,
+                "past": [{"step": first, "values": asdict(held)} for first, held in past],
+                "parent": next(
+                    (name for other, name in zip(opts[:i], names, strict=False) if follows(opt, other)), None
+                ),
                 "presets": presets_by_estimator(spec.f, opt.method),
+                "trials": tried,
             }
         )
     order = list(METHODS)
     return sorted(result, key=lambda slot: (order.index(slot["method"]), slot["slot"]))
+
+
+def follows(fork: OptSpec, opt: OptSpec) -> bool:
+    """Whether `fork` goes as `opt` does up to its last change."""
+    if fork.method != opt.method or not fork.changes:
+        return False
+    step = fork.changes[-1][0]
+    return fork.segments[:-1] == tuple(segment for segment in opt.segments if segment[0] < step)
 
 
 def preset_of(f: str, *opts: str) -> tuple[OptSpec, ...]:
@@ -153,25 +181,11 @@ def function_card(spec: RunSpec, function: TestFunction) -> html.Section:
     """Choice of the function, its formula, its parameters, start, steps and runs."""
     key = spec.f.partition(":")[0]
     family = FUNCTIONS.get(key)
-    options: dict[str, list[dict[str, str]]] = {}
-    for entry in FUNCTIONS.values():
-        options.setdefault(entry.group, []).append({"value": entry.key, "label": entry.name})
-    data = [{"group": group, "items": items} for group, items in options.items()]
-    data.append({"group": "your own", "items": [{"value": "expr", "label": "Your own f(x, y)"}]})
     parameters = [Control.of(p) for p in family.parameters] if family else []
     chosen = function_parameters(spec.f)
     rows: list = [
         html.H2("Function"),
-        dmc.Select(
-            id=ids.FUNCTION,
-            data=data,
-            value=key,
-            allowDeselect=False,
-            searchable=True,
-            size="xs",
-            maxDropdownHeight=420,
-            **attributes(aria_label="Function to minimise"),
-        ),
+        function_choice(key),
     ]
     if key == "expr":
         rows.append(text_row("function", "expr", "f(x, y)", spec.f.partition(":")[2], EXPRESSION_HELP))
@@ -182,11 +196,31 @@ def function_card(spec: RunSpec, function: TestFunction) -> html.Section:
         text_row("run", "x0", "Start", start_text(spec.x0), START_HELP),
         text_row("run", "seed", "Seed", str(spec.seed), "Seeds every random direction. The same seed gives the same "
                  "picture on the same machine; all optimizers share its directions."),
+        text_row("run", "noise", "Gradient noise σ", short(spec.noise), NOISE_HELP),
     ]  # fmt: skip
     if function.dim > 2:
         rows.append(text_row("view", "coords", "Coordinates", "0, 1", "The two coordinates (counted from 0) that the "
                              "picture projects on; the others stay at the minimum in the contours."))  # fmt: skip
     return html.Section(rows, className="card", **attributes(data_slot="function"))
+
+
+def function_choice(key: str) -> dmc.Select:
+    """The list of functions, by group, with the user's own at its end."""
+    options: dict[str, list[dict[str, str]]] = {}
+    for entry in FUNCTIONS.values():
+        options.setdefault(entry.group, []).append({"value": entry.key, "label": entry.name})
+    data = [{"group": group, "items": items} for group, items in options.items()]
+    data.append({"group": "your own", "items": [{"value": "expr", "label": "Your own f(x, y)"}]})
+    return dmc.Select(
+        id=ids.FUNCTION,
+        data=data,
+        value=key,
+        allowDeselect=False,
+        searchable=True,
+        size="xs",
+        maxDropdownHeight=420,
+        **attributes(aria_label="Function to minimise"),
+    )
 
 
 EXPRESSION_HELP = (
@@ -200,7 +234,7 @@ def formula(function: TestFunction) -> list:
     """Formula, where-clauses on lines of their own, and the sentence on what the function teaches."""
     lines = function.latex.split(r",\quad", 1)
     return [
-        dcc.Markdown("\n\n".join(f"${line}$" for line in lines), mathjax=True, className="formula"),
+        dcc.Markdown("\n\n".join(f"${line.strip()}$" for line in lines), mathjax=True, className="formula"),
         html.P(function.lesson, className="lesson", title=function.lesson),
     ]
 
@@ -217,6 +251,10 @@ def optimizer_card(slot: dict[str, Any]) -> html.Section:
     key = slot["slot"]
     primary = [row(key, c, slot["values"][c.name]) for c in controls if c.name not in SECONDARY]
     secondary = [row(key, c, slot["values"][c.name]) for c in controls if c.name in SECONDARY]
+    remove = []
+    if "#" in key:
+        label = f"Remove {slot['name']}"
+        remove = [html.Button("×", className="quiet", title=label, **attributes(data_remove=key, aria_label=label))]
     head = html.Div(
         [
             tip(html.H2(slot["name"]), method.summary),
@@ -227,6 +265,7 @@ def optimizer_card(slot: dict[str, Any]) -> html.Section:
                 ),
                 "Add a copy of this optimizer, to compare two settings",
             ),
+            *remove,
             dmc.Switch(
                 id=ids.switch(key),
                 checked=slot["on"],

@@ -11,6 +11,12 @@ THEME = "theme"
 MANTINE = "mantine"
 OPT_PAGE = "opt-page"  # starts the OPT page's modules
 OPT_PLOTLY = "opt-plotly"
+TUNING_CONTROLS = "tuning-controls"
+TUNING_PAGE = "tuning-page"  # as PAGE, of the Tuning page
+TUNING_GO = "tuning-go"  # as GO
+TUNING_METHOD = "tuning-method"
+TUNING_MEASURE = "tuning-measure"
+TUNING_TAB = "tuning-tab"
 
 
 def slider(slot: str, name: str) -> dict[str, str]:

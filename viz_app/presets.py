@@ -36,6 +36,11 @@ def for_function(key: str) -> Preset:
     return _presets().get(key, Preset())
 
 
+def trials(key: str) -> int | None:
+    """How many settings of each optimizer were tried for a family's presets; None for one that was never tuned."""
+    return json.loads(PRESETS.read_text("utf-8"))["trials"] if key in _presets() else None
+
+
 @cache
 def _presets() -> dict[str, Preset]:
     if not PRESETS.exists():

@@ -70,7 +70,7 @@ def run(
     traces = []
     for before, opt in zip(range(0, total, spec.steps), spec.opts, strict=True):
         # One optimizer's trace does not depend on the others': dragging one slider computes one trace.
-        key = (spec.f, spec.x0, spec.steps, spec.runs, spec.seed, opt)
+        key = (spec.f, spec.x0, spec.steps, spec.runs, spec.seed, spec.noise, opt)
         advance = partial(_advance, report, before, total)
         traces.append(_cache.get(key) or _cache.put(key, _trace(spec, opt, every, cancelled, advance)))
         report(before + spec.steps, total)
@@ -96,6 +96,8 @@ def _trace(spec: RunSpec, opt: OptSpec, every: int, cancelled, progress: Callabl
         cancelled=cancelled,
         progress=progress,
         limit=divergence_limit(spec.function),
+        changes=opt.changes,
+        gradient_noise=spec.noise,
     )
 
 

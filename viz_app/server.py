@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from viz_app import api, ids, live, theme
 from viz_app.controls import attributes
-from viz_app.pages import opt, playground
+from viz_app.pages import opt, playground, tuning
 
 NAV, ACTIONS, FRAME = "nav", "actions", "frame"
 
@@ -28,6 +28,7 @@ class Page:
 
 PAGES = {
     "/": Page("Playground", playground.layout, playground.actions, playground.register),
+    "/tuning": Page("Tuning", tuning.layout, tuning.actions, tuning.register),
     "/opt": Page("OPT", opt.layout, list, opt.register),
 }
 

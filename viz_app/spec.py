@@ -2,6 +2,8 @@
 
     f=rotated_ellipse:angle=30&x0=1,1&steps=500&runs=16&seed=0&opt=hizoo:lr=0.1,alpha=0.01&opt=adam
 
+An optimizer may go on with other settings from a step on, its random directions staying the same:
+`opt=hizoo:lr=0.1,n=4@120:lr=0.05`. `noise=σ` adds to every step's loss a random linear term ξ·θ, ξ ~ N(0, σ²).
 Percent-escapes are decoded, but "+" is a plus, never a space: an expression's plus survives the shell and the URL.
 Keys left out take the function's preset; the canonical text (`RunSpec.query`) spells all of them out, so that a link
 means the same after the presets have changed.
@@ -22,11 +24,13 @@ from viz_app.spec_text import (
     OptSpec,
     SpecError,
     between,
+    decimal,
     decimals,
     fault,
+    forked,
     labels,
+    named,
     number,
-    optimizer,
     plain,
     read_pairs,
     short,
@@ -37,6 +41,7 @@ from viz_app.spec_text import (
 STEPS = (1, 20_000)
 RUNS = (1, 256)
 SEED = (0, 2**32 - 1)
+NOISE = (0, 1_000_000)  # standard deviation of a gradient entry
 DIMENSIONS = (2, 1_000)
 OPTIMIZERS = (1, 8)
 WORK = 500_000_000  # steps × runs × directions × dimensions of one optimizer
@@ -44,13 +49,21 @@ DIVERGED = 1e6  # in widths of the domain, per coordinate
 
 DEFAULT_FUNCTION = "stiff_quadratic"
 DEFAULT_METHODS = ("hizoo", "mezo", "adam")
-KEYS = ("f", "x0", "steps", "runs", "seed", "opt")
+KEYS = ("f", "x0", "steps", "runs", "seed", "noise", "opt")
+NOISE_HELP = (
+    "At every step a random linear term ξ·θ, ξ ~ N(0, σ²), is added to the loss, the same for all probes of that step "
+    "and for all optimizers: mini-batch noise. The loss shown is the noiseless one."
+)
+FORK_HELP = (
+    "method:name=value,…; a fork is opt=hizoo:lr=0.1,n=4@120:lr=0.05: from step 120 on lr is 0.05, the rest and the "
+    "random directions stay as they were. Several @ are allowed, their steps rising, each 1 to steps − 1."
+)
 
 
 @dataclass(frozen=True)
 class RunSpec:
     """A valid run; raises SpecError when made from values out of range. `f` is canonical, `x0` has one number per
-    dimension of the function.
+    dimension of the function, `noise` is the standard deviation of the gradient's noise.
     """
 
     f: str
@@ -59,13 +72,14 @@ class RunSpec:
     runs: int
     seed: int
     opts: tuple[OptSpec, ...]
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         try:
             function = resolve(self.f)
         except FunctionError as error:
             raise SpecError([_function_error(error)]) from error
-        if errors := _range_errors(function, self.x0, self.steps, self.runs, self.seed, self.opts):
+        if errors := _range_errors(function, self.x0, self.steps, self.runs, self.seed, self.opts, self.noise):
             raise SpecError(errors)
         object.__setattr__(self, "f", function.spec)
         object.__setattr__(
@@ -82,15 +96,16 @@ class RunSpec:
         return labels([opt.method for opt in self.opts])
 
     def query(self) -> str:
-        """Canonical text: every key explicit, shortest decimals, safe to paste as a URL's query."""
+        """Canonical text: every key but a zero noise explicit, shortest decimals, safe to paste as a URL's query."""
         same = len(self.x0) > 2 and len(set(self.x0)) == 1
         pairs = [
             ("f", self.f),
             ("x0", ",".join(map(number, self.x0[:1] if same else self.x0))),
             *((key, str(getattr(self, key))) for key in ("steps", "runs", "seed")),
+            *([("noise", number(float(self.noise)))] if self.noise else []),
             *(("opt", str(opt)) for opt in self.opts),
         ]
-        return "&".join(f"{key}={quote(value, safe=',:=')}" for key, value in pairs)
+        return "&".join(f"{key}={quote(value, safe=',:=@')}" for key, value in pairs)
 
     __str__ = query
 
@@ -127,6 +142,7 @@ def parse(text: str) -> RunSpec:
     steps = read("steps", whole, preset.steps, between(STEPS))
     runs = read("runs", whole, preset.runs, between(RUNS))
     seed = read("seed", whole, 0, between(SEED))
+    noise = read("noise", decimal, 0.0, between(NOISE))
 
     def defaults(method: str, settings: dict[str, Any]) -> dict[str, Any]:
         values = dict(preset.settings(method, settings))
@@ -137,18 +153,18 @@ def parse(text: str) -> RunSpec:
     if len(opts) > OPTIMIZERS[1]:
         errors.append(wrong("opt", f"{len(opts)} optimizers", between(OPTIMIZERS)))
         opts = []
-    chosen = [value.partition(":") for value in opts] or [(method, "", "") for method in DEFAULT_METHODS]
-    names = labels([method for method, _, _ in chosen])
+    chosen = [named(value) for value in opts] or [(method, "") for method in DEFAULT_METHODS]
+    names = labels([method for method, _ in chosen])
     known = tuple(
         opt
-        for (method, _, text), name in zip(chosen, names, strict=True)
-        if (opt := optimizer(METHODS, method, text, f"opt.{short(name)}".rstrip("."), defaults, errors))
+        for (method, text), name in zip(chosen, names, strict=True)
+        if (opt := forked(METHODS, method, text, f"opt.{short(name)}".rstrip("."), defaults, errors))
     )
     if errors or function is None:
         seen = {"opt", *(error["field"] for error in errors)}  # the wrong ones are missing from those counted
-        later = _range_errors(function, x0, steps, runs, seed, known)
+        later = _range_errors(function, x0, steps, runs, seed, known, noise)
         raise SpecError(errors + [error for error in later if error["field"] not in seen])
-    return RunSpec(function.spec, x0, steps, runs, seed, known)
+    return RunSpec(function.spec, x0, steps, runs, seed, known, noise)
 
 
 def catalogue() -> dict[str, Any]:
@@ -176,10 +192,12 @@ def catalogue() -> dict[str, Any]:
             }
             for method in METHODS.values()
         ],
+        "keys": {"noise": NOISE_HELP, "opt": FORK_HELP},
         "limits": {
             "steps": STEPS,
             "runs": RUNS,
             "seed": SEED,
+            "noise": NOISE,
             "dimensions": DIMENSIONS,
             "optimizers": OPTIMIZERS,
             "work": WORK,
@@ -194,6 +212,7 @@ def _range_errors(
     runs: int,
     seed: int,
     opts: tuple[OptSpec, ...],
+    noise: float,
 ) -> list[Error]:
     """Every number that is out of range; what depends on the function is left out where there is none."""
     errors = [
@@ -201,13 +220,20 @@ def _range_errors(
         for key, value, span in (("steps", steps, STEPS), ("runs", runs, RUNS), ("seed", seed, SEED))
         if not span[0] <= value <= span[1]
     ]
+    if not NOISE[0] <= noise <= NOISE[1]:
+        errors.append(wrong("noise", number(noise), between(NOISE)))
     if not OPTIMIZERS[0] <= len(opts) <= OPTIMIZERS[1]:
         errors.append(wrong("opt", f"{len(opts)} optimizers", between(OPTIMIZERS)))
-    named = list(zip(labels([opt.method for opt in opts]), opts, strict=True))
-    for label, opt in named:
-        warmup = getattr(opt.hyperparameters, "warmup", 0)
-        if warmup > steps:
-            errors.append(wrong(f"opt.{label}.warmup", warmup, f"0 to the number of steps, {steps:,}"))
+    labelled = list(zip(labels([opt.method for opt in opts]), opts, strict=True))
+    for label, opt in labelled:
+        for at, hyperparameters in opt.segments:
+            warmup = getattr(hyperparameters, "warmup", 0)
+            place = f"opt.{label}.@{at}" if at else f"opt.{label}"
+            if warmup > steps:
+                errors.append(wrong(f"{place}.warmup", warmup, f"0 to the number of steps, {steps:,}"))
+                break  # what comes later has only inherited it
+            if at and not 0 < at < steps:
+                errors.append(fault(place, f"from step {at}: must be 1 to steps − 1 = {steps - 1:,}"))
     if function is None:
         return errors
     if not DIMENSIONS[0] <= function.dim <= DIMENSIONS[1]:
@@ -220,7 +246,7 @@ def _range_errors(
         for j in beyond[:1]:
             errors.append(wrong("x0", f"{number(x0[j])} in coordinate {j}", f"within ±{number(limit[j])}"))
     if not errors:
-        label, opt = max(named, key=lambda item: item[1].directions)
+        label, opt = max(labelled, key=lambda item: item[1].directions)
         n, d = opt.directions, function.dim
         if (work := steps * runs * n * d) > WORK:
             instead = f" or runs to {WORK // (steps * n * d)}" if steps * n * d <= WORK else ""

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,24 +29,49 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True)
 class OptSpec:
-    """One optimizer of a run: a key of `hizoo_core.METHODS` and an instance of that method's hyperparameters."""
+    """One optimizer of a run: a key of `hizoo_core.METHODS` and an instance of that method's hyperparameters.
+
+    changes: (step, hyperparameters) in rising order: what the method goes on with from that step on (a fork).
+    """
 
     method: str
     hyperparameters: Any
+    changes: tuple[tuple[int, Any], ...] = ()
 
     def __str__(self) -> str:
-        given = asdict(self.hyperparameters).items()
-        return f"{self.method}:" + ",".join(f"{name}={number(value)}" for name, value in given if value is not None)
+        """hizoo:lr=0.1,n=4@120:lr=0.05: all settings at the start, and what differs at each later step."""
+        text = f"{self.method}:{_settings(asdict(self.hyperparameters))}"
+        for (_, before), (step, after) in pairwise(self.segments):
+            old = asdict(before)
+            differs = _settings({name: value for name, value in asdict(after).items() if value != old[name]})
+            text += f"@{step}" + (f":{differs}" if differs else "")
+        return text
+
+    @property
+    def segments(self) -> tuple[tuple[int, Any], ...]:
+        """(first step, hyperparameters) of every part of the run, the first one's step being 0."""
+        return ((0, self.hyperparameters), *self.changes)
 
     @property
     def directions(self) -> int:
-        return getattr(self.hyperparameters, "n", 1)
+        """The most random directions that a step uses."""
+        return max(getattr(hyperparameters, "n", 1) for _, hyperparameters in self.segments)
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return ",".join(f"{name}={number(value)}" for name, value in values.items() if value is not None)
 
 
 def labels(methods: list[str]) -> tuple[str, ...]:
     """Unique labels of a list of method keys, in order: hizoo, mezo, hizoo#2."""
     seen = [methods[:i].count(method) for i, method in enumerate(methods)]
     return tuple(f"{method}#{n + 1}" if n else method for method, n in zip(methods, seen, strict=True))
+
+
+def named(text: str) -> tuple[str, str]:
+    """Method and settings of an optimizer's text: "hizoo:lr=0.1" or "hizoo@120:lr=0.05"."""
+    method = re.split("[:@]", text, maxsplit=1)[0]
+    return method, text.removeprefix(method).removeprefix(":")
 
 
 def pairs(text: str) -> list[tuple[str, str]]:
@@ -137,6 +163,42 @@ def optimizer(
             if values.pop(error.field, None) is None:
                 return None
     return OptSpec(method, hyperparameters) if len(errors) == before else None
+
+
+def forked(
+    methods: Mapping[str, Any],
+    method: str,
+    text: str,
+    field: str,
+    defaults: Callable[[str, dict[str, Any]], Mapping[str, Any]],
+    errors: list[Error],
+) -> OptSpec | None:
+    """As `optimizer`, for a text that may go on with other settings at later steps: "lr=0.1,n=4@120:lr=0.05".
+
+    What a change leaves out stays as it was before.
+    """
+    first, *later = text.split("@")
+    opt = optimizer(methods, method, first, field, defaults, errors)
+    if opt is None:
+        return None
+    segments = list(opt.segments)
+    for change in later:
+        at, _, settings = change.partition(":")
+        try:
+            step = whole(at.strip())
+        except ValueError as error:
+            errors.append(fault(f"{field}.@{short(at)}", f"from step {error}: must be a whole number of steps"))
+            return None
+        if step <= segments[-1][0]:
+            least = f"above {segments[-1][0]}, the change before it" if len(segments) > 1 else "1 to steps − 1"
+            errors.append(fault(f"{field}.@{step}", f"from step {step}: must be {least}"))
+            return None
+        before = asdict(segments[-1][1])
+        after = optimizer(methods, method, settings, f"{field}.@{step}", lambda *_, kept=before: kept, errors)
+        if after is None:
+            return None
+        segments.append((step, after.hyperparameters))
+    return OptSpec(method, segments[0][1], tuple(segments[1:]))
 
 
 def fault(field: str, message: str) -> Error:

@@ -53,6 +53,7 @@ def to_json(result: "RunResult") -> bytes:
                 "label": label,
                 "method": trace.method,
                 "hyperparameters": vars(trace.hyperparameters),
+                "changes": [{"step": step, "hyperparameters": vars(later)} for step, later in trace.changes],
                 "statuses": [vars(status) for status in trace.statuses],
             },
             columns=b"{" + b",".join(_json_columns(label, trace)) + b"}",

@@ -20,7 +20,8 @@ smallest normal number, so that a log axis keeps them; numbers above it are +inf
     shown_h (R, 2)      run 0: P_a, P_b; absent for methods without P
     shown_hessian (R, 3)  run 0: H_aa, H_ab, H_bb; for d > 64 H_ab is left at 0 (header: "shown_hessian": "diagonal")
     u (R, n, 2)         run 0: coordinates a, b of the directions drawn at that frame's θ; stochastic methods only,
-                        and left out where drawing them again would take longer than the eye forgives
+                        and left out where drawing them again would take longer than the eye forgives. n is the largest
+                        of the run's: a fork's step uses the first of them ("changes" in the header says how many)
 """
 
 import json
@@ -33,6 +34,7 @@ import numpy as np
 from functions import TestFunction
 from hizoo_core import METHODS, Trace, noise
 from viz_app.runner import RunResult
+from viz_app.spec import RunSpec
 from viz_app.tables import describe_function
 
 VERSION = 1
@@ -57,12 +59,12 @@ def encode(
     initial = result.traces[0].loss[0, 0] - reference
     if target is None and function.minimum is not None:
         target = default_target(initial)
-    packer = _Packer()
+    packer = Packer()
     optimizers = []
     with np.errstate(all="ignore"):  # inf − inf, and numbers beyond float32: both mean what they become
         for label, trace in zip(result.labels, result.traces, strict=True):
             keep = _thin(len(trace.steps), frames)
-            arrays = _arrays(function, result.spec.seed, trace, keep, coords, reference)
+            arrays = _arrays(function, result.spec, trace, keep, coords, reference)
             optimizers.append(_readings(label, trace, reference, target) | {"arrays": packer.add(arrays)})
     return packer.pack(
         {
@@ -105,7 +107,7 @@ def encode_landscape(
             theta[..., coords[0]] = x
             theta[..., coords[1]] = y[part, None]
             z[part] = function.value(theta)
-        packer = _Packer()
+        packer = Packer()
         arrays = packer.add({"z": z})
     return packer.pack(
         {
@@ -134,14 +136,14 @@ def decode(data: bytes) -> tuple[dict[str, Any], list[Arrays]]:
     return header, [{name: read(entry) for name, entry in owner["arrays"].items()} for owner in owners]
 
 
-def default_target(initial_gap: float) -> float | None:
-    """1e-4 of the initial gap, rounded down to a power of ten; None where there is no gap to close."""
+def default_target(initial_gap: float, decades: int = 4) -> float | None:
+    """The initial gap less some decades, as a power of ten; None where there is no gap to close."""
     if not (math.isfinite(initial_gap) and initial_gap > 0):
         return None
-    return float(f"1e{math.floor(math.log10(initial_gap)) - 4}")
+    return float(f"1e{math.floor(math.log10(initial_gap)) - decades}")
 
 
-class _Packer:
+class Packer:
     """Collects arrays, then writes the header and them."""
 
     def __init__(self) -> None:
@@ -181,12 +183,16 @@ def _readings(label: str, trace: Trace, reference: float, target: float | None) 
         "n": getattr(hyperparameters, "n", None),
         "mu": getattr(hyperparameters, "mu", None),
         "hyperparameters": vars(hyperparameters),
+        "changes": [
+            {"step": step, "passes_per_step": method.forwards(later), "hyperparameters": vars(later)}
+            for step, later in trace.changes
+        ],
         "statuses": [vars(status) for status in statuses],
         "diverged": len(diverged),
         "first_diverged_step": min(diverged, default=None),
         "floor_step": min(floors, default=None),
         "passes_to_target": None if target is None else _passes_to(trace, reference + target),
-        "final_loss_median": _finite(_quantiles(final[None], np.array([len(final)]), (0.5,))[0, 0]),
+        "final_loss_median": _finite(quantiles(final[None], np.array([len(final)]), (0.5,))[0, 0]),
     }
 
 
@@ -202,11 +208,11 @@ def _passes_to(trace: Trace, loss: float) -> dict[str, int | None]:
 
 
 def _arrays(
-    function: TestFunction, seed: int, trace: Trace, keep: np.ndarray, coords: tuple[int, int], reference: float
+    function: TestFunction, spec: RunSpec, trace: Trace, keep: np.ndarray, coords: tuple[int, int], reference: float
 ) -> Arrays:
     shown = list(coords)
     stochastic = METHODS[trace.method].stochastic
-    distinct = slice(None) if stochastic else slice(1)  # without noise every run is the same
+    distinct = slice(None) if stochastic or spec.noise else slice(1)  # without noise every run is the same
     coarse = keep if function.dim <= DENSE_DIMENSIONS else keep[_thin(len(keep), CURVATURE_FRAMES)]
     theta, gap, steps = _take(trace.theta, keep), _take(trace.loss, keep) - reference, trace.steps[keep]
     stopped = ~np.isfinite(gap[:, distinct])
@@ -214,10 +220,10 @@ def _arrays(
     alive = (~np.isnan(_take(trace.theta[:, distinct, 0], coarse))).sum(axis=1)
 
     def over_runs(values: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
-        return _quantiles(np.sort(np.where(stopped, np.inf, values), axis=1), everyone, levels)
+        return quantiles(np.sort(np.where(stopped, np.inf, values), axis=1), everyone, levels)
 
     def over_alive(values: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
-        return _quantiles(np.sort(_take(values[:, distinct], coarse), axis=1), alive, levels)
+        return quantiles(np.sort(_take(values[:, distinct], coarse), axis=1), alive, levels)
 
     arrays = {
         "step": steps,
@@ -227,7 +233,7 @@ def _arrays(
         "gap_q": over_runs(gap[:, distinct], QUANTILES),
         "h_step": trace.steps[coarse],
         "true_h": over_alive(trace.true_h, (0.5,))[0],
-        "shown_hessian": _shown_hessian(function, theta[:, 0], _take(trace.true_h[:, 0], keep), coords),
+        "shown_hessian": shown_hessian(function, theta[:, 0], _take(trace.true_h[:, 0], keep), coords),
     }
     if function.minima:
         arrays["distance"] = over_runs(_distance(theta[:, distinct], function.minima), (0.5,))[0]
@@ -235,7 +241,8 @@ def _arrays(
         arrays["h_q"] = over_alive(trace.h, QUANTILES)
         arrays["shown_h"] = _take(trace.h[:, 0], keep)[:, shown]
     if stochastic:
-        u = _directions(seed, steps, getattr(trace.hyperparameters, "n", 1), function.dim, coords)
+        n = max(getattr(held, "n", 1) for held in (trace.hyperparameters, *(later for _, later in trace.changes)))
+        u = _directions(spec.seed, steps, n, function.dim, coords)
         arrays |= {} if u is None else {"u": u}
     return arrays
 
@@ -265,7 +272,7 @@ def _directions(seed: int, steps: np.ndarray, n: int, d: int, coords: tuple[int,
     return u[which, steps % per_stream]
 
 
-def _shown_hessian(
+def shown_hessian(
     function: TestFunction, theta: np.ndarray, diagonal: np.ndarray, coords: tuple[int, int]
 ) -> np.ndarray:
     """(R, 3): H_aa, H_ab, H_bb at theta (R, d), whose diagonal Hessian is known."""
@@ -287,7 +294,7 @@ def _take(values: np.ndarray, frames: np.ndarray) -> np.ndarray:
     return values if len(frames) == len(values) else values[frames]
 
 
-def _quantiles(ordered: np.ndarray, counts: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
+def quantiles(ordered: np.ndarray, counts: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
     """(levels, R, …): linearly interpolated quantiles of the first counts[r] of ordered[r] (R, B, …), which is sorted
     along axis 1, NaN last; NaN where the count is 0. A sort and this take a tenth of numpy.quantile's time.
     """

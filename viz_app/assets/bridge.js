@@ -1,17 +1,18 @@
 // Dash calls clientside functions by name; the page's modules are loaded once, on the first call.
 (() => {
   const modules = new URL("lab/", document.currentScript.src);
-  const playground = () => import(new URL("playground.mjs", modules).href);
+  // The Tuning page has controls of the same kinds: each page's module has its own functions of these names.
+  const page = () => import(new URL(location.pathname === "/tuning" ? "tuning/main.mjs" : "playground.mjs", modules).href);
 
   /** A clientside callback that hands its values, and what triggered it, to a function of the page's module. */
   const entry = (name) => async (...values) => {
     const trigger = window.dash_clientside.callback_context.triggered_id;
-    (await playground())[name](values, trigger);
+    (await page())[name](values, trigger);
     return window.dash_clientside.no_update;
   };
 
   const lab = Object.fromEntries(
-    ["open", "chooseFunction", "clock", "hessianView", "field", "choice", "reset", "switch", "duplicate"].map(
+    ["open", "chooseFunction", "clock", "hessianView", "field", "choice", "reset", "switch", "duplicate", "method", "measure", "tab"].map(
       (name) => [name, entry(name)],
     ),
   );

@@ -36,6 +36,8 @@ def actions() -> list:
     return [
         html.Div(
             [
+                html.Button("History", id="show-history", title="The last runs of this browser: open, rewind, compare"),
+                html.Button("Estimator lab", id="to-lab", title="The estimators of the Hessian at this start"),
                 html.Button("Copy link", id="copy-link", title="A link that opens exactly this picture"),
                 html.Button(
                     "3-D", id="show-3d", title="The surface in three dimensions, with every optimizer's first run"
@@ -84,9 +86,11 @@ def layout() -> html.Main:
                     chart(
                         "hessian", "Diagonal Hessian", segmented("hessian-view", ["over time", "sorted"], "over time")
                     ),
+                    html.Section(id="microscope", className="card", hidden=True, **attributes(aria_label="Microscope")),
                 ],
                 className="right",
             ),
+            html.Aside(id="history", hidden=True, **attributes(aria_label="History")),
             html.Dialog(
                 [
                     html.Button("✕", id="close-3d", className="quiet", **attributes(aria_label="Close")),
@@ -168,6 +172,7 @@ def open_spec(search: str | None, go: dict[str, str] | None) -> dict[str, Any]:
             "steps": spec.steps,
             "runs": spec.runs,
             "seed": spec.seed,
+            "noise": spec.noise,
             "slots": slots,
             "ranges": controls.ranges(spec),
             "preset": {

@@ -4,9 +4,10 @@ import { whenIdle } from "./idle.mjs";
 import { Overlay } from "./overlay.mjs";
 import { subscript } from "./scale.mjs";
 import { fade } from "./theme.mjs";
-import { clockFactor, clockLength, shownFrames } from "./trace.mjs";
+import { clockAt, clockLength, lastAtMost, shownFrames, stepAt } from "./trace.mjs";
 
 const POINTS = 400; // along a curve
+const GHOST = 0.4; // of a band's opacity
 const SETTLE = 260; // ms without news before Plotly draws
 
 /**
@@ -14,8 +15,12 @@ const SETTLE = 260; // ms without news before Plotly draws
  * @property {string} name @property {string} colour @property {number[]} x @property {number[]} y
  * @property {number[]=} low @property {number[]=} high the band
  * @property {boolean=} dashed
+ * @property {boolean=} ghost an old future, from which something was forked  @property {boolean=} continued by such a one
  * @property {{kind: "cross"|"below", x: number, y: number}[]=} marks where its median diverged, or first fell below the scale
  */
+
+/** From which step a track is drawn, and from which on as a ghost; a look without forks need not say. */
+const spanOf = (look, index) => look.spans?.[index] ?? { from: 0, ghost: Infinity };
 
 /** Loss above the minimum against the clock: median and 10–90 % band over runs. */
 export function lossCurves(trace, clock, look) {
@@ -43,10 +48,12 @@ export function lossCurves(trace, clock, look) {
   const curves = trace.tracks.map((track, index) => {
     const R = track.frames;
     const curve = { name: look.titles[index], colour: look.colours[index], x: [], y: [], low: [], high: [], marks: [] };
-    for (const t of thin(shownFrames(track.step, track, trace, clock))) {
+    const { from, ghost } = spanOf(look, index);
+    for (const t of thin(shownFrames(track.step, track, trace, clock), [from, ghost].map((step) => lastAtMost(track.step, step)))) {
+      if (track.step[t] < from) continue; // until then it is what it was forked from
       const median = track.gap_q[R + t];
       if (!Number.isFinite(median)) {
-        const x = track.step[t] * clockFactor(track, clock);
+        const x = clockAt(track, track.step[t], clock);
         curve.marks.push({ kind: "cross", x, y: high });
         if (curve.x.length) {
           curve.x.push(x);
@@ -54,14 +61,14 @@ export function lossCurves(trace, clock, look) {
         }
         break;
       }
-      if (median < low && !curve.marks.length) curve.marks.push({ kind: "below", x: track.step[t] * clockFactor(track, clock), y: low });
-      curve.x.push(track.step[t] * clockFactor(track, clock));
+      if (median < low && !curve.marks.length) curve.marks.push({ kind: "below", x: clockAt(track, track.step[t], clock), y: low });
+      curve.x.push(clockAt(track, track.step[t], clock));
       curve.y.push(clip(median));
       curve.low.push(clip(track.gap_q[t]));
       curve.high.push(clip(track.gap_q[2 * R + t]));
     }
-    return curve;
-  });
+    return splitAt(curve, clockAt(track, ghost, clock));
+  }).flat();
   return { curves, log, range: [low, high], end: clockLength(trace, clock), clock };
 }
 
@@ -83,7 +90,7 @@ export function hessianCurves(trace, clock, look) {
     for (const t of thin(shownFrames(truthOf.hStep, truthOf, trace, clock))) {
       const value = truthOf.true_h[t * d + j];
       const size = Math.abs(value) > 1e-12 ? Math.abs(value) : NaN;
-      const x = truthOf.hStep[t] * clockFactor(truthOf, clock);
+      const x = clockAt(truthOf, truthOf.hStep[t], clock);
       truth.x.push(x);
       negative.x.push(x);
       truth.y.push(value > 0 ? size : NaN);
@@ -96,17 +103,20 @@ export function hessianCurves(trace, clock, look) {
     for (const [track, index] of estimating) {
       const R = track.hStep.length;
       const curve = { name: `${look.titles[index]}, P ${name(j, d)}`, colour: look.colours[index], faint: which === 1, x: [], y: [], low: [], high: [] };
-      for (const t of thin(shownFrames(track.hStep, track, trace, clock))) {
+      const { from, ghost } = spanOf(look, index);
+      const corners = [from, ghost].map((step) => lastAtMost(track.hStep, step));
+      for (const t of thin(shownFrames(track.hStep, track, trace, clock), corners)) {
+        if (track.hStep[t] < from) continue;
         const at = (q) => track.h_q[(q * R + t) * d + j];
         if (!(at(1) > 0)) break;
-        curve.x.push(track.hStep[t] * clockFactor(track, clock));
+        curve.x.push(clockAt(track, track.hStep[t], clock));
         curve.y.push(at(1));
         curve.low.push(at(0));
         curve.high.push(at(2));
         see(at(0));
         see(at(2));
       }
-      curves.push(curve);
+      curves.push(...splitAt(curve, clockAt(track, ghost, clock)));
       top = 1.3 * curve.y[Math.floor(curve.y.length * 0.9)] || top;
     }
     const last = top || truth.y.findLast(Number.isFinite);
@@ -126,11 +136,7 @@ export function sortedCurves(trace, time, clock, look) {
   const d = trace.dim;
   const estimating = trace.tracks.map((track, index) => [track, index]).filter(([track]) => track.h_q);
   const truthOf = estimating[0]?.[0] ?? trace.tracks[0];
-  const at = (track) => {
-    let h = 0;
-    while (h + 1 < track.hStep.length && track.hStep[h + 1] * clockFactor(track, clock) <= time + 1e-6) h++;
-    return h;
-  };
+  const at = (track) => lastAtMost(track.hStep, stepAt(track, time, clock) + 1e-6);
   const truth = truthOf.true_h.subarray(at(truthOf) * d, (at(truthOf) + 1) * d);
   const order = Array.from(truth.keys()).sort((i, j) => truth[j] - truth[i]);
   const x = order.map((_, rank) => rank + 1);
@@ -154,12 +160,24 @@ export function sortedFrame(trace, look) {
 /** ∂²f/∂x² in two dimensions, ∂²f/∂θ₇² in more. */
 const name = (j, d) => (d === 2 ? `∂²f/∂${"xy"[j]}²` : `∂²f/∂θ${subscript(j)}²`);
 
-function thin(length) {
+/** Some of the frames 0 … length − 1: the first, the last, and those of `corners` that are among them. */
+function thin(length, corners = []) {
   const stride = Math.max(1, Math.ceil(length / POINTS));
-  const list = [];
-  for (let i = 0; i < length; i += stride) list.push(i);
-  if (list.length && list[list.length - 1] !== length - 1) list.push(length - 1);
-  return list;
+  const chosen = new Set([length - 1, ...corners.filter((frame) => frame < length)]);
+  for (let i = 0; i < length; i += stride) chosen.add(i);
+  chosen.delete(-1);
+  return [...chosen].sort((a, b) => a - b);
+}
+
+/** A curve of which something was forked at `x`: as it is up to there, a ghost from there on. Infinity: all as it is. */
+function splitAt(curve, at) {
+  const cut = curve.x.findIndex((x) => x >= at);
+  if (cut < 0 || cut >= curve.x.length - 1) return [curve];
+  const slice = (from, to) => Object.fromEntries(["x", "y", "low", "high"].map((key) => [key, curve[key].slice(from, to)]));
+  return [
+    { ...curve, ...slice(0, cut + 1), marks: [], continued: true },
+    { ...curve, ...slice(cut), name: `${curve.name}, as it was`, ghost: true },
+  ];
 }
 
 /** A chart: new curves go on the canvas at once; Plotly draws them when nothing has come for a while. */
@@ -228,8 +246,8 @@ export class Chart {
     this.overlay.end();
   }
 
-  #marker(context, { x, y, colour }) {
-    if (!x.length || this.time < x[0]) return;
+  #marker(context, { x, y, colour, continued }) {
+    if (!x.length || this.time < x[0] || (continued && this.time > x[x.length - 1])) return;
     let i = x.findIndex((value) => value > this.time);
     if (i < 0) i = x.length;
     if (!Number.isFinite(y[i - 1])) return;
@@ -242,11 +260,11 @@ export class Chart {
     context.stroke();
   }
 
-  #curve(context, { x, y, low, high, colour, dashed, faint }) {
+  #curve(context, { x, y, low, high, colour, dashed, faint, ghost }) {
     const { px, py } = this.overlay;
     const { theme } = this.look;
     if (low) {
-      context.fillStyle = fade(colour, theme.band);
+      context.fillStyle = fade(colour, ghost ? GHOST * theme.band : theme.band);
       context.beginPath();
       for (let i = 0; i < x.length; i++) context.lineTo(px(x[i]), py(high[i]));
       for (let i = x.length - 1; i >= 0; i--) context.lineTo(px(x[i]), py(low[i]));
@@ -254,8 +272,9 @@ export class Chart {
     }
     context.strokeStyle = colour;
     context.globalAlpha = faint ? 0.75 : 1;
-    context.lineWidth = dashed ? 1.4 : theme.line;
+    context.lineWidth = dashed ? 1.4 : ghost ? 0.7 * theme.line : theme.line;
     if (dashed) context.setLineDash([7, 5]);
+    if (ghost) context.setLineDash([2, 3]);
     context.beginPath();
     let pen = false;
     for (let i = 0; i < x.length; i++) {
@@ -293,13 +312,13 @@ export class Chart {
 }
 
 function plotlyTraces({ curves }, { theme }) {
-  return curves.flatMap(({ name: title, x, y, low, high, colour, dashed, faint }) => {
+  return curves.flatMap(({ name: title, x, y, low, high, colour, dashed, faint, ghost }) => {
     const band = low && {
       type: "scatter",
       x: [...x, ...x.toReversed()],
       y: [...high, ...low.toReversed()],
       fill: "toself",
-      fillcolor: fade(colour, theme.band),
+      fillcolor: fade(colour, ghost ? GHOST * theme.band : theme.band),
       line: { width: 0 },
       mode: "lines",
       hoverinfo: "skip",
@@ -311,7 +330,7 @@ function plotlyTraces({ curves }, { theme }) {
       y,
       name: title,
       opacity: faint ? 0.75 : 1,
-      line: { color: colour, width: dashed ? 1.4 : theme.line, dash: dashed ? "7px,5px" : "solid" },
+      line: { color: colour, width: dashed ? 1.4 : ghost ? 0.7 * theme.line : theme.line, dash: dashed ? "7px,5px" : ghost ? "2px,3px" : "solid" },
       hovertemplate: `${title}<br>%{y:.3g} at %{x:,.6~g}<extra></extra>`,
       hoverlabel: { bgcolor: theme.panel, bordercolor: colour, font: { color: theme.ink, family: theme.font } },
     };

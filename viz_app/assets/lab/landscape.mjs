@@ -3,10 +3,11 @@
 import { Overlay } from "./overlay.mjs";
 import { niceBelow, reading, short } from "./scale.mjs";
 import { fade, readTheme } from "./theme.mjs";
-import { frameAt } from "./trace.mjs";
+import { frameAt, frameOf, settingsAt } from "./trace.mjs";
 
 const DOUBLE = 250; // ms in which a second click makes a double click, which resets the view
 const COMET = 30; // frames of a run's recent past that are drawn stronger
+const GHOST = 0.45; // opacity of an old future, from which something was forked
 const COMMITTED = 24000; // points that all thin runs of an optimizer keep when their trails become a Plotly trace
 
 export class Landscape {
@@ -15,7 +16,7 @@ export class Landscape {
    * @param {{start: (point: number[], done: boolean) => void, moved: (ranges: object) => void}} hooks
    */
   constructor(graph, hooks) {
-    Object.assign(this, { graph, hooks, trace: null, grid: null, scale: 1, scaledFor: null, theme: readTheme(), ink: document.createElement("canvas") });
+    Object.assign(this, { graph, hooks, trace: null, grid: null, quiet: false, scale: 1, scaledFor: null, theme: readTheme(), ink: document.createElement("canvas") });
     this.overlay = new Overlay(graph, () => {
       this.stale = true;
       this.#placeHandle();
@@ -106,10 +107,11 @@ export class Landscape {
   #plotlyTrails(track, index) {
     const colour = this.colours[index];
     const { frame } = frameAt(track, this.moment.time, this.clock);
+    const { first, ghost } = this.#span(track, index);
     const stride = Math.ceil((track.frames * track.runs) / COMMITTED); // of the whole run, so that no trail changes its shape in time
     const [x, y] = [[], []];
     for (let run = 1; run < track.runs; run++) {
-      for (let t = 0; t <= frame; t += stride) {
+      for (let t = first; t <= Math.min(frame, ghost); t += stride) {
         const at = 2 * (t * track.runs + run);
         if (!Number.isFinite(track.path[at])) break;
         x.push(track.path[at]);
@@ -119,19 +121,30 @@ export class Landscape {
       y.push(null);
     }
     const shown = { x: [], y: [], text: [] };
-    for (let t = 0; t <= frame; t++) {
+    const old = { x: [], y: [], text: [] };
+    for (let t = first; t <= frame; t++) {
       const at = 2 * t * track.runs;
       if (!Number.isFinite(track.path[at])) break;
-      shown.x.push(track.path[at]);
-      shown.y.push(track.path[at + 1]);
-      shown.text.push(`${this.titles[index]}, run 1<br>step ${track.step[t]}, ${track.step[t] * track.passes_per_step} forward passes<br>θ (${short(track.path[at])}, ${short(track.path[at + 1])})<br>loss ${reading(track.gap[t * track.runs])}`);
+      const text = `${this.titles[index]}, run 1<br>step ${track.step[t]}, ${track.forwards[t]} forward passes<br>θ (${short(track.path[at])}, ${short(track.path[at + 1])})<br>loss ${reading(track.gap[t * track.runs])}`;
+      for (const list of t < ghost ? [shown] : t === ghost ? [shown, old] : [old]) {
+        list.x.push(track.path[at]);
+        list.y.push(track.path[at + 1]);
+        list.text.push(text);
+      }
     }
     const line = { type: "scatter", mode: "lines" };
     const hoverlabel = { bgcolor: this.theme.panel, bordercolor: colour, font: { color: this.theme.ink, family: this.theme.font } };
     return [
       { ...line, x, y, line: { color: fade(colour, this.theme.trail), width: 1 }, hoverinfo: "skip" },
       { ...line, ...shown, line: { color: colour, width: this.theme.line }, hoverinfo: "text", hoverlabel },
+      ...(old.x.length ? [{ ...line, ...old, line: { color: fade(colour, GHOST), width: 0.7 * this.theme.line }, hoverinfo: "text", hoverlabel }] : []),
     ];
+  }
+
+  /** The first frame of a track that is drawn (before it, a fork is what it was forked from), and the one from which on it is a ghost. */
+  #span(track, index) {
+    const { from, ghost } = this.spans?.[index] ?? { from: 0, ghost: Infinity };
+    return { first: from ? frameOf(track, from) : 0, ghost: ghost === Infinity ? Infinity : frameOf(track, ghost) };
   }
 
   /** Draw a moment. @param {{time: number, playing: boolean}=} moment */
@@ -144,8 +157,18 @@ export class Landscape {
       const places = this.trace.tracks.map((track) => frameAt(track, moment.time, this.clock));
       if (this.isLive) this.#inkTo(places);
       if (this.isLive) context.drawImage(this.ink, 0, 0, this.overlay.width, this.overlay.height);
-      this.trace.tracks.forEach((track, index) => this.#ellipses(context, track, this.colours[index], places[index], moment.playing));
-      this.trace.tracks.forEach((track, index) => this.#heads(context, track, this.colours[index], places[index], moment.playing));
+      const here = this.trace.tracks.map((track, index) => this.#span(track, index));
+      const present = this.trace.tracks.map((track, index) => [track, index]).filter(([, index]) => places[index].frame >= here[index].first);
+      for (const [track, index] of present) {
+        if (!this.quiet && places[index].frame <= here[index].ghost) this.#ellipses(context, track, this.colours[index], places[index], moment.playing);
+      }
+      for (const [track, index] of present) {
+        const old = places[index].frame > here[index].ghost;
+        if (!this.quiet && !old && !moment.playing) this.#probes(context, track, this.colours[index], places[index]);
+        context.globalAlpha = old ? GHOST : 1;
+        this.#heads(context, track, this.colours[index], places[index], here[index].first, moment.playing);
+        context.globalAlpha = 1;
+      }
     }
     this.overlay.end();
   }
@@ -164,13 +187,18 @@ export class Landscape {
       this.stale = false;
     }
     trace.tracks.forEach((track, index) => {
-      const from = this.inked.frames[index];
+      const { first, ghost } = this.#span(track, index);
+      const from = Math.max(this.inked.frames[index], first);
       const to = places[index].frame;
-      if (to === from) return;
-      const colour = this.colours[index];
-      if (track.runs > 1) stroke(context, fade(colour, this.theme.trail), 1, () => this.#lines(context, track, 1, track.runs, from, to));
-      stroke(context, colour, this.theme.line, () => this.#lines(context, track, 0, 1, from, to));
       this.inked.frames[index] = to;
+      if (to <= from) return;
+      const colour = this.colours[index];
+      const end = Math.min(to, Math.max(from, ghost));
+      if (end > from) {
+        if (track.runs > 1) stroke(context, fade(colour, this.theme.trail), 1, () => this.#lines(context, track, 1, track.runs, from, end));
+        stroke(context, colour, this.theme.line, () => this.#lines(context, track, 0, 1, from, end));
+      }
+      if (to > end) stroke(context, fade(colour, GHOST), 0.7 * this.theme.line, () => this.#lines(context, track, 0, 1, end, to));
     });
   }
 
@@ -194,9 +222,9 @@ export class Landscape {
     }
   }
 
-  #heads(context, track, colour, place, playing) {
+  #heads(context, track, colour, place, first, playing) {
     const { theme } = this;
-    const from = Math.max(0, place.frame - COMET);
+    const from = Math.max(first, place.frame - COMET);
     if (playing && track.runs > 1) {
       stroke(context, fade(colour, Math.min(1, theme.trail * 1.6)), 1.4, () => this.#lines(context, track, 1, track.runs, from, place.frame));
     }
@@ -207,7 +235,6 @@ export class Landscape {
     }
     const head = this.#head(track, 0, place);
     if (!head) return;
-    if (!playing) this.#probes(context, track, colour, place);
     context.fillStyle = colour;
     context.strokeStyle = theme.panel;
     context.lineWidth = 2;
@@ -259,12 +286,13 @@ export class Landscape {
   /** The points that this step evaluates: θ ± Σ^½ u, enlarged like the ellipse (by scale/μ). */
   #probes(context, track, colour, place) {
     if (!track.u) return;
-    const n = track.shapes.u[1];
+    const most = track.shapes.u[1];
+    const n = settingsAt(track, track.step[place.frame]).n;
     const at = 2 * place.frame * track.runs;
     const centre = [track.path[at], track.path[at + 1]];
     const h = track.shown_h ? track.shown_h.subarray(2 * place.frame, 2 * place.frame + 2) : [1, 1];
     for (let i = 0; i < n; i++) {
-      const u = track.u.subarray(2 * (place.frame * n + i), 2 * (place.frame * n + i) + 2);
+      const u = track.u.subarray(2 * (place.frame * most + i), 2 * (place.frame * most + i) + 2);
       const offset = [(this.scale * u[0]) / Math.sqrt(h[0]), (this.scale * u[1]) / Math.sqrt(h[1])];
       const ends = [1, -1].map((sign) => [this.overlay.px(centre[0] + sign * offset[0]), this.overlay.py(centre[1] + sign * offset[1])]);
       stroke(context, fade(colour, 0.55), 1, () => {

@@ -1,6 +1,6 @@
 // What is wrong, in words: beside the control that it is about.
 
-import { running } from "./link.mjs";
+import { holder, labels, running } from "./slots.mjs";
 
 /** A control's row, by card and name. */
 export const rowOf = (slot, name) => document.querySelector(`[data-field="${slot}.${name}"]`);
@@ -40,13 +40,9 @@ function controlOf(path, state) {
   if (path.startsWith("f.")) return ["function", path.slice(2)];
   if (path === "coords" || path === "target") return ["view", path];
   if (!path.startsWith("opt.")) return ["run", path];
-  const [, label, name] = path.split(".");
-  const seen = {};
-  const found = running(state).find(({ method }) => {
-    seen[method] = (seen[method] ?? 0) + 1;
-    return label === (seen[method] === 1 ? method : `${method}#${seen[method]}`);
-  });
-  return [found?.slot, name];
+  const [, label, ...rest] = path.split(".");
+  const found = running(state)[labels(state).indexOf(label)];
+  return [found && holder(state, found).slot, rest.at(-1)]; // a fork's settings are changed in the card of its parent
 }
 
 /** A line over the picture: for a moment, or until the next. */

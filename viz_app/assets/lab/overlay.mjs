@@ -25,6 +25,7 @@ export class Overlay {
     const { xaxis, yaxis } = layout;
     const ratio = window.devicePixelRatio || 1;
     const { clientWidth: width, clientHeight: height } = this.graph;
+    if (!width || !height) return false; // hidden: as it was
     const view = [ratio, width, height, xaxis._offset, xaxis._length, yaxis._offset, yaxis._length, ...xaxis.range, ...yaxis.range, yaxis.type].join();
     if (view === this.view) return false;
     this.view = view;
@@ -54,9 +55,9 @@ export class Overlay {
     return [(pixelX - this.x.shift) / this.x.scale, (pixelY - this.y.shift) / this.y.scale];
   }
 
-  /** Clear, and clip to the plot's area. Returns null where there is no figure yet. */
+  /** Clear, and clip to the plot's area. Returns null where there is no figure yet, or one that is hidden. */
   begin() {
-    if (!this.box) return null;
+    if (!this.box || !this.canvas.width || !this.canvas.height) return null;
     const { context, canvas } = this;
     const ratio = window.devicePixelRatio || 1;
     context.setTransform(1, 0, 0, 1, 0, 0);

@@ -10,6 +10,7 @@ const ICONS = {
   play: "M8 5v14l11-7z",
   pause: "M7 5h4v14H7zM13 5h4v14h-4z",
   forward: "M8 5v14l10-7z",
+  fork: "M10.8 21v-7.2L5.6 8.6V11H3.4V4.6h6.4v2.2H7.2L12 11.6l4.8-4.8h-2.6V4.6h6.4V11h-2.2V8.6l-5.2 5.2V21z",
   end: "M16 5h2v14h-2zM4 5v14l11-7z",
 };
 const icon = (name) => `<svg viewBox="0 0 24 24" width="16" height="16" aria-hidden="true"><path fill="currentColor" d="${ICONS[name]}"/></svg>`;
@@ -17,8 +18,8 @@ const icon = (name) => `<svg viewBox="0 0 24 24" width="16" height="16" aria-hid
 export class Player {
   /**
    * @param {HTMLElement} root
-   * @param {{draw: (part: number, playing: boolean) => void, settle: () => void, neighbour: (part: number, by: number) => number}} hooks
-   *   `neighbour` tells where the next or previous step lies; `settle` is called when playing stops
+   * @param {{draw: (part: number, playing: boolean) => void, settle: () => void, neighbour: (part: number, by: number) => number, fork: () => void}} hooks
+   *   `neighbour` tells where the next or previous step lies; `settle` is called when playing stops; `fork` by the key f
    */
   constructor(root, hooks) {
     Object.assign(this, { root, hooks, part: 1, playing: false, speed: 1 });
@@ -28,6 +29,7 @@ export class Player {
       <button data-do="toggle" class="main" title="Play or pause (space)" aria-label="Play">${icon("play")}</button>
       <button data-do="forward" title="One step forward (→)" aria-label="One step forward">${icon("forward")}</button>
       <button data-do="end" title="To the end (End)" aria-label="To the end">${icon("end")}</button>
+      <button data-do="fork" aria-pressed="false" disabled aria-label="Fork" title="Fork (f): moving a control re-runs from the cursor's step on, and keeps the old future as a ghost">${icon("fork")}</button>
       <input type="range" min="0" max="1000" step="any" value="1000" aria-label="Time">
       <output></output>
       <select aria-label="Speed" title="Speed: 1× plays a run in ${FULL / 1000} s">
@@ -44,14 +46,16 @@ export class Player {
       end: () => this.seek(1),
     };
     for (const button of root.querySelectorAll("button")) {
-      button.addEventListener("click", actions[button.dataset.do]);
+      if (button.dataset.do in actions) button.addEventListener("click", actions[button.dataset.do]);
       button.addEventListener("pointerdown", (event) => event.preventDefault()); // the space bar stays the player's
     }
     this.scrubber.addEventListener("input", () => this.seek(this.scrubber.value / 1000));
     root.querySelector("select").addEventListener("change", (event) => (this.speed = Number(event.target.value)));
     document.addEventListener("keydown", (event) => {
       const name = { " ": "toggle", ArrowLeft: "back", ArrowRight: "forward", Home: "start", End: "end" }[event.key];
-      if (!name || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "f" && !event.target.closest?.(OWN_KEYS)) return hooks.fork();
+      if (!name) return;
       const owners = event.key === " " ? `${OWN_KEYS}, button` : `${OWN_KEYS}, [role=slider]`;
       if (event.target.closest?.(owners)) return;
       event.preventDefault();

@@ -1,65 +1,67 @@
 // The Playground: controls → spec → trace → pictures. The state is one object; everything drawn follows from it.
 
-import { Chart, hessianCurves, lossCurves, sortedCurves, sortedFrame } from "./charts.mjs";
+import { Chart } from "./charts.mjs";
+import { drawMoment, dress, neighbour, redraw, setText, settle } from "./drawing.mjs";
+import { showForks } from "./forkcards.mjs";
+import { Forks } from "./forks.mjs";
+import { History } from "./history.mjs";
 import { whenIdle } from "./idle.mjs";
 import { Landscape } from "./landscape.mjs";
 import { Latest, SpecError, fetchBytes } from "./latest.mjs";
-import { functionSpec, otherFunction, running, toQuery } from "./link.mjs";
+import { functionSpec, otherFunction, toQuery } from "./link.mjs";
+import { complain, message, rowOf } from "./messages.mjs";
+import { Microscope } from "./microscope/panel.mjs";
+import { CLOCKS, clockKey, element, names, page, timeOf } from "./page.mjs";
 import { Player } from "./player.mjs";
 import { Readings } from "./readings.mjs";
-import { fromSlider, short, subscript, toSlider } from "./scale.mjs";
-import { save, savePicture } from "./save.mjs";
-import { complain, message, rowOf } from "./messages.mjs";
+import { fromSlider, short, toSlider } from "./scale.mjs";
+import { address, watchSharing } from "./share.mjs";
 import { watchSliders } from "./sliders.mjs";
-import { closeSurface, openSurface } from "./surface.mjs";
-import { fade, readTheme } from "./theme.mjs";
-import { clockFactor, clockLength, decode, decodeTrace, frameAt } from "./trace.mjs";
+import { adopt, find, namesText, readNames, remove, running, settings } from "./slots.mjs";
+import { placeStart, startAt } from "./start.mjs";
+import { watchSurface } from "./surface.mjs";
+import { readTheme } from "./theme.mjs";
+import { clockLength, decode, decodeTrace } from "./trace.mjs";
 
 const { set_props: setProps } = window.dash_clientside;
-const element = (id) => document.getElementById(id);
 
-/** What the controls say. `view` is how it is looked at; the rest is the spec. */
-let state = null;
-let parts = null;
-let trace = null;
-let grid = null;
-let clockName = "forward passes";
-let hessianMode = "over time";
 let building = null;
 let zoomTo = null; // what a link asks for, until the first landscape is there
 
 const MOST = 8; // optimizers in a spec
-const CLOCKS = ["steps", "forward passes", "seconds"];
 /** People who asked for less motion get the end of a run at once. */
 const stillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-const clockKey = () => (clockName === "forward passes" ? "forwards" : clockName);
-
 // ---- entries for Dash's callbacks: (values, what triggered) ----
 
-/** A spec was opened: from the address, the function list or a copied optimizer. */
-export async function open([page]) {
-  if (!page) return;
+/** A spec was opened: from the address, the function list, a copied optimizer or the history. */
+export async function open([opened]) {
+  if (!opened) return;
   building ??= build();
   await building;
-  const first = state === null;
+  const { parts } = page;
+  const first = page.state === null;
   const view = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-  state = { ...page, view: { coords: first ? (view.coords ?? "0,1") : "0,1", target: first ? (view.target ?? "") : "" }, fresh: true };
-  trace = null;
+  const kept = first ? view : {};
+  const state = (page.state = { ...opened, view: { coords: kept.coords ?? "0,1", target: kept.target ?? "" }, fresh: true });
+  page.trace = null;
   wanted.landscape = "";
-  complain(page.errors, state);
-  Object.assign(parts.landscape, { minima: page.dim === 2 ? page.minima : [], localMinima: page.dim === 2 ? page.localMinima : [] });
+  parts.forks.clear();
+  adopt(state);
+  readNames(state, view.names ?? "");
+  complain(state.errors, state);
+  Object.assign(parts.landscape, { minima: state.dim === 2 ? state.minima : [], localMinima: state.dim === 2 ? state.localMinima : [] });
   placeStart();
-  element("hessian-view").hidden = page.dim === 2; // two coordinates need no sorting
-  if (page.dim === 2 && hessianMode === "sorted") setProps("hessian-view", { value: (hessianMode = "over time") });
+  element("hessian-view").hidden = state.dim === 2; // two coordinates need no sorting
+  if (state.dim === 2 && page.hessian === "sorted") setProps("hessian-view", { value: (page.hessian = "over time") });
   changed();
-  for (const slot of state.slots) for (const key of Object.keys(slot.values)) mark(slot.slot, key);
+  for (const slot of state.slots) if (!slot.parent) for (const key of Object.keys(slot.values)) mark(slot.slot, key);
   for (const key of Object.keys(state.parameters)) mark("function", key);
   for (const key of ["steps", "runs"]) mark("run", key);
   if (first) {
     parts.player.part = "t" in view ? Math.min(Math.max(Number(view.t) || 0, 0), 1) : stillness() ? 1 : 0;
-    if (CLOCKS.includes(view.clock)) setProps("clock", { value: (clockName = view.clock) });
-    if (view.hessian === "sorted") setProps("hessian-view", { value: (hessianMode = "sorted") });
+    if (CLOCKS.includes(view.clock)) setProps("clock", { value: (page.clock = view.clock) });
+    if (view.hessian === "sorted") setProps("hessian-view", { value: (page.hessian = "sorted") });
     if (view.x && view.y) zoomTo = { "xaxis.range": view.x.split(",").map(Number), "yaxis.range": view.y.split(",").map(Number) };
     if (state.view.coords !== "0,1") setProps({ role: "field", slot: "view", name: "coords" }, { value: state.view.coords });
   }
@@ -67,31 +69,33 @@ export async function open([page]) {
 }
 
 export function chooseFunction([family]) {
-  if (!state || family === state.family) return;
-  parts.player.part = stillness() ? 1 : 0;
-  go(otherFunction(state, family));
+  if (!page.state || family === page.state.family) return;
+  page.parts.player.part = stillness() ? 1 : 0;
+  go(otherFunction(page.state, family));
 }
 
 export function duplicate(_, trigger) {
-  const slot = slotOf(trigger?.slot);
+  const { state } = page;
+  const slot = state && trigger && find(state, trigger.slot);
   if (!slot) return;
   if (running(state).length >= MOST) return message(`at most ${MOST} optimizers run side by side`);
   slot.on = true;
-  go(`${toQuery(state)}&${toQuery({ ...state, slots: [slot] }).split("&").at(-1)}`);
+  const names = namesText(state);
+  go(`${toQuery(state)}&${toQuery({ ...state, slots: [slot] }).split("&").at(-1)}`, names);
 }
 
 export function clock([value]) {
-  clockName = value;
+  page.clock = value;
   refresh();
 }
 
 export function hessianView([value]) {
-  hessianMode = value;
+  page.hessian = value;
   refresh();
 }
 
 function refresh() {
-  if (!trace) return;
+  if (!page.trace) return;
   redraw();
   settle();
 }
@@ -99,22 +103,22 @@ function refresh() {
 export function field([text], { slot, name }) {
   if (text === null || text === undefined || text === shown(read(slot, name))) return;
   const isText = slot === "view" || name === "x0" || name === "expr";
-  const preset = name === "seed" ? 0 : presetOf(slot, name);
+  const preset = name === "seed" || name === "noise" ? 0 : presetOf(slot, name);
   if (text.trim() === "" && preset !== undefined) return change(slot, name, preset);
   if (isText) return change(slot, name, text.trim(), "field");
   const number = Number(/^\d{1,3}(,\d{3})+$/.test(text.trim()) ? text.replace(/,/g, "") : text);
   if (Number.isFinite(number)) return change(slot, name, number, "field");
-  complain([{ control: [slot, name], message: `“${text}” is not a number; the decimal point is a dot, as in 0.05 or 5e-2` }], state);
+  complain([{ control: [slot, name], message: `“${text}” is not a number; the decimal point is a dot, as in 0.05 or 5e-2` }], page.state);
 }
 
 export function choice([value], { slot, name }) {
   if (value === read(slot, name)) return;
-  const optimizer = slotOf(slot);
-  const follow = name === "estimator" && Object.entries(tuned(optimizer)).every(([key, preset]) => optimizer.values[key] === preset);
+  const own = settings(page.state, page.parts.forks.edited(slot));
+  const follow = name === "estimator" && !page.parts.forks.on && Object.entries(tuned(slot)).every(([key, preset]) => own[key] === preset);
   change(slot, name, value, "choice");
   // Settings that nobody has touched become those tuned for the new estimator.
-  if (follow) for (const [key, preset] of Object.entries(tuned(optimizer))) change(slot, key, preset);
-  else if (name === "estimator") for (const key of Object.keys(optimizer.values)) mark(slot, key);
+  if (follow) for (const [key, preset] of Object.entries(tuned(slot))) change(slot, key, preset);
+  else if (name === "estimator") for (const key of Object.keys(own)) mark(slot, key);
 }
 
 export function reset([clicks], { slot, name }) {
@@ -122,9 +126,9 @@ export function reset([clicks], { slot, name }) {
 }
 
 const switchSlot = ([on], { slot }) => {
-  const found = slotOf(slot);
+  const found = page.state && find(page.state, slot);
   if (!found || found.on === on) return;
-  if (!on && running(state).length === 1) {
+  if (!on && running(page.state).length === 1) {
     setProps({ role: "switch", slot }, { checked: true });
     return message("at least one optimizer stays on");
   }
@@ -136,25 +140,26 @@ export { switchSlot as switch };
 
 // ---- state ----
 
-const slotOf = (slot) => state.slots.find((candidate) => candidate.slot === slot);
-const rangeOf = (slot, name) => state.ranges[slotOf(slot)?.method ?? slot][name];
+const optimizerOf = (slot) => find(page.state, slot);
+const rangeOf = (slot, name) => page.state.ranges[optimizerOf(slot)?.method ?? slot]?.[name];
 const shown = (value) => (typeof value === "number" ? short(value) : String(value ?? ""));
 
 function read(slot, name) {
+  const { state } = page;
   if (slot === "function") return name === "expr" ? state.text : state.parameters[name];
   if (slot === "run") return state[name];
   if (slot === "view") return state.view[name];
-  return slotOf(slot).values[name];
+  return settings(state, page.parts.forks.edited(slot))[name];
 }
 
 function presetOf(slot, name) {
-  if (slot === "function") return state.preset.parameters[name];
-  if (slot === "run") return state.preset[name];
-  return slotOf(slot) && tuned(slotOf(slot))[name];
+  if (slot === "function") return page.state.preset.parameters[name];
+  if (slot === "run") return page.state.preset[name];
+  return optimizerOf(slot) && tuned(slot)[name];
 }
 
-/** What was tuned for a slot with the estimator that it has. */
-const tuned = ({ presets, values }) => presets[values.estimator ?? ""];
+/** What was tuned for a card's optimizer with the estimator that it has. */
+const tuned = (slot) => optimizerOf(slot).presets[read(slot, "estimator") ?? ""];
 
 function sliderMoved(slot, name, position) {
   const range = rangeOf(slot, name);
@@ -163,23 +168,33 @@ function sliderMoved(slot, name, position) {
 
 /** Take a new value, let the control's other half follow, and compute. */
 function change(slot, name, value, from) {
+  const { state, parts } = page;
   if (slot === "function") {
     if (name === "expr") state.text = value;
     else state.parameters[name] = value;
     if (name === "d" && state.x0.includes(",")) state.x0 = "";
   } else if (slot === "run") state[name] = value;
   else if (slot === "view") state.view[name] = value.replace(/\s+/g, "");
-  else slotOf(slot).values[name] = value;
-  const range = state.ranges[slotOf(slot)?.method ?? slot]?.[name];
+  else if (parts.forks.on) {
+    const fork = parts.forks.take(slot);
+    if (!fork) return showValue(slot, name, read(slot, name));
+    parts.forks.set(fork, name, value);
+  } else optimizerOf(slot).values[name] = value;
+  showValue(slot, name, value, from);
+  if (slot === "function") setProps("f", { data: functionSpec(state) });
+  if (name === "x0") placeStart();
+  changed();
+}
+
+/** Put a value into the halves of its control that it did not come from. */
+function showValue(slot, name, value, from) {
+  const range = rangeOf(slot, name);
   const isChoice = rowOf(slot, name)?.classList.contains("choice");
   if (isChoice && from !== "choice") setProps({ role: "choice", slot, name }, { value });
   if (from === "slider") showInField(slot, name, value);
   else if (!isChoice && from !== "field") setProps({ role: "field", slot, name }, { value: shown(value) });
   if (from !== "slider" && range && typeof value === "number") setProps({ role: "slider", slot, name }, { value: toSlider(value, range) });
-  if (slot === "function") setProps("f", { data: functionSpec(state) });
   mark(slot, name);
-  if (name === "x0") placeStart();
-  changed();
 }
 
 /** While a slider moves, its field's text is set directly; Dash hears of the last value only. */
@@ -201,26 +216,54 @@ function mark(slot, name) {
   rowOf(slot, name)?.classList.toggle("changed", preset !== undefined && shown(read(slot, name)) !== shown(preset));
 }
 
-function go(query) {
-  history.pushState(null, "", `/?${query}`);
+/** Open another spec; `names` are those of its optimizers (see slots.mjs). */
+function go(query, names = "") {
+  history.pushState(null, "", `/?${query}${names && `#${new URLSearchParams({ names })}`}`);
   setProps("go", { data: { query, at: Date.now() } });
 }
 
+/** Take an optimizer's card away; the server makes the others anew. */
+function removeCard(slot) {
+  if (running(page.state).length === 1 && optimizerOf(slot).on) return message("at least one optimizer stays on");
+  remove(page.state, slot);
+  go(toQuery(page.state), namesText(page.state));
+}
+
+const forkHooks = {
+  editing: (slot) => [...page.parts.forks.editing.values()].includes(slot),
+  edit: (slot) => page.parts.forks.edit(slot),
+  remove: (slot) => {
+    if (running(page.state).length === 1) return message("at least one optimizer stays on");
+    page.parts.forks.remove(slot);
+  },
+  rename(slot, name) {
+    optimizerOf(slot).given = name;
+    history.replaceState(history.state, "", address());
+    if (!page.trace) return;
+    dress();
+    page.parts.readings.setTrace(page.trace, page.parts.look);
+    redraw();
+    showForks(forkHooks);
+  },
+};
+
 /** The state has changed: ask for its trace, and for the landscape if that changed too. */
 function changed() {
-  const query = toQuery(state);
+  const { state } = page;
   const view = [];
   if (state.dim > 2) view.push(`coords=${state.view.coords}`);
   if (state.view.target) view.push(`target=${state.view.target}`);
-  traces.request([query, ...view].join("&"));
+  traces.request([toQuery(state), ...view].join("&"));
   clearTimeout(changed.timer);
-  changed.timer = setTimeout(() => history.replaceState(history.state, "", `/?${query}${location.hash}`), 300);
+  changed.timer = setTimeout(() => history.replaceState(history.state, "", address()), 300);
   requestLandscape();
+  showForks(forkHooks);
 }
 
 const wanted = { landscape: "" };
 
 function requestLandscape(ranges = null) {
+  const { state } = page;
   const query = [`f=${encodeURIComponent(functionSpec(state))}`];
   if (state.dim > 2) query.push(`coords=${state.view.coords}`);
   const key = query.join("&");
@@ -240,8 +283,8 @@ const traces = new Latest(
     }
   },
   (answer, query) => {
-    complain(state.errors ?? [], state);
-    state.errors = null;
+    complain(page.state.errors ?? [], page.state);
+    page.state.errors = null;
     takeTrace(answer, query);
   },
   failed,
@@ -253,188 +296,53 @@ const landscapes = new Latest(
     return { ...header, z: view(header.arrays.z) };
   },
   (answer, query) => {
+    const { state, parts, grid } = page;
     const zoomed = query.includes("xrange=");
     const fresh = grid === null || (!zoomed && answer.f.split(":")[0] !== grid.f.split(":")[0]) || state.fresh;
     state.fresh = false;
-    grid = answer;
+    page.grid = answer;
     parts.landscape.theme = readTheme();
     parts.landscape.names = names();
     parts.landscape.setGrid(answer, fresh).then(() => {
       if (zoomTo) window.Plotly.relayout(parts.landscape.graph, zoomTo);
       zoomTo = null;
     });
-    if (trace) takeTrace(trace);
+    if (page.trace) takeTrace(page.trace);
   },
   failed,
 );
 
 function failed(error, query) {
-  if (error instanceof SpecError) return complain(error.errors, state);
+  if (error instanceof SpecError) return complain(error.errors, page.state);
   const what = error.status ? `The server answered ${error.status}` : "The server does not answer";
   message(`${what}. Trying again every two seconds; the picture is the last good one.`, true);
   setTimeout(() => (query.includes("steps=") ? changed() : requestLandscape()), 2000);
 }
 
-// ---- drawing ----
-
-const names = () => {
-  if (state.dim === 2) return ["x", "y"];
-  return grid.coords.map((j) => `θ${subscript(j)}`);
-};
-
-function look() {
-  const theme = readTheme();
+function takeTrace(trace, query) {
+  const { state, parts, time } = page;
   const slots = running(state);
-  return { theme, colours: slots.map((slot) => theme.colour(slot.colour)), titles: slots.map((slot) => slot.name) };
-}
-
-function takeTrace(answer, query) {
-  trace = answer;
-  if (trace.tracks.length !== running(state).length) return; // a newer one is on its way
+  page.trace = trace;
+  if (trace.tracks.length !== slots.length) return; // a newer one is on its way
+  // A fork of another n may end the race sooner: the cursor stays where the fork begins.
+  if (parts.forks.on) parts.player.part = Math.min(1, time / clockLength(trace, clockKey()));
   dress();
   parts.landscape.setTrace(trace, clockKey());
   parts.readings.setTrace(trace, parts.look);
-  for (const [index, slot] of running(state).entries()) {
+  for (const [index, slot] of slots.entries()) {
     const label = document.querySelector(`[data-passes="${slot.slot}"]`);
-    if (label) setText(label, `${trace.tracks[index].passes_per_step} passes a step`);
+    const { passes_per_step: passes } = trace.tracks[index].changes.at(-1) ?? trace.tracks[index];
+    if (label) setText(label, `${passes} passes a step`);
   }
   redraw();
-  if (query) document.dispatchEvent(new CustomEvent("lab:drawn", { detail: { query } }));
-  if (parts.autoplay && grid) {
+  if (query) {
+    document.dispatchEvent(new CustomEvent("lab:drawn", { detail: { query } }));
+    parts.history.drawn();
+  }
+  if (parts.autoplay && page.grid) {
     parts.autoplay = false;
     parts.player.play();
   } else settle();
-}
-
-/** Take names and colours anew: after a trace, a theme. */
-function dress() {
-  parts.look = look();
-  Object.assign(parts.landscape, parts.look);
-}
-
-/** Draw charts and moment anew: after a trace, a theme, a clock. */
-function redraw() {
-  const { landscape, loss, hessian, player } = parts;
-  landscape.clock = clockKey();
-  loss.show(lossCurves(trace, clockKey(), parts.look), parts.look, trace.reference ? "loss − minimum" : "loss");
-  loss.picture.clock = clockLabel();
-  const sorted = hessianMode === "sorted";
-  const picture = sorted ? { ...sortedFrame(trace, parts.look), ...sortedCurves(trace, timeOf(player.part), clockKey(), parts.look) } : hessianCurves(trace, clockKey(), parts.look);
-  if (!sorted) picture.clock = clockLabel();
-  hessian.show(picture, parts.look, "curvature");
-  notes();
-  player.show();
-}
-
-const clockLabel = () => (clockName === "seconds" ? "seconds (all runs together)" : clockName);
-
-function notes() {
-  const { theme } = parts.look;
-  const kinds = new Set(parts.loss.picture.curves.flatMap(({ marks }) => marks.map(({ kind }) => kind)));
-  const remarks = [
-    `median and 10–90 % of ${trace.header.runs} runs`,
-    ...(kinds.has("cross") ? ["✕ half diverged"] : []),
-    ...(kinds.has("below") ? ["▼ below the axis"] : []),
-  ];
-  if (clockName === "forward passes" && trace.tracks.filter(({ n }) => n !== null).length > 1) {
-    remarks.push("ends with the first spent budget");
-  }
-  setText(element("loss-note"), remarks.join("; "));
-  const estimating = trace.tracks.some((track) => track.h_q);
-  setHtml(element("hessian-note"), estimating ? `<b>—</b> HiZOO's P &nbsp; <b>- -</b> the truth along its runs` : "no optimizer that estimates the Hessian is on; <b>- -</b> the truth");
-  const scale = parts.landscape.scale;
-  const key = [];
-  trace.tracks.forEach((track, index) => {
-    if (track.shown_h) key.push(`<span title="Its probes are drawn from this ellipse: Σ = 1/P"><i class="ring" style="border-color:${parts.look.colours[index]};background:${fade(parts.look.colours[index], 0.15)}"></i>Σ of ${parts.look.titles[index]}</span>`);
-  });
-  if (trace.tracks.some((track) => track.shown_h)) key.push(`<span title="What the probes would be drawn from if P were the exact Hessian, off-diagonal part and all"><i class="ring dashed" style="border-color:${theme.ink}"></i>inverse true Hessian${hasNegative() ? " <em>(brown: negative curvature)</em>" : ""}</span>`);
-  if (state.minima.length && state.dim === 2) key.push(`<span>★ minimum</span>`);
-  if (trace.tracks.some((track) => track.u)) key.push(`<span title="θ ± Σ^½u, enlarged by the ellipses' factor over μ">○ this step's probes, on pause</span>`);
-  key.push(`<span>bold: run 1 of ${trace.header.runs}${scale === 1 ? "" : `; ellipses × ${short(scale)}`}</span>`);
-  setHtml(element("key"), key.join(""));
-}
-
-function hasNegative() {
-  return trace.tracks.some((track) => track.shown_h && track.shown_hessian?.some((value, i) => value < 0 && i % 3 !== 1));
-}
-
-// Writing to the page makes the browser lay it out again, even if nothing has changed.
-const written = new WeakMap();
-function setHtml(target, html) {
-  if (written.get(target) !== html) target.innerHTML = html;
-  written.set(target, html);
-}
-function setText(target, text) {
-  if (target.textContent !== text) target.textContent = text;
-}
-
-const timeOf = (part) => part * clockLength(trace, clockKey());
-
-function drawMoment(part, playing) {
-  if (!trace) return;
-  const { landscape, loss, hessian, readings, player } = parts;
-  const time = timeOf(part);
-  if (playing && !landscape.isLive) landscape.live(true);
-  landscape.draw({ time, playing });
-  loss.cursor(time);
-  if (hessianMode === "sorted") {
-    hessian.picture = { ...hessian.picture, ...sortedCurves(trace, time, clockKey(), parts.look) };
-    if (playing) hessian.setLive(true);
-    hessian.cursor(null);
-  } else hessian.cursor(time);
-  readings.draw(time, clockKey());
-  const lead = trace.tracks[0];
-  const { frame } = frameAt(lead, time, clockKey());
-  const last = lead.step[lead.frames - 1];
-  player.output.title = `Time runs in the loss chart's clock: ${clockName}. ${parts.look.titles[0]} is at step ${lead.step[frame]} of ${last}.`;
-  const length = clockLength(trace, clockKey());
-  if (clockName === "forward passes") setText(player.output, `pass ${Math.round(time).toLocaleString("en-US")} of ${length.toLocaleString("en-US")}`);
-  else setText(player.output, `step ${lead.step[frame].toLocaleString("en-US")} of ${last.toLocaleString("en-US")}`);
-}
-
-/** When nothing has moved for a while, commit what is on the canvas to Plotly. */
-const settle = whenIdle(() => {
-  if (parts.player.playing || !trace) return;
-  parts.landscape.commit();
-  if (hessianMode === "sorted") parts.hessian.commit();
-}, 300);
-
-/** The next or previous step of the first optimizer. */
-function neighbour(part, by) {
-  if (!trace) return part;
-  const lead = trace.tracks[0];
-  const factor = clockFactor(lead, clockKey());
-  const length = clockLength(trace, clockKey());
-  const { frame } = frameAt(lead, part * length, clockKey());
-  const atFrame = Math.abs(lead.step[frame] * factor - part * length) < 1e-3 * factor;
-  const target = Math.min(Math.max(frame + (by < 0 && !atFrame ? 0 : by), 0), lead.frames - 1);
-  return (lead.step[target] * factor) / length;
-}
-
-// ---- the start ----
-
-function placeStart() {
-  const numbers = String(state.x0).split(",").map(Number);
-  const [i, j] = state.dim > 2 ? state.view.coords.split(",").map(Number) : [0, 1];
-  parts.landscape.setStart(numbers.length === 1 ? [numbers[0], numbers[0]] : [numbers[i], numbers[j]]);
-}
-
-function moveStart(point, done) {
-  const [low, high] = [0, 1].map((k) => (k === 0 ? grid.xrange : grid.yrange));
-  const rounded = point.map((value, k) => {
-    const range = k === 0 ? low : high;
-    const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(range[1] - range[0]))));
-    return Number(value.toFixed(digits));
-  });
-  if (state.dim === 2) change("run", "x0", rounded.join(", "));
-  else {
-    const numbers = String(state.x0).split(",").map(Number);
-    const all = numbers.length === 1 ? new Array(state.dim).fill(numbers[0]) : numbers;
-    const [i, j] = state.view.coords.split(",").map(Number);
-    [all[i], all[j]] = rounded;
-    change("run", "x0", all.join(", "));
-  }
-  if (done) settle();
 }
 
 // ---- once ----
@@ -442,71 +350,55 @@ function moveStart(point, done) {
 async function build() {
   const graphs = await Promise.all(["landscape", "loss-chart", "hessian-chart"].map(plotlyGraph));
   const landscape = new Landscape(graphs[0], {
-    start: moveStart,
+    start: (point, done) => {
+      change("run", "x0", startAt(point));
+      if (done) settle();
+    },
     moved: (ranges) => {
       clearTimeout(build.timer);
       build.timer = setTimeout(() => {
-        if (!ranges) state.fresh = true;
+        if (!ranges) page.state.fresh = true;
         if (!ranges) wanted.landscape = "";
         requestLandscape(ranges);
       }, 120);
     },
   });
-  parts = { landscape, loss: new Chart(graphs[1]), hessian: new Chart(graphs[2]) };
-  parts.player = new Player(element("player"), { draw: drawMoment, settle, neighbour });
+  const parts = (page.parts = { landscape, loss: new Chart(graphs[1]), hessian: new Chart(graphs[2]) });
+  parts.player = new Player(element("player"), { draw: drawMoment, settle, neighbour, fork: () => parts.forks.toggle() });
+  parts.forks = new Forks(element("player").querySelector("[data-do=fork]"), {
+    show: showValue,
+    begun: () => {
+      if (parts.player.playing) parts.player.pause();
+      showForks(forkHooks);
+    },
+    changed,
+  });
+  parts.history = new History(element("history"), element("show-history"), { open: go, play: () => parts.player.play(), seek: (part) => parts.player.seek(part) });
   parts.readings = new Readings(element("readings"), (target) => {
-    state.view.target = target;
+    page.state.view.target = target;
     changed();
   });
+  parts.microscope = new Microscope(element("microscope"), element("player"), landscape, {
+    moment: () => page.trace && page.grid && parts.look && { trace: page.trace, clock: clockKey(), time: timeOf(parts.player.part), look: parts.look, names: names() },
+    seek: (time) => parts.player.seek(time / clockLength(page.trace, clockKey())),
+  });
   watchSliders(element("controls"), sliderMoved);
-  element("copy-link").addEventListener("click", copyLink);
-  element("show-3d").addEventListener("click", show3d);
-  element("close-3d").addEventListener("click", () => element("dialog-3d").close());
-  element("dialog-3d").addEventListener("close", () => closeSurface(element("surface")));
-  element("download-csv").closest("button").addEventListener("click", () => save(`/api/run.csv?${toQuery(state)}`, "hizoo-lab.csv"));
-  element("download-parquet").closest("button").addEventListener("click", () => save(`/api/run.parquet?${toQuery(state)}`, "hizoo-lab.parquet"));
-  element("download-png").closest("button").addEventListener("click", download);
+  watchSharing();
+  element("controls").addEventListener("click", (event) => {
+    const slot = event.target.closest("[data-remove]")?.dataset.remove;
+    if (slot) removeCard(slot);
+  });
+  watchSurface(() => page.trace && page.grid && { grid: page.grid, trace: page.trace, moment: { time: timeOf(parts.player.part) }, clock: clockKey(), look: parts.look, names: names() });
   // A clicked switch gives the arrow keys back to the player; who walks by keyboard keeps them.
   document.addEventListener("click", (event) => event.detail > 0 && document.activeElement?.type === "radio" && document.activeElement.blur());
   document.addEventListener("lab:theme", () => {
-    if (!trace || !grid) return;
+    if (!page.trace || !page.grid) return;
     dress();
-    parts.readings.setTrace(trace, parts.look);
+    parts.readings.setTrace(page.trace, parts.look);
     redraw();
     parts.landscape.live(true);
     parts.landscape.render().then(settle);
   });
-}
-
-async function copyLink() {
-  const view = { t: Number(parts.player.part.toFixed(4)), clock: clockName, hessian: hessianMode };
-  if (!parts.landscape.home.hidden) {
-    const { xaxis, yaxis } = parts.landscape.graph._fullLayout;
-    Object.assign(view, { x: xaxis.range.map(short).join(), y: yaxis.range.map(short).join() });
-  }
-  if (state.dim > 2) view.coords = state.view.coords;
-  if (state.view.target) view.target = state.view.target;
-  const link = `${location.origin}/?${toQuery(state)}#${new URLSearchParams(view)}`;
-  history.replaceState(history.state, "", link);
-  try {
-    await navigator.clipboard.writeText(link);
-    message("Link copied: it opens exactly this picture.");
-  } catch {
-    message("The browser does not let the page copy. The address bar holds the link.");
-  }
-}
-
-function show3d() {
-  if (!trace || !grid) return;
-  element("dialog-3d").showModal();
-  openSurface(element("surface"), { grid, trace, moment: { time: timeOf(parts.player.part) }, clock: clockKey(), look: parts.look, names: names() });
-}
-
-async function download() {
-  parts.player.pause();
-  await Promise.all([parts.landscape.commit(), parts.loss.commit(), parts.hessian.commit()]);
-  const stages = [...document.querySelectorAll(".stage")];
-  await savePicture(stages, parts.look, "hizoo-lab.png", `HiZOO Lab  ${decodeURIComponent(toQuery(state))}`);
 }
 
 /** Plotly's div, once dcc.Graph has made it. */

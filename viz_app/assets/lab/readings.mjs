@@ -26,28 +26,32 @@ export class Readings {
     this.heads.gap.title = `Median of ${trace.header.runs} runs at the player's time${trace.reference === null ? "" : `; the minimum is ${reading(trace.reference)}`}`;
     if (document.activeElement !== this.target) this.target.value = trace.header.target === null ? "" : short(trace.header.target);
     if (this.body.children.length !== trace.tracks.length) {
-      this.body.innerHTML = trace.tracks.map(() => `<tr><th scope="row"><i></i><span></span></th><td></td><td></td><td></td><td></td><td><span></span></td></tr>`).join("");
+      this.body.innerHTML = trace.tracks.map(() => `<tr><th scope="row"><i></i><span></span><small></small></th><td><span></span><small></small></td><td></td><td></td><td></td><td><span></span></td></tr>`).join("");
     }
     trace.tracks.forEach((track, index) => {
       const row = this.body.children[index];
       row.dataset.label = track.label;
       row.querySelector("i").style.background = look.colours[index];
       set(row.querySelector("span"), look.titles[index]);
+      set(row.querySelector("small"), look.origins[index]);
+      row.querySelector("small").title = look.origins[index].startsWith("tuned") ? "The best of so many settings tried for this function beforehand, of each optimizer alike" : "";
       const { median, reached } = track.passes_to_target ?? {};
       set(row.children[3], trace.header.target === null ? "–" : median === null ? "not reached" : count(median));
       row.children[3].title = trace.header.target === null ? "" : `${reached} of ${trace.header.runs} runs reached it`;
-      set(row.children[5].firstChild, (row.children[5].title = status(track, trace)));
       row.children[5].classList.toggle("bad", track.diverged > 0);
     });
   }
 
-  /** The moment's numbers. */
-  draw(time, clock) {
+  /** The moment's numbers. @param {({now: string, end: string, parent: string} | undefined)[]} differences of forks from their old futures */
+  draw(time, clock, differences = []) {
     this.trace.tracks.forEach((track, index) => {
       const { frame } = frameAt(track, time, clock);
       const cells = this.body.children[index].children;
-      set(cells[1], reading(track.gap_q[track.frames + frame]));
-      set(cells[2], count(track.step[frame] * track.passes_per_step));
+      const fork = differences[index];
+      set(cells[1].firstChild, reading(track.gap_q[track.frames + frame]));
+      set(cells[1].lastChild, fork?.now ?? "");
+      set(cells[5].firstChild, (cells[5].title = (fork ? ending(fork) : "") + status(track, this.trace)));
+      set(cells[2], count(track.forwards[frame]));
       set(cells[4], track.distance ? reading(track.distance[frame]) : "–");
     });
   }
@@ -56,6 +60,9 @@ export class Readings {
 function set(cell, text) {
   if (cell.textContent !== text) cell.textContent = text;
 }
+
+/** A fork's loss at the end beside its old future's: 3.2× lower than HiZOO. That it diverged is said by its status. */
+const ending = ({ end, parent }) => (/(lower|higher)$/.test(end) ? `${end} than ${parent}; ` : "");
 
 /** How the runs ended, in words. */
 function status(track, { header }) {

@@ -2,8 +2,21 @@
 
 import { frameAt } from "./trace.mjs";
 
+/** Connect the button and the dialog. `picture` tells what is on screen, or null while nothing is. */
+export function watchSurface(picture) {
+  const [dialog, root] = ["dialog-3d", "surface"].map((id) => document.getElementById(id));
+  document.getElementById("show-3d").addEventListener("click", () => {
+    const shown = picture();
+    if (!shown) return;
+    dialog.showModal();
+    openSurface(root, shown);
+  });
+  document.getElementById("close-3d").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => window.Plotly.purge(root)); // gives the WebGL context back
+}
+
 /** Fill `root` with the landscape and every optimizer's first run up to the moment. */
-export async function openSurface(root, { grid, trace, moment, clock, look, names }) {
+async function openSurface(root, { grid, trace, moment, clock, look, names }) {
   const { theme } = look;
   const [rows, columns] = grid.shape;
   const along = (range, n) => Array.from({ length: n }, (_, i) => range[0] + ((range[1] - range[0]) * i) / (n - 1));
@@ -64,6 +77,3 @@ function relief({ z, shape: [rows, columns] }) {
   const lines = Array.from({ length: rows }, (_, row) => Array.from(z.subarray(row * columns, (row + 1) * columns), level));
   return { rows: lines, from: level(low), to: level(high) };
 }
-
-/** Give the WebGL context back. */
-export const closeSurface = (root) => window.Plotly.purge(root);

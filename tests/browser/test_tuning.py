@@ -1,0 +1,335 @@
+"""The Tuning page's map as a person uses it, in a real browser."""
+
+import re
+from urllib.parse import unquote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from benchmarks.served import Server
+from viz_app import map_spec, maps, parse
+
+# Small and quick, with cells that diverge (small α from P = 1), that do not reach the target, and that do.
+SPEC = (
+    "f=stiff_quadratic&x0=1,1&runs=4&seed=3&forwards=1200&target=0.01"
+    "&opt=hizoo:alpha=0.3,n=4,lr=0.5,mu=1e-3,warmup=10,estimator=paper,beta=0,floor=1e-12&x=alpha=1e-4:1:6&y=n=2,4,8"
+)
+COMPLETE = "window.maps.length > 0 && window.maps.at(-1).done === window.maps.at(-1).total"
+ALL_THREE = f"{COMPLETE} && document.querySelectorAll('#strip .badge:not(.partial)').length === 3"
+SIZES = [(1440, 900), (1280, 720)]
+
+
+class Tuning:
+    """The page, and what a person does and sees on it."""
+
+    def __init__(self, page: Page, url: str):
+        self.page, self.url = page, url
+        self.problems: list[str] = []
+        page.on("pageerror", lambda error: self.problems.append(f"page error: {error.stack}"))
+        page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
+        page.add_init_script(
+            "window.maps = []; document.addEventListener('lab:map', (e) => window.maps.push(e.detail));"
+        )
+
+    def open(self, query: str = SPEC, fragment: str = "") -> "Tuning":
+        self.page.goto(f"{self.url}/tuning?{query}#{fragment}")
+        self.wait_for(COMPLETE)
+        for drawn in ("#landscape .contourlayer path", "#loss-chart .scatterlayer .trace"):
+            self.page.wait_for_selector(drawn, state="attached")
+        return self
+
+    def wait_for(self, condition: str) -> None:
+        self.page.wait_for_function(condition, timeout=20_000)
+
+    def cell(self, index: int):
+        return self.page.locator(f'#map [data-cell="{index}"]')
+
+    def kinds(self) -> list[str]:
+        """How each cell is drawn, in the order of their numbers."""
+        return self.page.evaluate(
+            """() => [...document.querySelectorAll('#map [data-cell]')]
+              .sort((a, b) => a.dataset.cell - b.dataset.cell).map((cell) => cell.dataset.kind)"""
+        )
+
+    def next_map(self, action) -> str:
+        """Do something and wait until the map that it asks for is complete; returns its query."""
+        before = self.page.evaluate("window.maps.length")
+        action()
+        self.wait_for(f"window.maps.length > {before} && {COMPLETE}")
+        return self.page.evaluate("window.maps.at(-1).query")
+
+    def measure(self, label: str) -> None:
+        self.page.locator("#tuning-measure").get_by_text(label, exact=True).click()
+
+    def type_into(self, field: str, text: str) -> None:
+        box = self.page.locator(f'[data-field="{field}"] input:not([type=hidden])').last
+        box.fill(text)
+        box.press("Enter")
+
+
+@pytest.fixture
+def tuning(page: Page, server: Server):
+    lab = Tuning(page, server.url)
+    yield lab
+    expected = ("422", "Failed to load resource")
+    unexpected = [problem for problem in lab.problems if not any(word in problem for word in expected)]
+    assert not unexpected, unexpected
+
+
+def test_the_map_fills_in_and_says_what_is_best(tuning: Tuning):
+    tuning.open()
+    counts = [detail["done"] for detail in tuning.page.evaluate("window.maps")]
+    assert counts == sorted(counts)
+    assert len(set(counts)) > 1, "it fills in, message by message"
+    computed = list(maps.compute(map_spec.parse(SPEC)))
+    cells = {int(cell): float(part.passes[k]) for part in computed for k, cell in enumerate(part.which)}
+    safe = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.diverged[k] == 0}
+    best = min((cell for cell in safe if cells[cell] == cells[cell]), key=lambda cell: cells[cell])
+    assert f"{cells[best]:,.0f} passes to the target" in tuning.page.inner_text("#map-sentence")
+    for cell, passes in cells.items():
+        assert (tuning.cell(cell).locator("text").text_content() or "") == (
+            "" if passes != passes else f"{passes:,.0f}"
+        )
+    assert unquote(tuning.page.url).startswith(
+        f"{tuning.url}/tuning?f=stiff_quadratic&x0=1,1&runs=4&seed=3&forwards=1200"
+    )
+
+
+def test_diverged_cells_are_hatched_and_missed_ones_are_grey(tuning: Tuning):
+    tuning.open()
+    computed = list(maps.compute(map_spec.parse(SPEC)))
+    diverged = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.diverged[k] > 0.5}
+    missed = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.passes[k] != part.passes[k]}
+    assert diverged, "the spec has some"
+    assert missed - diverged, "and some that only miss"
+    kinds = tuning.kinds()
+    assert {cell for cell, kind in enumerate(kinds) if kind == "diverged"} == diverged
+    assert {cell for cell, kind in enumerate(kinds) if kind == "none"} == missed - diverged
+    fill = tuning.cell(min(diverged)).locator("rect").evaluate("(r) => getComputedStyle(r).fill")
+    assert "map-hatch" in fill
+    for label in ("final loss", "Hessian bias", "diverged"):
+        tuning.measure(label)
+        tuning.wait_for(f"document.querySelector('#map svg').dataset.hatched === '{len(diverged)}'")
+        assert tuning.kinds()[min(diverged)] == "diverged", label
+
+
+def test_another_measure_shows_other_numbers(tuning: Tuning):
+    tuning.open()
+    text = tuning.cell(4).locator("text")
+    passes = text.text_content()
+    tuning.measure("Hessian bias")
+    expect(text).to_contain_text("×")
+    tuning.measure("final loss")
+    expect(text).not_to_contain_text("×")
+    assert text.text_content() != passes
+    tuning.page.locator("#tuning-method").get_by_text("MeZO").click()
+    expect(tuning.page.locator("#tuning-measure").get_by_text("Hessian bias")).to_have_count(0)
+
+
+def test_hovering_a_cell_shows_its_run_beside_the_map(tuning: Tuning):
+    tuning.open()
+    page = tuning.page
+    title = page.locator("#cell-title")
+    ink = "document.querySelector('#loss-chart').closest('.stage').querySelector('canvas').toDataURL()"
+    tuning.cell(10).hover()
+    expect(title).to_contain_text("n 4")
+    page.wait_for_function("document.querySelectorAll('.stage.live').length === 1")  # the charts are Plotly's again
+    before = page.evaluate(ink)
+    steps = page.locator("#cell-note").inner_text()
+    tuning.cell(16).hover()
+    expect(title).to_contain_text("n 8")
+    assert page.evaluate(ink) != before, "drawn at once"
+    assert page.locator("#cell-note").inner_text() != steps
+    page.mouse.move(5, 5)
+    best = page.locator("#map-sentence strong").inner_text()
+    n = re.search(r"n = (\d+)", best)
+    assert n
+    expect(title).to_contain_text(f"n {n[1]}")
+
+
+def test_a_click_opens_the_cell_in_the_playground(tuning: Tuning):
+    tuning.open()
+    spec = map_spec.parse(SPEC)
+    tuning.cell(9).click()
+    tuning.page.wait_for_url(re.compile(r".*/\?f="))
+    tuning.page.wait_for_selector("#readings tbody tr")
+    opened = parse(tuning.page.url.partition("?")[2].partition("#")[0])
+    assert opened == spec.cell(9)
+    tuning.page.go_back()
+    tuning.wait_for(COMPLETE)
+    assert map_spec.parse(tuning.page.url.partition("?")[2].partition("#")[0]) == spec, "back is the same map"
+
+
+def test_arrow_keys_walk_and_enter_opens(tuning: Tuning):
+    tuning.open()
+    page = tuning.page
+    tuning.cell(0).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.dataset.cell") == "8"
+    spec = map_spec.parse(SPEC)
+    expect(page.locator("#cell-title")).to_contain_text("n 4")
+    assert "n 4" in (tuning.cell(8).get_attribute("aria-label") or "")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r".*/\?f="))
+    assert parse(page.url.partition("?")[2].partition("#")[0]) == spec.cell(8)
+
+
+def test_controls_move_where_you_are_and_do_not_compute_the_same_map_again(tuning: Tuning):
+    tuning.open()
+    place = "document.querySelector('#map .here-mark').getAttribute('transform')"
+    before, drawn = tuning.page.evaluate(place), tuning.page.evaluate("window.maps.length")
+    tuning.type_into("hizoo.alpha", "0.02")
+    tuning.wait_for(f"{place} !== '{before}'")
+    assert tuning.page.evaluate("window.maps.length") == drawn
+    tuning.wait_for("location.search.includes('alpha=0.02')")
+    tuning.type_into("hizoo.alpha", "0")
+    expect(tuning.page.locator("#map-sentence")).to_contain_text("outside of this map")
+    query = tuning.next_map(lambda: tuning.type_into("hizoo.lr", "0.25"))
+    assert "lr=0.25" in query
+
+
+def test_wrong_axes_are_named_beside_them(tuning: Tuning):
+    tuning.open()
+    page = tuning.page
+    low = page.locator('[data-field="axis.x"] [data-part=low]')
+    low.fill("5")
+    low.press("Enter")
+    error = page.locator('[data-field="axis.x"] .error-text')
+    expect(error).to_contain_text("low below high")
+    expect(error).to_contain_text("5:1:6")
+    count = page.locator('[data-field="axis.x"] [data-part=count]')
+    low.fill("1e-4")
+    low.press("Enter")
+    expect(error).to_have_count(0)
+    count.fill("1000")
+    count.press("Enter")
+    expect(error).to_contain_text("up to 2,000 cells")
+    tuning.next_map(lambda: (count.fill("5"), count.press("Enter")))
+    expect(error).to_have_count(0)
+    assert len(tuning.kinds()) == 15
+
+
+def test_the_axes_may_be_any_two_and_change_places(tuning: Tuning):
+    tuning.open()
+    across = tuning.page.locator('[data-field="axis.x"] select')
+    query = tuning.next_map(lambda: across.select_option("n"))
+    spec = map_spec.parse(query)
+    assert (spec.x.name, spec.y.name) == ("n", "alpha")
+    query = tuning.next_map(lambda: across.select_option("lr"))
+    assert map_spec.parse(query).x.name == "lr"
+
+
+def test_each_optimizer_gets_a_map_with_as_many_settings(tuning: Tuning):
+    tuning.open()
+    tuning.wait_for(ALL_THREE)
+    page = tuning.page
+    assert page.locator("#strip .badge").all_inner_texts() == ["18 settings"] * 3
+    page.locator('#strip tr[data-method="adam"]').click()
+    tuning.wait_for("document.querySelector('main').dataset.method === 'adam' && location.search.includes('opt=adam')")
+    expect(page.locator("#cell-title")).to_contain_text("Adam")
+    spec = map_spec.parse(page.url.partition("?")[2].partition("#")[0])
+    assert (spec.x.name, spec.y.name, len(spec.settings)) == ("lr", "beta2", 18)
+    assert page.locator("#hessian-chart").is_hidden(), "it estimates no Hessian"
+
+
+def test_where_nothing_reaches_the_target_the_final_loss_is_proposed(tuning: Tuning):
+    tuning.open(SPEC.replace("target=0.01", "target=1e-300").replace("x=alpha=1e-4:1:6", "x=alpha=0.01,0.1"))
+    sentence = tuning.page.locator("#map-sentence")
+    expect(sentence).to_contain_text("Nothing reaches the target")
+    sentence.get_by_role("button").click()
+    expect(sentence).to_contain_text("★")
+    expect(tuning.page.locator("#tuning-measure label[data-active]")).to_have_text("final loss")
+
+
+def test_tune_says_what_it_spent_and_goes_there(tuning: Tuning):
+    tuning.open()
+    page = tuning.page
+    page.fill("#tune-trials", "3")
+    page.get_by_role("button", name="Tune").click()
+    expect(page.locator('[data-field="tune.trials"] .error-text')).to_contain_text("8 to 1,024")
+    page.fill("#tune-trials", "16")
+    page.get_by_role("button", name="Tune").click()
+    note = page.locator("#tune-note")
+    expect(note.get_by_role("link")).to_be_visible()
+    expect(note).to_contain_text("Spent 16 settings")
+    expect(note).to_contain_text("forward passes")
+    opened = parse((note.get_by_role("link").get_attribute("href") or "").removeprefix("/?"))
+    found = opened.opts[0].hyperparameters
+    assert float(page.locator('[data-field="hizoo.alpha"] input').last.input_value()) == pytest.approx(
+        found.alpha, 1e-3
+    )
+    assert int(page.locator('[data-field="hizoo.n"] input').last.input_value()) == found.n
+    assert opened.steps == map_spec.steps_of(1200, "hizoo", found)
+
+
+def test_a_new_setting_cancels_the_map_under_way(tuning: Tuning):
+    tuning.open()
+    with tuning.page.expect_event(
+        "requestfailed", lambda request: "forwards=90000" in request.url and request.url.count("/api/map/stream")
+    ):
+        tuning.type_into("run.forwards", "90000")
+        tuning.type_into("run.runs", "64")
+        tuning.page.wait_for_timeout(200)
+        tuning.type_into("run.forwards", "600")
+    tuning.wait_for("window.maps.at(-1).query.includes('forwards=600&')")
+    tuning.wait_for(COMPLETE)
+
+
+def test_another_function_keeps_the_optimizer_and_its_axes(tuning: Tuning):
+    tuning.open()
+    tuning.page.locator("#function").click()
+    query = tuning.next_map(lambda: tuning.page.get_by_role("option", name="Quadratic", exact=True).click())
+    spec = map_spec.parse(query)
+    assert spec.base.f.startswith("quadratic")
+    assert (str(spec.x), str(spec.y)) == ("alpha=1e-4:1:6", "n=2,4,8")
+    expect(tuning.page.locator("#cell-note")).to_contain_text("steps of")
+
+
+def test_the_lab_opens_by_its_hash(tuning: Tuning):
+    tuning.page.goto(f"{tuning.url}/tuning?{SPEC}#lab")
+    lab = tuning.page.locator("#estimator-lab")
+    expect(lab).to_be_visible()
+    expect(lab.locator("canvas, svg, table").first).to_be_attached()
+    tuning.page.get_by_text("Map", exact=True).first.click()
+    expect(lab).to_be_hidden()
+    tuning.wait_for(COMPLETE)
+    expect(tuning.page.locator("#map")).to_be_visible()
+    assert "#lab" not in tuning.page.url
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("theme", ["light", "dark", "projector"])
+def test_the_map_fits(tuning: Tuning, theme: str, size: tuple[int, int], tmp_path):
+    page = tuning.page
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    tuning.open(fragment=f"theme={theme}")
+    tuning.wait_for(ALL_THREE)
+    page.screenshot(path=tmp_path / f"tuning-{theme}-{size[0]}.png")
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "no scrolling of the page"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for selector in ("#landscape", "#loss-chart", "#hessian-chart"):
+        box = page.locator(f"{selector} .nsewdrag").first.bounding_box()
+        assert box, selector
+        assert box["width"] > 180, selector
+        assert box["height"] > 45, selector
+    box = tuning.cell(0).bounding_box()
+    assert box
+    assert box["width"] > 40
+    assert box["height"] > 40
+    outside = page.evaluate(
+        """() => { const frame = document.querySelector('#map').getBoundingClientRect();
+          return [...document.querySelectorAll('#map text')].map((t) => [t.textContent, t.getBoundingClientRect()])
+            .filter(([text]) => text)
+            .filter(([, b]) => b.left < frame.left - 1 || b.right > frame.right + 1 || b.bottom > frame.bottom + 1)
+            .map(([text]) => text) }"""
+    )
+    assert outside == [], "nothing of the map is cut off"
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('.row label, .card h2, #strip th, header button, #map-sentence p')]
+          .filter((e) => e.offsetParent && getComputedStyle(e).display !== 'inline')
+          .filter((e) => e.scrollWidth > e.clientWidth + 1 || (e.matches('p') && e.scrollHeight > e.clientHeight + 1))
+          .map((e) => e.textContent)"""
+    )
+    assert cut == [], "labels are not cut off"

@@ -1,0 +1,44 @@
+"""What Python hands to the Tuning page."""
+
+import pytest
+
+from hizoo_core import METHODS
+from viz_app import map_spec
+from viz_app.pages import tuning
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_page_knows_the_price_of_a_step(method):
+    price = tuning.price(method)
+    kind = METHODS[method].hyperparameters
+    for n in (1, 5, 32) if hasattr(kind(), "n") else (1,):
+        hyperparameters = kind(n=n) if hasattr(kind(), "n") else kind()
+        assert METHODS[method].forwards(hyperparameters) == price["fixed"] + n * price["perDirection"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_axis_that_the_page_offers_makes_a_map(method):
+    slot = tuning.slots(map_spec.parse(f"f=stiff_quadratic&runs=1&forwards=3000&opt={method}"))[method]
+    for option in slot["options"]:
+        other = next(axis for axis in slot["usual"].values() if axis["name"] != option["name"])
+        x, y = f"{option['name']}={option['text']}", f"{other['name']}={other['text']}"
+        spec = map_spec.parse(f"f=stiff_quadratic&runs=1&forwards=3000&opt={method}&x={x}&y={y}")
+        assert len(spec.x.values) > 1
+
+
+def test_an_opened_map_is_the_one_of_the_address():
+    text = "f=quadratic:d=10&x0=1&runs=4&seed=7&forwards=600&target=0.5&opt=mezo:n=2&x=n=1,2&y=lr=1e-5:1e-3:3"
+    page = tuning.open_map(text, None)["page"]
+    assert (page["method"], page["forwards"], page["runs"], page["seed"], page["target"]) == ("mezo", 600, 4, 7, "0.5")
+    assert page["methods"]["mezo"]["axes"] == {
+        "x": {"name": "n", "text": "1,2"},
+        "y": {"name": "lr", "text": "1e-5:1e-3:3"},
+    }
+    assert page["methods"]["adam"]["axes"] == page["methods"]["adam"]["usual"]
+    assert page["errors"] == []
+
+
+def test_a_wrong_address_opens_its_functions_usual_map_and_says_why():
+    page = tuning.open_map("f=double_well&forwards=1&opt=hizoo", None)["page"]
+    assert page["family"] == "double_well"
+    assert [error["field"] for error in page["errors"]] == ["forwards"]

@@ -1,0 +1,136 @@
+// The last runs of this browser: kept when a picture has stood still for a moment, shown in a panel at the side.
+
+import { compare } from "./historychart.mjs";
+import { Store } from "./historystore.mjs";
+import { message } from "./messages.mjs";
+import { page } from "./page.mjs";
+import { escaped } from "./escaped.mjs";
+import { namesText } from "./slots.mjs";
+import { differences, read } from "./specwords.mjs";
+import { thumbnail } from "./thumbnail.mjs";
+import { when } from "./when.mjs";
+
+const SETTLED = 1500; // ms without a new picture
+
+/** @typedef {{query: string, names: string, view: string, name: string, at: number, image: string}} Run one entry */
+
+export class History {
+  /**
+   * @param {HTMLElement} root the panel  @param {HTMLButtonElement} button that opens it
+   * @param {{open: (query: string, names: string) => void, play: () => void, seek: (part: number) => void}} hooks
+   */
+  constructor(root, button, hooks) {
+    Object.assign(this, { root, button, hooks, store: new Store(), pinned: new Set() });
+    button.setAttribute("aria-expanded", "false");
+    button.addEventListener("click", () => this.toggle());
+    root.innerHTML = `<div class="head"><h2>History</h2>
+        <button data-do="compare" title="The loss curves of all pinned runs in one chart" disabled>Compare</button>
+        <button data-do="clear" title="Forget all runs">Clear</button>
+        <button data-do="close" class="quiet" aria-label="Close">✕</button></div>
+      <p class="note"></p><ol></ol>
+      <dialog><div class="head"><h2>Compare</h2><button class="quiet" aria-label="Close the comparison">✕</button></div><div class="chart"></div><p class="note"></p></dialog>`;
+    this.list = root.querySelector("ol");
+    this.note = root.querySelector(".note");
+    this.dialog = root.querySelector("dialog");
+    const actions = { compare: () => this.#compare(), clear: () => this.#clear(), close: () => this.toggle(false) };
+    for (const [name, action] of Object.entries(actions)) root.querySelector(`[data-do=${name}]`).addEventListener("click", action);
+    this.dialog.querySelector("button").addEventListener("click", () => this.dialog.close());
+    this.list.addEventListener("click", (event) => this.#clicked(event));
+    root.addEventListener("keydown", (event) => event.key === "Escape" && !this.dialog.open && this.toggle(false));
+    window.addEventListener("storage", () => this.#show()); // another tab has added a run
+  }
+
+  toggle(open = this.root.hidden) {
+    this.root.hidden = !open;
+    this.button.setAttribute("aria-expanded", String(open));
+    if (open) this.#show();
+    else this.button.focus({ preventScroll: true });
+  }
+
+  /** A picture has been drawn: keep it if it stands. */
+  drawn() {
+    clearTimeout(this.timer);
+    const drawn = page.trace;
+    this.timer = setTimeout(() => drawn === page.trace && this.#keep(), SETTLED);
+  }
+
+  #keep() {
+    const { state, trace, grid, parts } = page;
+    if (!grid) return;
+    const view = [state.dim > 2 && `coords=${state.view.coords}`, state.view.target && `target=${state.view.target}`].filter(Boolean).join("&");
+    const image = thumbnail(grid, trace, parts.look);
+    const problem = this.store.add({ query: trace.header.spec, names: namesText(state), view, name: trace.header.function.name, at: Date.now(), image });
+    if (problem) message(problem);
+    if (!this.root.hidden) this.#show();
+  }
+
+  #show() {
+    if (this.root.hidden) return;
+    const runs = this.store.runs();
+    for (const query of this.pinned) if (!runs.some((run) => run.query === query)) this.pinned.delete(query);
+    this.note.textContent = runs.length ? "Kept in this browser. Click a run to open it; pin two or more to compare them." : "No runs yet: one is kept when a picture has stood for a moment.";
+    this.list.innerHTML = runs.map((run, i) => this.#entry(run, runs[i + 1])).join("");
+    this.#count();
+  }
+
+  #entry(run, before) {
+    const now = run.query === page.trace?.header.spec;
+    const words = before ? differences(read(before.query), read(run.query)) : [];
+    return `<li data-query="${escaped(run.query)}"${now ? ' class="now"' : ""}>
+      <button class="open" title="Open this run" aria-label="Open ${escaped(run.name)}, ${when(run.at)}"><img src="${escaped(run.image)}" alt="" width="112" height="70"></button>
+      <div><b>${escaped(run.name)}</b><time>${when(run.at)}${now ? " · shown" : ""}</time>
+      <p title="${escaped(words.join("; "))}">${escaped(words.join("; ")) || (before ? "as the one before" : "the oldest that is kept")}</p>
+      <span><button data-do="pin" aria-pressed="${this.pinned.has(run.query)}" title="Pin it to compare">Pin</button>
+      <button data-do="rewind" title="Play it from the start, with the same seed">Rewind</button>
+      <button data-do="delete" class="quiet" aria-label="Delete this run" title="Delete this run">×</button></span></div></li>`;
+  }
+
+  #clicked(event) {
+    const button = event.target.closest("button");
+    const query = button?.closest("li").dataset.query;
+    const run = this.store.runs().find((one) => one.query === query);
+    if (!run) return;
+    const action = button.dataset.do;
+    if (action === "pin") {
+      if (!this.pinned.delete(query)) this.pinned.add(query);
+      button.setAttribute("aria-pressed", String(this.pinned.has(query)));
+      return this.#count();
+    }
+    if (action === "delete") {
+      this.store.remove(query);
+      return this.#show();
+    }
+    const rewind = action === "rewind";
+    if (query === page.trace?.header.spec) {
+      this.hooks.seek(rewind ? 0 : 1);
+      if (rewind) this.hooks.play();
+      return;
+    }
+    page.parts.player.pause();
+    page.parts.player.part = rewind ? 0 : 1; // from 0 a run that is opened plays
+    this.hooks.open([query, run.view].filter(Boolean).join("&"), run.names);
+  }
+
+  #count() {
+    const button = this.root.querySelector("[data-do=compare]");
+    button.disabled = this.pinned.size < 2;
+    button.textContent = this.pinned.size ? `Compare ${this.pinned.size}` : "Compare";
+  }
+
+  #clear() {
+    this.store.clear();
+    this.#show();
+  }
+
+  async #compare() {
+    const runs = this.store.runs().filter((run) => this.pinned.has(run.query));
+    this.dialog.showModal();
+    const note = this.dialog.querySelector(".note");
+    note.textContent = "Computing …";
+    try {
+      note.textContent = await compare(this.dialog.querySelector(".chart"), runs.reverse());
+    } catch (error) {
+      note.textContent = `The runs could not be compared: ${error.message}`;
+    }
+  }
+}

@@ -1,0 +1,68 @@
+// What a picture leaves the page as: a link, a table, an image.
+
+import { functionSpec, toQuery } from "./link.mjs";
+import { message } from "./messages.mjs";
+import { element, page } from "./page.mjs";
+import { save, savePicture } from "./save.mjs";
+import { short } from "./scale.mjs";
+import { namesText, running, settings } from "./slots.mjs";
+import { toHash, usual } from "./tuning/lab/state.mjs";
+
+/** Connect the header's buttons. */
+export function watchSharing() {
+  element("copy-link").addEventListener("click", copyLink);
+  element("to-lab").addEventListener("click", () => location.assign(labAddress()));
+  for (const format of ["csv", "parquet"]) {
+    const item = element(`download-${format}`).closest("button");
+    item.addEventListener("click", () => save(`/api/run.${format}?${toQuery(page.state)}`, `hizoo-lab.${format}`));
+  }
+  element("download-png").closest("button").addEventListener("click", download);
+}
+
+/** The address for the state: its spec, and in the fragment the names that forks were given. */
+export function address() {
+  const view = new URLSearchParams(location.hash.slice(1));
+  view.delete("names");
+  const names = namesText(page.state);
+  if (names) view.set("names", names);
+  const fragment = view.toString();
+  return `/?${toQuery(page.state)}${fragment && `#${fragment}`}`;
+}
+
+/** The estimator lab at the start of the runs, with the settings of the first HiZOO that is on. */
+function labAddress() {
+  const { state } = page;
+  const hizoo = running(state).find(({ method }) => method === "hizoo");
+  const { n, alpha, mu } = hizoo ? settings(state, hizoo) : usual();
+  const place = { f: functionSpec(state), x0: state.x0.replace(/\s+/g, "") };
+  return `/tuning${toHash({ ...usual(), ...place, n, alpha, mu })}`;
+}
+
+async function copyLink() {
+  const { state, parts } = page;
+  const view = { t: Number(parts.player.part.toFixed(4)), clock: page.clock, hessian: page.hessian };
+  if (!parts.landscape.home.hidden) {
+    const { xaxis, yaxis } = parts.landscape.graph._fullLayout;
+    Object.assign(view, { x: xaxis.range.map(short).join(), y: yaxis.range.map(short).join() });
+  }
+  if (state.dim > 2) view.coords = state.view.coords;
+  if (state.view.target) view.target = state.view.target;
+  const names = namesText(state);
+  if (names) view.names = names;
+  const link = `${location.origin}/?${toQuery(state)}#${new URLSearchParams(view)}`;
+  history.replaceState(history.state, "", link);
+  try {
+    await navigator.clipboard.writeText(link);
+    message("Link copied: it opens exactly this picture.");
+  } catch {
+    message("The browser does not let the page copy. The address bar holds the link.");
+  }
+}
+
+async function download() {
+  const { state, parts } = page;
+  parts.player.pause();
+  await Promise.all([parts.landscape.commit(), parts.loss.commit(), parts.hessian.commit()]);
+  const stages = [...document.querySelectorAll(".stage")];
+  await savePicture(stages, parts.look, "hizoo-lab.png", `HiZOO Lab  ${decodeURIComponent(toQuery(state))}`);
+}

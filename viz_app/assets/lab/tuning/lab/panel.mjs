@@ -1,0 +1,47 @@
+// One chart of the lab: a card that asks the server, coarsely and then finely, and draws what comes.
+
+import { Latest, fetchBytes } from "../../latest.mjs";
+
+const decode = (bytes) => JSON.parse(new TextDecoder().decode(bytes));
+
+export class Panel {
+  /**
+   * @param {HTMLElement} card @param {string} door the endpoint's name @param {string[]} levels what is added to the query, in turn
+   * @param {(answer: any, fine: boolean) => void} draw @param {(error: Error) => void} failed
+   */
+  constructor(card, door, levels, draw, failed) {
+    Object.assign(this, { card, door, levels, draw, query: null, answer: null });
+    this.latest = new Latest(
+      async (key, signal) => decode(await fetchBytes(`/api/lab/${key}`, signal)),
+      (answer, key) => this.#arrived(answer, key),
+      (error) => failed(error),
+    );
+  }
+
+  /** Ask anew, unless the question is the same. */
+  ask(query) {
+    if (query === this.query) return;
+    this.query = query;
+    this.card.classList.add("computing");
+    this.latest.request(this.#key(0));
+  }
+
+  /** Draw again, in another theme or with another mark. */
+  redraw() {
+    if (this.answer) this.draw(this.answer, false);
+  }
+
+  #key(level) {
+    return `${this.door}?${this.query}&${this.levels[level]}`;
+  }
+
+  #arrived(answer, key) {
+    const level = this.levels.findIndex((_, i) => this.#key(i) === key);
+    if (level < 0) return; // of a question that is no longer asked
+    this.answer = answer;
+    const fine = level === this.levels.length - 1;
+    if (fine) this.card.classList.remove("computing");
+    else this.latest.request(this.#key(level + 1));
+    this.draw(answer, fine);
+  }
+}

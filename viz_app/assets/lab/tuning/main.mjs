@@ -1,0 +1,357 @@
+// The Tuning page: controls → map's spec → map, cell by cell → pictures. The state is one object.
+
+import { Latest, SpecError, fetchBytes } from "../latest.mjs";
+import { functionSpec } from "../link.mjs";
+import { complain, message } from "../messages.mjs";
+import { short } from "../scale.mjs";
+import { decode } from "../trace.mjs";
+import { plotlyGraph } from "./graph.mjs";
+import { Axes } from "./axes.mjs";
+import { CellView } from "./cell.mjs";
+import { Controls } from "./controls.mjs";
+import { MapData } from "./grid.mjs";
+import { MEASURES, best, offered } from "./measures.mjs";
+import { Picture } from "./picture.mjs";
+import { say } from "./summary.mjs";
+import { mapQuery, matchAxes, optimizerSpec, otherFunction, pageQuery, runQuery } from "./spec.mjs";
+import { readMessages } from "./stream.mjs";
+import { Strip } from "./strip.mjs";
+import { Tune } from "./tune.mjs";
+
+const { set_props: setProps } = window.dash_clientside;
+const element = (id) => document.getElementById(id);
+const KEPT = 8; // finished maps that are kept, so that going back needs no computing
+
+/** What the controls say; everything drawn follows from it. */
+let state = null;
+let parts = null;
+let grid = null;
+let shown = null; // the map on screen
+let building = null;
+let measureName = "passes";
+const pointed = { pointer: null, focus: null };
+/** Finished maps by query, oldest first. @type {Map<string, MapData>} */
+const finished = new Map();
+
+// ---- entries for Dash's callbacks: (values, what triggered) ----
+
+/** A spec was opened: from the address or the function list. */
+export async function open([page]) {
+  if (!page) return;
+  building ??= build(page);
+  await building;
+  const first = state === null;
+  state = { ...page, fresh: true };
+  wanted.landscape = "";
+  setProps("tuning-method", { value: state.method });
+  complain(located(page.errors), state);
+  opened.errors = page.errors;
+  parts.controls.open(state);
+  takeMethod();
+  if (first && location.hash.startsWith("#lab")) setProps("tuning-tab", { value: "lab" });
+  else changed();
+}
+const opened = { errors: [] };
+
+export function chooseFunction([family]) {
+  if (!state || family === state.family) return;
+  const query = otherFunction(state, family);
+  history.pushState(null, "", `/tuning?${query}`);
+  setProps("tuning-go", { data: { query, at: Date.now() } });
+}
+
+export function method([chosen]) {
+  if (!state || !state.methods[chosen] || chosen === state.method) return;
+  state.method = chosen;
+  takeMethod();
+  changed();
+}
+
+export function measure([chosen]) {
+  if (!MEASURES[chosen]) return;
+  measureName = chosen;
+  draw();
+}
+
+export function tab([chosen]) {
+  document.querySelector("main").dataset.tab = chosen;
+  if (!state) return;
+  if (chosen === "lab" && !location.hash.startsWith("#lab")) history.replaceState(history.state, "", `${location.pathname}${location.search}#lab`);
+  if (chosen === "map" && location.hash.startsWith("#lab")) history.replaceState(history.state, "", `${location.pathname}${location.search}`);
+  if (chosen === "lab") openLab();
+  else changed();
+}
+const mapIsOn = () => document.querySelector("main").dataset.tab === "map";
+
+export const field = ([text], { slot, name }) => state && parts.controls.field(text, slot, name);
+export const choice = ([value], { slot, name }) => state && parts.controls.choice(value, slot, name);
+export const reset = ([clicks], { slot, name }) => clicks && state && parts.controls.reset(slot, name);
+
+// ---- state ----
+
+const current = () => state.methods[state.method];
+
+/** Another optimizer is on: its card, its axes, the measures it has. */
+function takeMethod() {
+  const main = document.querySelector("main");
+  main.dataset.method = state.method;
+  main.style.setProperty("--colour", `var(${current().colour})`);
+  const keys = offered(current().estimates);
+  if (!keys.includes(measureName)) measureName = "passes";
+  setProps("tuning-measure", { data: keys.map((value) => ({ value, label: MEASURES[value].label })), value: measureName });
+  parts.axes.show(current().axes, current().options);
+}
+
+function setAxes(axes) {
+  Object.assign(current().axes, axes);
+  current().touched = true;
+  parts.axes.show(current().axes, current().options);
+  changed();
+}
+
+/** The state has changed: ask for its map, and for the landscape if that changed too. */
+function changed() {
+  const query = mapQuery(state);
+  clearTimeout(changed.timer);
+  changed.timer = setTimeout(() => history.replaceState(history.state, "", `/tuning?${pageQuery(state)}${location.hash}`), 300);
+  if (!mapIsOn()) return; // it is computed when it is looked at
+  if (shown?.query === query) {
+    complain([], state);
+    return draw(); // only where the controls are has moved
+  }
+  background.stop();
+  parts.tune.stop();
+  if (finished.has(query)) return complete(finished.get(query));
+  maps.request(query);
+  requestLandscape();
+}
+
+const wanted = { landscape: "" };
+
+function requestLandscape(ranges = null) {
+  const key = `f=${encodeURIComponent(functionSpec(state))}${state.dim > 2 ? "&coords=0,1" : ""}`;
+  if (!ranges && key === wanted.landscape) return;
+  wanted.landscape = key;
+  landscapes.request(ranges ? `${key}&xrange=${ranges.xrange.join(",")}&yrange=${ranges.yrange.join(",")}` : key);
+}
+
+const landscapes = new Latest(
+  async (query, signal) => {
+    const { header, view } = decode(await fetchBytes(`/api/landscape?${query}`, signal));
+    return { ...header, z: view(header.arrays.z) };
+  },
+  (answer, query) => {
+    const fresh = grid === null || state.fresh || (!query.includes("xrange=") && answer.f.split(":")[0] !== grid.f.split(":")[0]);
+    state.fresh = false;
+    grid = answer;
+    parts.cell.setGrid(answer, fresh, state).then(showCell);
+    placeStart();
+  },
+  failed,
+);
+
+/** Read a map, and call `drawn` for every picture that it gives. */
+async function read(query, signal, drawn) {
+  let map = null;
+  const asked = performance.now();
+  await readMessages(`/api/map/stream?${query}`, signal, (answer) => {
+    const { kind } = answer.header;
+    if (kind === "map") map = new MapData(answer.header, query);
+    else if (kind === "cells") map.take(answer);
+    else map.finish(answer.header, (performance.now() - asked) / 1000);
+    if (kind !== "map" && !signal.aborted) drawn(map);
+  });
+  return map;
+}
+
+const maps = new Latest(
+  (query, signal) => read(query, signal, (map) => {
+    if (mapQuery(state) === query) take(map);
+  }),
+  (map, query) => {
+    keep(map);
+    if (mapQuery(state) === query) complete(map);
+  },
+  failed,
+);
+
+function keep(map) {
+  finished.delete(map.query);
+  finished.set(map.query, map);
+  if (finished.size > KEPT) finished.delete(finished.keys().next().value);
+}
+
+/** A map is on screen and complete: the other optimizers' turn. */
+function complete(map) {
+  if (shown !== map || !map.drawn) take(map);
+  requestLandscape();
+  background.start();
+}
+
+function take(map) {
+  complain(located(opened.errors ?? []), state);
+  opened.errors = null;
+  if (shown !== map) Object.assign(pointed, { pointer: null });
+  shown = map;
+  map.drawn = map.complete;
+  parts.axes.values = { x: map.header.x.values, y: map.header.y.values };
+  draw();
+  document.dispatchEvent(new CustomEvent("lab:map", { detail: { query: map.query, done: map.done, total: map.total } }));
+}
+
+/** The other optimizers' maps, one after another, while nothing else is asked for. */
+const background = {
+  controller: null,
+  stop() {
+    this.controller?.abort();
+    this.controller = null;
+  },
+  async start() {
+    this.stop();
+    matchAxes(state, [shown.nx, shown.ny]);
+    const { signal } = (this.controller = new AbortController());
+    for (const other of Object.keys(state.methods)) {
+      const query = mapQuery(state, other);
+      if (other === state.method || finished.has(query)) continue;
+      try {
+        keep(await read(query, signal, (map) => parts.strip.show(other, map, "", state.method)));
+      } catch (error) {
+        if (signal.aborted) return;
+        parts.strip.show(other, null, error instanceof SpecError ? error.errors[0].message : "no answer", state.method);
+      }
+      if (signal.aborted) return;
+      strip();
+    }
+  },
+};
+
+function failed(error, query) {
+  if (error instanceof SpecError) return query.includes("forwards=") && query !== mapQuery(state) ? undefined : complain(located(error.errors), state);
+  const what = error.status ? `The server answered ${error.status}` : "The server does not answer";
+  message(`${what}. Trying again every two seconds; the picture is the last good one.`, true);
+  setTimeout(() => (query.includes("forwards=") ? changed() : requestLandscape()), 2000);
+}
+
+/** Errors with the control that each belongs to. */
+function located(errors) {
+  return (errors ?? []).map((error) => {
+    const [head, ...rest] = error.field.split(".");
+    const known = { x: ["axis", "x"], y: ["axis", "y"], trials: ["tune", "trials"], opt: [rest[0]?.split("#")[0], rest[1]], f: ["function", rest[0] ?? "expr"] };
+    return { ...error, control: known[head] ?? ["run", error.field] };
+  });
+}
+
+// ---- drawing ----
+
+const picked = () => pointed.pointer ?? pointed.focus ?? best(shown, measureName) ?? firstKnown();
+const firstKnown = () => {
+  const cell = shown.known.indexOf(1);
+  return cell < 0 ? null : cell;
+};
+
+function here() {
+  const { values } = current();
+  return { x: Number(values[shown.header.x.name]), y: Number(values[shown.header.y.name]) };
+}
+
+function draw() {
+  if (!shown) return;
+  const found = best(shown, measureName);
+  parts.picture.show(shown, { measure: measureName, best: found, here: here(), picked: picked() });
+  say(element("map-sentence"), shown, measureName, found, parts.picture.here(here()), (next) => setProps("tuning-measure", { value: next }));
+  strip();
+  showCell();
+}
+
+function strip() {
+  for (const [key, { method: name }] of Object.entries(state.methods)) {
+    const query = mapQuery(state, name);
+    parts.strip.show(key, shown?.query === query ? shown : (finished.get(query) ?? null), "waiting", state.method);
+  }
+}
+
+function showCell() {
+  if (!shown || shown.query !== mapQuery(state)) return;
+  const cell = picked();
+  if (cell === null || !grid) return;
+  parts.cell.show(shown, cell, current());
+  parts.picture.ring(cell);
+}
+
+function point(cell, by) {
+  pointed[by] = cell !== null && shown?.known[cell] ? cell : null;
+  if (by === "focus" && cell !== null) parts.picture.rove(cell);
+  if (shown && grid) showCell();
+}
+
+/** The Playground with a cell's settings. */
+function address(cell) {
+  const settings = Object.fromEntries(Object.entries(shown.settings(cell)).map(([name, value]) => [name, typeof value === "number" ? plain(value) : value]));
+  return `/?${runQuery(state, shown.steps[cell], optimizerSpec(shown.header.method, settings))}`;
+}
+
+/** The shortest text that reads back as the same number, written as the spec writes it. */
+const plain = (value) => String(value).replace("e+", "e");
+
+// ---- tuning and the start ----
+
+function found({ opt, best: settings }) {
+  for (const [name, value] of Object.entries(settings)) parts.controls.change(state.method, name, value);
+  const { fixed, perDirection } = current().passes;
+  const steps = Math.floor(state.forwards / (fixed + perDirection * (settings.n ?? current().values.n ?? 1)));
+  return `/?${runQuery(state, steps, opt)}`;
+}
+
+function placeStart() {
+  const numbers = String(state.x0).split(",").map(Number);
+  parts.cell.landscape.setStart(numbers.length === 1 ? [numbers[0], numbers[0]] : numbers.slice(0, 2));
+}
+
+function moveStart(point, done) {
+  if (!done) return parts.cell.landscape.setStart(point);
+  const rounded = point.map((value, k) => {
+    const [low, high] = k === 0 ? grid.xrange : grid.yrange;
+    return Number(value.toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.abs(high - low))))));
+  });
+  const numbers = String(state.x0).split(",").map(Number);
+  const rest = state.dim > 2 ? (numbers.length === 1 ? new Array(state.dim).fill(numbers[0]) : numbers).slice(2) : [];
+  parts.controls.change("run", "x0", [...rounded, ...rest].join(", "));
+}
+
+async function openLab() {
+  const { open: openIt } = await import("./lab/main.mjs");
+  openIt(element("estimator-lab"), state);
+}
+
+// ---- once ----
+
+async function build(page) {
+  const graphs = await Promise.all(["landscape", "loss-chart", "hessian-chart"].map(plotlyGraph));
+  const cell = new CellView(graphs, {
+    start: moveStart,
+    moved: (ranges) => {
+      clearTimeout(build.timer);
+      build.timer = setTimeout(() => {
+        if (!ranges) Object.assign(state, { fresh: true });
+        if (!ranges) wanted.landscape = "";
+        requestLandscape(ranges);
+      }, 120);
+    },
+  });
+  parts = {
+    cell,
+    picture: new Picture(element("map"), { pick: point, address }),
+    axes: new Axes(element("axes"), setAxes),
+    strip: new Strip(element("strip"), Object.values(page.methods), (chosen) => setProps("tuning-method", { value: chosen })),
+    tune: new Tune(element("tune"), { query: () => pageQuery(state), found, label: (name) => current().options.find((option) => option.name === name)?.label ?? name, failed: (error) => error instanceof SpecError && complain(located(error.errors), state) }),
+    controls: new Controls(element("tuning-controls"), (slot, name) => {
+      if (name === "x0") placeStart();
+      changed();
+    }),
+  };
+  document.addEventListener("lab:theme", () => {
+    if (!shown) return;
+    parts.picture.restyle();
+    parts.cell.restyle().then(draw);
+  });
+}

@@ -1,0 +1,34 @@
+// A map as it is computed: messages one after another in one answer, each as viz_app/wire.py packs it.
+
+import { SpecError } from "../latest.mjs";
+import { decode } from "../trace.mjs";
+
+/**
+ * Read a stream of messages. Aborting the signal ends it with the fetch's own error.
+ * @param {string} url @param {AbortSignal} signal @param {(message: {header: object, view: Function}) => void} take
+ */
+export async function readMessages(url, signal, take) {
+  const response = await fetch(url, { signal });
+  if (response.status === 422) throw new SpecError((await response.json()).errors);
+  if (!response.ok) throw Object.assign(new Error(response.statusText), { status: response.status });
+  const reader = response.body.getReader();
+  let held = new Uint8Array(0);
+  let complete = false;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    const joined = new Uint8Array(held.length + value.length);
+    joined.set(held);
+    joined.set(value, held.length);
+    held = joined;
+    while (held.length >= 4) {
+      const size = new DataView(held.buffer, held.byteOffset).getUint32(0, true);
+      if (held.length < 4 + size) break;
+      const message = decode(held.slice(4, 4 + size).buffer); // of its own, so that its arrays are aligned
+      held = held.subarray(4 + size);
+      complete = message.header.kind === "end";
+      take(message);
+    }
+  }
+  if (!complete) throw new Error("the map's stream ended early");
+}

@@ -1,0 +1,107 @@
+"""The estimator lab over HTTP; the query is a `lab_spec`, the answers are JSON, with null for what is not a number.
+
+    GET /api/lab/about?SPEC          θ, the shown coordinates and the truth there
+    GET /api/lab/distribution?SPEC   one step's estimates S of the shown entries
+    GET /api/lab/against-n?SPEC      their mean and spread by n, and against-d by dimension, with P at the truth
+    GET /api/lab/running?SPEC        P over the steps at the chosen α
+    GET /api/lab/against-alpha?SPEC  bias² and variance of ln(P/truth) after `steps` steps, by α
+    GET /api/lab/table?row=I         row I of the table of estimators, and how many rows there are
+
+All but the first and the last are lists with an entry for each of `estimators`. A query that cannot be answered gets
+422 and {"errors": [{"field", "message"}]}; the work is cancelled when the client has gone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from viz_app import estimator_lab as lab
+from viz_app import estimator_table
+from viz_app.lab_spec import LabSpec, parse
+from viz_app.spec_text import SpecError, between, wrong
+
+Cancelling = Callable[[], bool]
+Work = Callable[[str, Cancelling], bytes]
+
+
+def about(spec: LabSpec, cancelled: Cancelling) -> dict[str, Any]:
+    place = spec.place
+    return {
+        "f": spec.f,
+        "d": place.d,
+        "x0": place.theta,
+        "coords": place.coords,
+        "truth": place.truth[list(place.coords)],
+    }
+
+
+def distribution(spec: LabSpec, cancelled: Cancelling) -> list[Any]:
+    return [lab.distribution(spec.place, spec.probe, name, spec.samples, cancelled) for name in spec.estimators]
+
+
+def against_n(spec: LabSpec, cancelled: Cancelling) -> list[Any]:
+    return [lab.against_n(spec.place, spec.probe, name, spec.samples, cancelled) for name in spec.estimators]
+
+
+def against_d(spec: LabSpec, cancelled: Cancelling) -> list[Any]:
+    return [lab.against_d(spec.probe, name, spec.samples, cancelled) for name in spec.estimators]
+
+
+def running(spec: LabSpec, cancelled: Cancelling) -> list[Any]:
+    return [lab.running(spec.place, spec.probe, name, spec.steps, spec.runs, cancelled) for name in spec.estimators]
+
+
+def against_alpha(spec: LabSpec, cancelled: Cancelling) -> list[Any]:
+    return [
+        lab.against_alpha(spec.place, spec.probe, name, spec.grid, spec.steps, spec.runs, cancelled)
+        for name in spec.estimators
+    ]
+
+
+def table(spec: LabSpec, cancelled: Cancelling) -> dict[str, Any]:
+    rows = estimator_table.ROWS
+    if spec.row >= len(rows):
+        raise SpecError([wrong("row", spec.row, between((0, len(rows) - 1)))])
+    return {"rows": len(rows), "row": estimator_table.measure(rows[spec.row], cancelled)}
+
+
+DOORS: dict[str, Callable[[LabSpec, Cancelling], Any]] = {
+    "about": about,
+    "distribution": distribution,
+    "against-n": against_n,
+    "against-d": against_d,
+    "running": running,
+    "against-alpha": against_alpha,
+    "table": table,
+}
+
+
+def add_routes(door: Callable[[str, Work, str], None]) -> None:
+    """Add the routes above. `door(path, work, media_type)` adds one that computes bytes from a query."""
+    for name, work in DOORS.items():
+        door(f"/api/lab/{name}", partial(_answer, work), "application/json")
+
+
+def _answer(work: Callable[[LabSpec, Cancelling], Any], query: str, cancelled: Cancelling) -> bytes:
+    return dumps(work(parse(query), cancelled))
+
+
+def dumps(answer: Any) -> bytes:
+    """JSON, with numpy's arrays as lists and null for what is not finite."""
+    return json.dumps(_plain(answer), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(each) for each in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value

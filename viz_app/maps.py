@@ -1,0 +1,310 @@
+"""A map computed: every cell's figures for the table, and what the page draws when a cell is hovered over."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from hizoo_core import METHODS
+from hizoo_core.sweep import Batch, sweep
+from viz_app import map_spec, wire
+from viz_app.map_spec import MapSpec
+from viz_app.spec import divergence_limit
+from viz_app.spec_text import number
+
+FRAMES = 61
+FEW_FRAMES = 31  # of maps with more than MANY cells
+MANY = 400
+COARSE_WORK = 20_000_000  # normal numbers, some 300 ms: more is shown coarse first
+FLAT = 1e-12  # of a true curvature: the ratio of P to less means nothing
+
+
+@dataclass(frozen=True)
+class Cells:
+    """K cells of a map. which: their places, iy · len(x) + ix. steps, passes_per_step: of each.
+
+    passes: (K,) median over runs of the forward passes until the loss first was at the target, NaN unless half of the
+    runs got there; reached: (K,) how many did. loss: (K,) median final gap, a diverged run's counting as infinite.
+    diverged: (K,) share of runs. bias: (K,) geometric mean of P/|true diagonal| over coordinates, living runs and the
+    second half of the recorded steps; NaN where there is none.
+    """
+
+    which: np.ndarray
+    steps: int
+    passes_per_step: int
+    passes: np.ndarray
+    reached: np.ndarray
+    loss: np.ndarray
+    diverged: np.ndarray
+    bias: np.ndarray
+    batch: Batch
+
+
+def compute(spec: MapSpec, cancelled: Callable[[], bool] | None = None, frames: int | None = None) -> Iterator[Cells]:
+    """All cells, in batches, coarse to fine where the whole takes longer than a moment."""
+    function = spec.function
+    reference = function.minimum or 0.0
+    target = map_spec.default_target(spec)
+    settings = spec.settings
+    if frames is None:
+        frames = FRAMES if len(settings) <= MANY else FEW_FRAMES
+    for level in levels(spec):
+        batches = sweep(
+            function,
+            spec.opt.method,
+            [settings[i] for i in level],
+            np.array(spec.base.x0),
+            forwards=spec.forwards,
+            runs=spec.base.runs,
+            seed=spec.base.seed,
+            frames=frames,
+            target=None if target is None else reference + target,
+            limit=divergence_limit(function),
+            gradient_noise=spec.base.noise,
+            cancelled=cancelled,
+        )
+        for batch in batches:
+            yield _figures(batch, np.array(level)[batch.which], reference)
+
+
+def levels(spec: MapSpec) -> list[list[int]]:
+    """The cells in the order of their computation: every third column of every second row first, if all take long."""
+    columns, cells = len(spec.x.values), len(spec.settings)
+    directions = spec.forwards // 2 * cells * spec.base.runs * spec.function.dim
+    if directions <= COARSE_WORK:
+        return [list(range(cells))]
+    coarse = [i for i in range(cells) if (i % columns) % 3 == 1 and (i // columns) % 2 == 0]
+    return [coarse, [i for i in range(cells) if i not in set(coarse)]] if coarse else [list(range(cells))]
+
+
+def _figures(batch: Batch, which: np.ndarray, reference: float) -> Cells:
+    stopped = batch.stopped >= 0
+    runs = stopped.shape[1]
+    final = np.sort(np.where(stopped, np.inf, batch.loss[-1] - reference), axis=1)
+    hit = batch.reached >= 0
+    passes = np.sort(np.where(hit, batch.reached * float(batch.passes), np.inf), axis=1)[:, (runs - 1) // 2]
+    reached = hit.sum(axis=1)
+    bias = np.full(len(which), np.nan)
+    if batch.h is not None:
+        late = batch.steps >= batch.steps[-1] / 2
+        truth = np.abs(batch.true_h[late])
+        with np.errstate(all="ignore"):
+            ratio = np.log(batch.h[late] / np.where(truth > FLAT, truth, np.nan))
+        known = np.isfinite(ratio)
+        count = known.sum(axis=(0, 2, 3))
+        total = np.where(known, ratio, 0.0).sum(axis=(0, 2, 3))
+        bias = np.exp(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+    return Cells(
+        which=which,
+        steps=int(batch.steps[-1]),
+        passes_per_step=batch.passes,
+        passes=np.where(2 * reached >= runs, passes, np.nan),
+        reached=reached,
+        loss=_median(final),
+        diverged=stopped.mean(axis=1),
+        bias=bias,
+        batch=batch,
+    )
+
+
+def _median(ordered: np.ndarray) -> np.ndarray:
+    """Median along axis 1 of sorted values that may be infinite."""
+    runs = ordered.shape[1]
+    low, high = ordered[:, (runs - 1) // 2], ordered[:, runs // 2]
+    with np.errstate(invalid="ignore"):
+        return np.where(low == high, low, (low + high) / 2)
+
+
+# ---- for the shell and the HTTP table ----
+
+
+def table(spec: MapSpec, cancelled: Callable[[], bool] | None = None) -> pa.Table:
+    """One row per cell, in the order of the map's rows: settings of the axes, and the figures of `Cells`."""
+    cells = list(compute(spec, cancelled, frames=21))
+    order = np.argsort(np.concatenate([part.which for part in cells]))
+
+    def column(values: Callable[[Cells], Any]) -> np.ndarray:
+        return np.concatenate([np.broadcast_to(values(part), part.which.shape) for part in cells])[order]
+
+    def known(values: np.ndarray) -> pa.Array:
+        return pa.array(values, mask=~np.isfinite(values))
+
+    settings = spec.settings
+    return pa.table(
+        {
+            "optimizer": pa.array([spec.opt.method] * len(settings)),
+            **{axis.name: pa.array([getattr(each, axis.name) for each in settings]) for axis in (spec.x, spec.y)},
+            "steps": column(lambda part: part.steps),
+            "forwards": column(lambda part: part.steps * part.passes_per_step),
+            "runs": np.full(len(settings), spec.base.runs),
+            "passes_to_target": known(column(lambda part: part.passes)),
+            "reached": column(lambda part: part.reached),
+            "final_gap": known(column(lambda part: part.loss)),
+            "diverged_share": column(lambda part: part.diverged),
+            "hessian_bias": known(column(lambda part: part.bias)),
+        },
+        metadata={"spec": spec.query(), "target": json.dumps(map_spec.default_target(spec))},
+    )
+
+
+def summary(spec: MapSpec, rows: pa.Table) -> str:
+    """The best cell in a line: the fewest passes to the target or, where nothing gets there, the lowest final gap."""
+    target = map_spec.default_target(spec)
+    by, unit = (
+        ("passes_to_target", "forward passes to the target")
+        if _any(rows, "passes_to_target")
+        else (
+            "final_gap",
+            "left of the gap",
+        )
+    )
+    if not _any(rows, by):
+        return "in every cell at least half of the runs diverged"
+    order = np.argsort(rows[by].to_numpy(zero_copy_only=False))
+    best = rows.slice(int(order[0]), 1).to_pylist()[0]
+    missed = f"nothing reaches a gap of {target:g}; best: " if by == "final_gap" and target is not None else "best of "
+    cells = "" if missed.startswith("nothing") else f"{rows.num_rows} cells: "
+    setting = ", ".join(f"{axis.name}={number(best[axis.name])}" for axis in (spec.x, spec.y))
+    return f"{missed}{cells}{setting}: {best[by]:.4g} {unit}"
+
+
+def _any(rows: pa.Table, column: str) -> bool:
+    return rows[column].null_count < rows.num_rows
+
+
+def to_csv(rows: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pyarrow.csv.write_csv(rows, sink, pyarrow.csv.WriteOptions(quoting_style="none", quoting_header="none"))
+    return sink.getvalue()
+
+
+def to_json(rows: pa.Table) -> bytes:
+    metadata = rows.schema.metadata
+    return json.dumps(
+        {
+            "spec": metadata[b"spec"].decode(),
+            "target": json.loads(metadata[b"target"]),
+            "cells": rows.to_pylist(),
+        },
+        allow_nan=False,
+    ).encode()
+
+
+def to_parquet(rows: pa.Table) -> bytes:
+    import pyarrow.parquet
+
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(rows, sink, compression="zstd")
+    return sink.getvalue()
+
+
+FORMATS: dict[str, Callable[[pa.Table], bytes]] = {"csv": to_csv, "json": to_json, "parquet": to_parquet}
+
+
+# ---- for the page ----
+
+
+def stream(
+    spec: MapSpec, coords: tuple[int, int] = (0, 1), cancelled: Callable[[], bool] | None = None
+) -> Iterator[bytes]:
+    """The map as messages, each a uint32 little-endian length and what `wire.Packer` packs: "map", "cells" …, "end".
+
+    Arrays of a "cells" message: those of `Cells`, and by cell with F frames what `wire` has by optimizer, of the run
+    that ended in the median: step (K, F), path (K, F, 2), shown_h (K, F, 2), shown_hessian (K, F, 3); and over runs
+    gap_q (K, 3, F), h_q (K, 3, F, 2) and true_h (K, F, 2) at the coordinates shown.
+    """
+    function = spec.function
+    reference = function.minimum
+    total = len(spec.settings)
+    packer = wire.Packer()
+    yield _message(
+        packer,
+        {
+            "kind": "map",
+            "version": wire.VERSION,
+            "spec": spec.query(),
+            "method": spec.opt.method,
+            "hyperparameters": vars(spec.opt.hyperparameters),
+            "x": map_spec.describe_axis(spec.x),
+            "y": map_spec.describe_axis(spec.y),
+            "forwards": spec.forwards,
+            "runs": spec.base.runs,
+            "target": map_spec.default_target(spec),
+            "reference": reference,
+            "initial_gap": float(function.value(np.array(spec.base.x0))) - (reference or 0.0),
+            "function": {"spec": function.spec, "name": function.name, "dim": function.dim, "minimum": reference},
+            "coords": coords,
+            "cells": total,
+        },
+    )
+    done = spent = 0
+    for cells in compute(spec, cancelled):
+        done += len(cells.which)
+        spent += len(cells.which) * spec.base.runs * cells.steps * cells.passes_per_step
+        packer = wire.Packer()
+        arrays = packer.add(_drawn(spec, cells, coords, reference or 0.0))
+        yield _message(
+            packer,
+            {
+                "kind": "cells",
+                "done": done,
+                "total": total,
+                "cells": cells.which.tolist(),
+                "steps": [cells.steps] * len(cells.which),
+                "passes_per_step": [cells.passes_per_step] * len(cells.which),
+                "arrays": arrays,
+            },
+        )
+    yield _message(wire.Packer(), {"kind": "end", "spent": spent})
+
+
+def _message(packer: wire.Packer, header: dict[str, Any]) -> bytes:
+    body = packer.pack(header)
+    return len(body).to_bytes(4, "little") + body
+
+
+def _drawn(spec: MapSpec, cells: Cells, coords: tuple[int, int], reference: float) -> dict[str, np.ndarray]:
+    batch, shown = cells.batch, list(coords)
+    frames, count, runs = batch.loss.shape
+    stopped = ~np.isfinite(batch.loss)
+    gaps = np.where(stopped, np.inf, batch.loss - reference)
+    median = np.argsort(np.where(batch.stopped >= 0, np.inf, gaps[-1]), axis=1, kind="stable")[:, (runs - 1) // 2]
+    chosen = (slice(None), np.arange(count), median)
+    theta = batch.theta[chosen]  # (F, K, d)
+    true_h = batch.true_h[chosen]
+    everyone = np.full(frames * count, runs)
+
+    def by_cell(array: np.ndarray) -> np.ndarray:
+        return np.moveaxis(array, 1, 0)
+
+    def over_runs(values: np.ndarray, counts: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
+        ordered = np.sort(values, axis=2).reshape(frames * count, runs, *values.shape[3:])
+        with np.errstate(invalid="ignore"):  # inf − inf
+            quantiles = wire.quantiles(ordered, counts, levels)
+        return quantiles.reshape(len(levels), frames, count, *values.shape[3:])
+
+    alive = (~stopped).sum(axis=2).ravel()
+    hessian = wire.shown_hessian(
+        spec.function, theta.reshape(frames * count, -1), true_h.reshape(frames * count, -1), coords
+    )
+    arrays = {
+        "passes": cells.passes,
+        "reached": cells.reached.astype(float),
+        "loss": cells.loss,
+        "diverged": cells.diverged,
+        "bias": cells.bias,
+        "step": np.broadcast_to(batch.steps.astype(float), (count, frames)),
+        "path": by_cell(theta[..., shown]),
+        "gap_q": np.moveaxis(over_runs(gaps, everyone, wire.QUANTILES), 2, 0),
+        "true_h": by_cell(over_runs(batch.true_h[..., shown], alive, (0.5,))[0]),
+        "shown_hessian": by_cell(hessian.reshape(frames, count, 3)),
+    }
+    if batch.h is not None and METHODS[spec.opt.method].estimates_hessian:
+        arrays["h_q"] = np.moveaxis(over_runs(batch.h[..., shown], alive, wire.QUANTILES), 2, 0)
+        arrays["shown_h"] = by_cell(batch.h[chosen][..., shown])
+    return arrays
