@@ -61,7 +61,7 @@ def drag(page: Page) -> list[float]:
         page.mouse.move(x - 30 + (i * 7) % 41, y)
         before, alpha = alpha, float(field.input_value())
         assert alpha != before, "every movement asks for another α"
-        page.wait_for_function(f"window.frames.at(-1).query.includes('alpha={alpha:g},')", polling=5)
+        page.wait_for_function(f"/alpha={alpha:g}(,|&|$)/.test(window.frames.at(-1).query)", polling=5)
         latencies.append(page.evaluate(f"window.frames.at(-1).at - window.moves[{moves}]"))
         page.wait_for_timeout(30)
     page.mouse.up()

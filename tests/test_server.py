@@ -21,16 +21,19 @@ def ids(component) -> list:
 def test_an_address_shows_its_page_and_marks_it_in_the_links(path):
     shown = show_page(path)
     here = path if path in PAGES else "/"
-    assert [(link.href, link.children) for link in shown["nav"]] == [("/", "Playground"), ("/opt", "OPT")]
+    links = [("/", "Playground"), ("/tuning", "Tuning"), ("/opt", "OPT")]
+    assert [(link.href, link.children) for link in shown["nav"]] == links
     assert [link.href for link in shown["nav"] if link.className == "here"] == [here]
     assert ids(shown["page"][0]) == ids(PAGES[here].layout())
-    assert bool(shown["actions"]) == (here == "/")
+    assert bool(shown["actions"]) == (here in ("/", "/tuning"))
 
 
-def test_both_pages_and_the_routes_are_served(tmp_path: Path):
+def test_all_pages_and_the_routes_are_served(tmp_path: Path):
     with TestClient(create_app(tmp_path / "lab").server) as client:
         for path in PAGES:
             assert "HiZOO Lab" in client.get(path).text
+        assert client.get("/api/map?x=alpha=0:1:3").status_code == 422
+        assert client.get("/api/lab/about").status_code == 200
         assert client.get("/api/list").status_code == 200
         assert client.get("/api/finetune").json() == {"jobs": [], "note": None}
     assert (tmp_path / "lab" / "runs.sqlite").is_file()

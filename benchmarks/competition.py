@@ -1,0 +1,411 @@
+"""The estimators compete: which is nearest the truth, and which optimizes fastest at equal forward passes.
+
+    python -m benchmarks.competition                       what benchmarks/competition.json lacks, and then the tables
+    python -m benchmarks.competition "Rosenbrock, d = 10"  this contest again
+    python -m benchmarks.competition --quick               all contests with next to no budget; nothing is written
+    python -m benchmarks.competition --table --write README.md   the file's tables, between README's markers
+
+Every competitor of a contest is given the same number of settings, and reported on HELD_OUT_SEED, which none has seen.
+The results file is written after every competitor, so that a run that was stopped goes on where it was; what was
+computed by other rules than these is computed again. Nothing depends on the clock or on earlier results.
+
+Nearest the truth: θ stays at the start (every step a warm-up step), P starts at 1 and has PASSES forward passes to find
+the diagonal; each of ALPHAS is tried and the least root mean square of ln(P/|truth|) wins.
+
+Fastest: `Contest.settings` settings a competitor, of which two thirds are a Sobol sequence over its search space and
+the rest Gaussian steps around the best so far. The score is the median run's gap to the minimum at the budget; a
+setting that loses a run (it diverges or ends higher than it started) ranks behind every one that loses none. The best
+FINALISTS run once more, with twice the runs, on CONFIRM_SEED, where the worse score counts: the best of many may be one
+that was lucky not to diverge. The three estimators warm up for WARMUP steps, whose passes count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import qmc
+from tqdm import tqdm
+
+from benchmarks.tune_presets import Axis, dumps, insert, lost_share, median_gap, passes_to_precision, start_gap
+from functions import TestFunction, resolve
+from hizoo_core import METHODS, Trace, optimize
+from hizoo_core.estimators import ESTIMATORS
+from viz_app.spec import divergence_limit
+
+RESULTS = Path(__file__).with_name("competition.json")
+MARKERS = ("<!-- table: python -m benchmarks.competition -->", "<!-- /table -->")
+TUNE_SEED, CONFIRM_SEED, HELD_OUT_SEED = 1000, 1001, 0
+FINALISTS = 6
+MU, WARMUP = 1e-4, 30
+PRECISION = 1e-6  # of the gap at the start; the passes that it took are reported
+SOLVED = 1e-12  # of the gap at the start: below it gaps count as equal
+REFINE_WIDTHS = (0.15, 0.07)  # standard deviations of the two rounds of refining, in units of the search space's side
+
+LABELS = {
+    "mezo": "MeZO",
+    "released": "`released`",
+    "paper": "`paper`",
+    "multiplicative": "`multiplicative`",
+    "newton_diag": "exact diagonal",
+}
+YARDSTICK = "newton_diag"  # sees gradient and Hessian: not ranked
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One function and budget of forward passes, for every competitor."""
+
+    name: str
+    f: str
+    passes: int = 20_000
+    gradient_noise: float = 0.0
+    settings: int = 96
+    tuning_runs: int = 4
+    held_out_runs: int = 8
+
+
+CONTESTS: dict[str, Contest] = {
+    contest.name: contest
+    for contest in (
+        Contest("quadratic, d = 10", "quadratic:d=10"),
+        Contest("quadratic, d = 30", "quadratic:d=30"),
+        Contest("quadratic, d = 100", "quadratic:d=100"),
+        Contest("quadratic, d = 1000", "quadratic:d=1000", 200_000, settings=48, tuning_runs=1, held_out_runs=4),
+        Contest("d = 30, gradient noise 1", "quadratic:d=30", gradient_noise=1.0),
+        Contest("d = 100, gradient noise 1", "quadratic:d=100", gradient_noise=1.0),
+        Contest("d = 30, neighbours rotated by 0.5 rad", "quadratic:d=30,rotation=pairs"),
+        Contest("d = 30, rotated at random", "quadratic:d=30,rotation=random"),
+        Contest("Rosenbrock, d = 10", "rosenbrock_nd:d=10"),
+        Contest("Rosenbrock, d = 50", "rosenbrock_nd:d=50"),
+        Contest("Rosenbrock, d = 10, gradient noise 1", "rosenbrock_nd:d=10", gradient_noise=1.0),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """The settings of the contest for the truth; `runs` by dimension."""
+
+    dimensions: tuple[int, ...] = (2, 10, 100, 1000)
+    directions: tuple[int, ...] = (1, 2, 8, 32)
+    alphas: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+    passes: int = 20_000
+
+    def runs(self, d: int) -> int:
+        return 16 if d <= 100 else 4
+
+
+class Competitor(NamedTuple):
+    """A method, what is fixed about it, and what is searched; `reach` is the learning rate that is 1 on its axis."""
+
+    method: str
+    fixed: dict[str, Any]
+    axes: tuple[Axis, ...]
+    reach: float
+
+
+def competitor(name: str, function: TestFunction) -> Competitor:
+    """The search space of one competitor.
+
+    A step along n Gaussian directions is stable up to a learning rate of about n / (n + d + 1) over the greatest
+    curvature that it meets, which a preconditioner has made about 1: the axis of every learning rate is in that unit.
+    `released` overestimates curvature by up to 1 + d/2, so the axis of the three estimators ends that much further up.
+    """
+    directions = (1, 2, 4, 8, 16, 32)
+    d = function.dim
+    if name == "newton_diag":
+        return Competitor(name, {}, (Axis("lr", low=1e-3, high=1.0), Axis("floor", low=1e-3, high=1e3)), 1.0)
+    if name == "mezo":
+        sharpest = np.linalg.eigvalsh(function.hessian(np.asarray(function.start)))[-1]
+        axes = (Axis("lr", low=1e-3, high=3.0), Axis("n", directions))
+        return Competitor(name, {"mu": MU}, axes, 1.0 / float(sharpest))
+    estimator = ESTIMATORS[name]
+    axes = (
+        Axis("lr", low=0.03, high=3.0 * (1 + d / 2)),
+        Axis("alpha", low=1e-3, high=1.0),
+        Axis("n", tuple(n for n in directions if n >= estimator.least_n)),
+    )
+    return Competitor("hizoo", {"mu": MU, "warmup": WARMUP, "estimator": name}, axes, 1.0)
+
+
+def hyperparameters(who: Competitor, d: int, point: dict[str, Any]) -> Any:
+    """The method's settings for values on its axes."""
+    point = dict(point)
+    n = point.get("n")
+    unit = who.reach * (n / (n + d + 1) if n else 1.0)
+    point["lr"] = float(f"{point['lr'] * unit:.2e}")  # what is tried is what is written
+    return METHODS[who.method].hyperparameters(**who.fixed, **point)
+
+
+def compete(contest: Contest, method: str, settings: Any, seed: int, runs: int) -> Trace:
+    """One setting for the contest's budget."""
+    function = resolve(contest.f)
+    steps = contest.passes // METHODS[method].forwards(settings)
+    return optimize(
+        function,
+        method,
+        settings,
+        np.asarray(function.start),
+        steps=steps,
+        runs=runs,
+        seed=seed,
+        record_every=max(1, steps // 400),
+        gradient_noise=contest.gradient_noise,
+        limit=divergence_limit(function),
+    )
+
+
+def fastest(contest: Contest, name: str) -> dict[str, Any]:
+    """The winner of a competitor's settings, and its figures on the held-out seed. Deterministic."""
+    function = resolve(contest.f)
+    who = competitor(name, function)
+    rng = np.random.default_rng(zlib.crc32(f"{contest.f}/{contest.gradient_noise}/{name}".encode()))
+    tried: list[tuple[tuple[bool, float], np.ndarray, Any]] = []
+
+    def score(settings: Any, seed: int, runs: int) -> tuple[bool, float]:
+        trace = compete(contest, who.method, settings, seed, runs)
+        return lost_share(trace) > 0, float(median_gap(function, trace)[-1])
+
+    def attempt(point: np.ndarray) -> None:
+        values = {axis.name: axis.value(t) for axis, t in zip(who.axes, point, strict=True)}
+        settings = hyperparameters(who, function.dim, values)
+        tried.append((score(settings, TUNE_SEED, contest.tuning_runs), point, settings))
+
+    rounds = [contest.settings // 6] * len(REFINE_WIDTHS)
+    for point in qmc.Sobol(len(who.axes), rng=rng).random_base2(max(1, contest.settings.bit_length()))[
+        : contest.settings - sum(rounds)
+    ]:
+        attempt(point)
+    for count, width in zip(rounds, REFINE_WIDTHS, strict=True):
+        best = min(tried, key=lambda trial: trial[0])[1]
+        for step in rng.normal(scale=width, size=(count, len(who.axes))):
+            attempt(np.clip(best + step, 0.0, 1.0))
+    assert len(tried) == contest.settings
+
+    finalists = dict.fromkeys(settings for _, _, settings in sorted(tried, key=lambda trial: trial[0]))
+    first = {settings: found for found, _, settings in tried}
+    confirmed = {
+        settings: max(first[settings], score(settings, CONFIRM_SEED, 2 * contest.tuning_runs))
+        for settings in list(finalists)[:FINALISTS]
+    }
+    winner = min(confirmed, key=lambda settings: confirmed[settings])
+    trace = compete(contest, who.method, winner, HELD_OUT_SEED, contest.held_out_runs)
+    gaps = median_gap(function, trace)
+    names = (*(axis.name for axis in who.axes), *who.fixed)
+    return {
+        "setting": {key: getattr(winner, key) for key in names},
+        "gap": float(gaps[-1]) if np.isfinite(gaps[-1]) else None,
+        "lost": lost_share(trace),
+        "passes": passes_to_precision(gaps, trace.forwards, PRECISION * start_gap(function)),
+    }
+
+
+def nearest(d: int, n: int, estimator: str, rules: Nearness) -> dict[str, Any] | None:
+    """The estimator's best α for d and n, and its figures on the held-out seed; None where it needs a larger n."""
+    if n < ESTIMATORS[estimator].least_n:
+        return None
+    logarithms = {alpha: _estimate(d, n, estimator, alpha, TUNE_SEED, rules) for alpha in rules.alphas}
+    alpha = min(logarithms, key=lambda alpha: _rms(logarithms[alpha]))
+    found = _estimate(d, n, estimator, alpha, HELD_OUT_SEED, rules)
+    return {
+        "alpha": alpha,
+        "error": _rms(found),
+        "factor": math.exp(float(found.mean())),
+        "spread": float(found.std()),
+    }
+
+
+def _estimate(d: int, n: int, estimator: str, alpha: float, seed: int, rules: Nearness) -> np.ndarray:
+    """(runs, d): ln(P/|truth|) at the end of the budget."""
+    function = resolve(f"quadratic:d={d}")
+    steps = rules.passes // (2 * n + 1)
+    settings = METHODS["hizoo"].hyperparameters(n=n, alpha=alpha, estimator=estimator, mu=1e-3, warmup=steps)
+    trace = optimize(
+        function,
+        "hizoo",
+        settings,
+        np.asarray(function.start),
+        steps=steps,
+        runs=rules.runs(d),
+        seed=seed,
+        record_every=max(1, steps),
+    )
+    assert trace.h is not None
+    return np.log(trace.h[-1] / np.abs(trace.true_h[-1]))
+
+
+def _rms(logarithms: np.ndarray) -> float:
+    return float(np.sqrt((logarithms**2).mean()))
+
+
+def tasks(contests: Iterable[Contest], rules: Nearness) -> Iterator[tuple[str, str, str, Any]]:
+    """(section, row, competitor, what computes its entry), in the order of the tables."""
+    for d in rules.dimensions:
+        for n in rules.directions:
+            for name in ESTIMATORS:
+                yield "nearest", f"d = {d}, n = {n}", name, (nearest, d, n, name, rules)
+    for contest in contests:
+        for name in LABELS:
+            yield "fastest", contest.name, name, (fastest, contest, name)
+
+
+def compute(document: dict[str, Any], todo: list[tuple[str, str, str, Any]], save: Any) -> None:
+    """Fill in the entries that the document lacks, and save it after each."""
+    missing = [task for task in todo if task[2] not in document[task[0]].get(task[1], {})]
+    for section, row, name, (work, *arguments) in tqdm(missing, unit="competitor", disable=None):
+        document[section].setdefault(row, {})[name] = work(*arguments)
+        save(document)
+
+
+def start_document(contests: Iterable[Contest], rules: Nearness) -> dict[str, Any]:
+    """An empty results file that says by which rules it is filled."""
+    return {
+        "made_by": "python -m benchmarks.competition",
+        "seeds": {"tuned": [TUNE_SEED, CONFIRM_SEED], "held_out": HELD_OUT_SEED},
+        "rules": {"nearest": {"alphas": list(rules.alphas), "passes": rules.passes}},
+        "contests": {
+            contest.name: {
+                "f": contest.f,
+                "passes": contest.passes,
+                "gradient_noise": contest.gradient_noise,
+                "settings": contest.settings,
+                "finalists": FINALISTS,
+                "start": start_gap(resolve(contest.f)),
+            }
+            for contest in contests
+        },
+        "nearest": {},
+        "fastest": {},
+    }
+
+
+def tables(document: dict[str, Any]) -> str:
+    """Both Markdown tables; the best of each row in bold, the yardstick aside."""
+    rules = document["rules"]["nearest"]
+    return "\n".join(
+        [
+            f"Nearest the truth after {rules['passes']:,} forward passes from P = 1: geometric mean of P/truth and, in "
+            f"brackets, the spread of its natural logarithm, with the best of {len(rules['alphas'])} α for each.",
+            "",
+            *_nearest_table(document),
+            "",
+            "Fastest: the median run's gap to the minimum at the budget, on a seed that tuning has not seen, and in "
+            f"brackets the passes after which it stayed below {PRECISION:g} of the start's.",
+            "",
+            *_fastest_table(document),
+        ]
+    )
+
+
+def _nearest_table(document: dict[str, Any]) -> Iterator[str]:
+    yield "| d, n | " + " | ".join(f"{LABELS[name]}" for name in ESTIMATORS) + " |"
+    yield "| --- |" + " --: |" * len(ESTIMATORS)
+    for row, entries in document["nearest"].items():
+        best = min((entry["error"] for entry in entries.values() if entry), default=None)
+        cells = []
+        for name in ESTIMATORS:
+            if (entry := entries.get(name)) is None:
+                cells.append("needs n ≥ 2" if name in entries else "not run")
+                continue
+            text = f"{entry['factor']:.3g} ({entry['spread']:.2f}), α = {entry['alpha']:g}"
+            cells.append(f"**{text}**" if entry["error"] == best else text)
+        yield f"| {row} | " + " | ".join(cells) + " |"
+
+
+def _fastest_table(document: dict[str, Any]) -> Iterator[str]:
+    yield "| contest | passes | settings each | start | " + " | ".join(LABELS.values()) + " |"
+    yield "| --- |" + " --: |" * (3 + len(LABELS))
+    for row, entries in document["fastest"].items():
+        rules = document["contests"][row]
+        merits = {name: _merit(entry, rules["start"]) for name, entry in entries.items()}
+        best = min(merit for name, merit in merits.items() if name != YARDSTICK)
+        cells = []
+        for name in LABELS:
+            if name not in entries:
+                cells.append("not run")
+                continue
+            text = _fastest_cell(entries[name])
+            cells.append(f"**{text}**" if name != YARDSTICK and merits[name] == best else text)
+        numbers = f"{rules['passes']:,} | {rules['settings']} | {rules['start']:.2g}"
+        yield f"| {row} | {numbers} | " + " | ".join(cells) + " |"
+
+
+def _merit(entry: dict[str, Any], start: float) -> tuple[bool, bool, float]:
+    """Smaller is better: no run lost, then the gap as printed; where that is next to nothing, the passes to PRECISION."""
+    gap = math.inf if entry["gap"] is None else float(f"{entry['gap']:.1e}")
+    if gap <= SOLVED * start and entry["passes"] is not None:
+        return entry["lost"] > 0, False, entry["passes"]
+    return entry["lost"] > 0, True, gap
+
+
+def _fastest_cell(entry: dict[str, Any]) -> str:
+    if entry["gap"] is None:
+        return "diverged"
+    text = f"{entry['gap']:.1e}"
+    if entry["passes"] is not None:
+        text += f" ({entry['passes']:,})"
+    return text + (f" ({entry['lost']:.0%} lost)" if entry["lost"] else "")
+
+
+QUICK = Nearness(dimensions=(2, 10), directions=(1, 8), alphas=(0.03, 0.3), passes=600)
+
+
+def quick(contest: Contest) -> Contest:
+    """The same contest with so small a budget that it takes a moment and says nothing."""
+    return replace(contest, passes=300, settings=6, tuning_runs=2, held_out_runs=2)
+
+
+def main(arguments: Iterable[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "contests", nargs="*", metavar="CONTEST", help="rows to compute again (default: what is missing)"
+    )
+    parser.add_argument("--quick", action="store_true", help="next to no budget; prints the tables and writes nothing")
+    parser.add_argument("--table", action="store_true", help="print the tables of the results file, compute nothing")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables between this file's markers")
+    options = parser.parse_args(None if arguments is None else list(arguments))
+    if unknown := sorted(set(options.contests) - set(CONTESTS)):
+        parser.error(f"unknown contest {', '.join(map(repr, unknown))}: one of {', '.join(map(repr, CONTESTS))}")
+    if options.quick:
+        contests, rules = [quick(contest) for contest in CONTESTS.values()], QUICK
+        document = start_document(contests, rules)
+        compute(document, list(tasks(contests, rules)), lambda document: None)
+    else:
+        contests, rules = list(CONTESTS.values()), Nearness()
+        document = start_document(contests, rules)
+        if RESULTS.exists():
+            found = json.loads(RESULTS.read_text("utf-8"))
+            for name, rules_then in found["contests"].items():  # what was computed by other rules is computed again
+                if rules_then == document["contests"].get(name) and name in found["fastest"]:
+                    document["fastest"][name] = found["fastest"][name]
+            if found["rules"] == document["rules"]:
+                document["nearest"] = found["nearest"]
+        for name in options.contests:
+            document["fastest"].pop(name, None)
+        if not options.table:
+            compute(document, list(tasks(contests, rules)), _save)
+            for section in ("nearest", "fastest"):  # the rows in the tables' order, whenever they were computed
+                order = dict.fromkeys(row for which, row, _, _ in tasks(contests, rules) if which == section)
+                document[section] = {row: document[section][row] for row in order}
+            _save(document)
+    text = tables(document)
+    if options.write:
+        options.write.write_text(insert(options.write.read_text("utf-8"), text, MARKERS), "utf-8")
+    else:
+        print(text)
+
+
+def _save(document: dict[str, Any]) -> None:
+    RESULTS.write_text(dumps(document), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
