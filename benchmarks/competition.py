@@ -339,7 +339,7 @@ def _fastest_table(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _merit(entry: dict[str, Any], start: float) -> tuple[bool, bool, float]:
-    """Smaller is better: no run lost, then the gap as printed; where that is next to nothing, the passes to PRECISION."""
+    """Smaller is better: no run lost, then the gap as printed; where that is nothing, the passes."""
     gap = math.inf if entry["gap"] is None else float(f"{entry['gap']:.1e}")
     if gap <= SOLVED * start and entry["passes"] is not None:
         return entry["lost"] > 0, False, entry["passes"]

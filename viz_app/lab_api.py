@@ -14,15 +14,13 @@ All but the first and the last are lists with an entry for each of `estimators`.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from viz_app import estimator_lab as lab
 from viz_app import estimator_table
+from viz_app.finite import finite
 from viz_app.lab_spec import LabSpec, parse
 from viz_app.spec_text import SpecError, between, wrong
 
@@ -94,14 +92,4 @@ def _answer(work: Callable[[LabSpec, Cancelling], Any], query: str, cancelled: C
 
 def dumps(answer: Any) -> bytes:
     """JSON, with numpy's arrays as lists and null for what is not finite."""
-    return json.dumps(_plain(answer), ensure_ascii=False, allow_nan=False).encode()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(each) for each in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value
+    return json.dumps(finite(answer), ensure_ascii=False, allow_nan=False).encode()

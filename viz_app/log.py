@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from viz_app.finite import finite
+
 FILE = "runs.sqlite"
 STATES = ("queued", "running", "paused", "finished", "stopped", "failed")
 BUSY = 30.0  # seconds to wait for another process's transaction; ours take milliseconds
@@ -392,17 +394,6 @@ class Log:
         if name == "SQLITE_CONSTRAINT_PRIMARYKEY":
             return LogError("another process trains this run: its steps are in the log already")
         return LogError(f"{self.path}: {error}")
-
-
-def finite(value: Any) -> Any:
-    """A JSON value with null for every number that is not finite."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value
 
 
 def _number(value: Any) -> Any:

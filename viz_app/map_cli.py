@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from tqdm import tqdm
+
 from viz_app import map_spec, maps, tune
 from viz_app.shell import FAILED, OK, WRONG_USE, complain, unwritable, write
 from viz_app.spec_text import SpecError
@@ -72,7 +74,8 @@ def _map(arguments: argparse.Namespace) -> int:
         return complain(f"--out: {arguments.out!r} ends in none of .{allowed}; or name one with --format", WRONG_USE)
     if reason := None if arguments.out == "-" else unwritable(Path(arguments.out)):
         return complain(f"cannot write {arguments.out}: {reason}", FAILED)
-    rows = maps.table(spec)
+    with tqdm(total=len(spec.settings), unit="cell", dynamic_ncols=True, leave=False, disable=None, delay=0.5) as bar:
+        rows = maps.table(spec, progress=bar.update)
     if status := write(arguments.out, maps.FORMATS[kind](rows)):
         return status
     print(maps.summary(spec, rows), file=sys.stderr)

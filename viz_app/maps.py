@@ -123,9 +123,20 @@ def _median(ordered: np.ndarray) -> np.ndarray:
 # ---- for the shell and the HTTP table ----
 
 
-def table(spec: MapSpec, cancelled: Callable[[], bool] | None = None) -> pa.Table:
-    """One row per cell, in the order of the map's rows: settings of the axes, and the figures of `Cells`."""
-    cells = list(compute(spec, cancelled, frames=21))
+def table(
+    spec: MapSpec,
+    cancelled: Callable[[], bool] | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> pa.Table:
+    """One row per cell, in the order of the map's rows: settings of the axes, and the figures of `Cells`.
+
+    `progress` is told how many more cells are done.
+    """
+    cells = []
+    for part in compute(spec, cancelled, frames=21):
+        cells.append(part)
+        if progress is not None:
+            progress(len(part.which))
     order = np.argsort(np.concatenate([part.which for part in cells]))
 
     def column(values: Callable[[Cells], Any]) -> np.ndarray:

@@ -10,7 +10,6 @@ units of that. Numbers that are not finite are null.
 """
 
 import json
-import math
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -20,6 +19,7 @@ import numpy as np
 from functions import TestFunction, resolve
 from hizoo_core import METHODS
 from hizoo_core.anatomy import Probes, StepAnatomy, dissect
+from viz_app.finite import finite
 from viz_app.spec import OptSpec, RunSpec, SpecError
 from viz_app.spec_text import Error, short, unknown, wrong
 
@@ -149,15 +149,4 @@ def _json(value: Any) -> str:
     try:
         return json.dumps(value, allow_nan=False, separators=(",", ":"))
     except ValueError:  # rare, and looking at each number takes as long as writing it
-        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
-
-
-def _finite(value: Any) -> Any:
-    """The same with null for every number that JSON does not know."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return value
+        return json.dumps(finite(value), allow_nan=False, separators=(",", ":"))
