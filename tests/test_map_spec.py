@@ -86,6 +86,7 @@ def test_whole_numbers_are_rounded_and_doubles_dropped():
         ("opt=hizoo:n=4@20:lr=0.1", "opt", "one setting"),
         ("steps=100", "steps", "forwards=3000"),
         ("forwards=5", "forwards", "10 to 200,000"),
+        ("forwards=100&y=n=1,64", "forwards", "at least 129, the passes of one step at n = 64"),
         ("forwards=many", "forwards", "10 to 200,000"),
         ("target=0", "target", "above 0"),
         ("forwards=100&x=warmup=0,50&y=n=1,8", "x", "the steps that 100 passes pay"),

@@ -148,6 +148,19 @@ def test_the_shell_writes_the_same_table(tmp_path, capsys):
 
 def test_the_summary_says_so_if_nothing_reaches_the_target():
     spec = map_spec.parse(f"{TEXT}&target=1e-300")
-    assert maps.summary(spec, maps.table(spec)).startswith("nothing reaches a gap of 1e-300; best: alpha=")
+    assert maps.summary(spec, maps.table(spec)).startswith(
+        "nothing reaches a gap of 1e-300 and stays there; lowest of 12"
+    )
     spec = map_spec.parse("f=stiff_quadratic&runs=2&forwards=300&opt=mezo:n=1&x=lr=1,10&y=mu=1e-3,1e-2")
     assert "diverged" in maps.summary(spec, maps.table(spec))
+
+
+def test_a_cell_that_leaves_the_target_again_is_not_the_best():
+    text = "f=stiff_quadratic&x0=1,1&runs=4&forwards=1500&noise=30&target=0.5&opt=adam&x=lr=1,0.05&y=beta2=0.9,0.99"
+    spec = map_spec.parse(text)
+    rows = maps.table(spec).to_pylist()
+    touched = [row for row in rows if row["passes_to_target"] is not None and row["final_gap"] > 0.5]
+    assert touched, "else this tests nothing"
+    assert min(rows, key=lambda row: row["passes_to_target"] or np.inf) in touched
+    summary = maps.summary(spec, maps.table(spec))
+    assert not any(f"lr={row['lr']:g}, beta2={row['beta2']:g}:" in summary for row in touched)

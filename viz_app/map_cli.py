@@ -20,11 +20,13 @@ SPEC is a run's (see `python app.py run -h`) of one optimizer, with a budget in 
   target=1e-4        the gap to the minimum that is to be reached (default: 1e-6 of the first one)
   x=…  y=…           the axes, if --x and --y do not name them
 
-An axis is NAME=LOW:HIGH:COUNT or NAME=v1,v2,…, with NAME any number of the optimizer's (alpha, n, lr, mu, warmup, …).
+An axis is NAME=LOW:HIGH:COUNT, spaced as the page's slider is (whole numbers rounded, doubles dropped), or
+NAME=v1,v2,…, with NAME any number of the optimizer's (alpha, n, lr, mu, warmup, …). Without --x and --y: alpha and n
+for hizoo, lr and mu for mezo, lr and beta2 for adam.
 
-Columns: optimizer, the two axes, steps, forwards, runs, passes_to_target (median over runs; empty unless half of them
-got there), reached (runs), final_gap (median; empty if half diverged), diverged_share, hessian_bias (geometric mean of
-P over the true diagonal in the second half of the runs).
+Columns of the map: optimizer, the two axes, steps, forwards, runs, passes_to_target (median over runs until the loss
+first was there; empty unless half of them got there), reached (runs), final_gap (median; empty if half diverged),
+diverged_share, hessian_bias (geometric mean of P over the true diagonal in the second half of the runs).
 
   python app.py map 'f=stiff_quadratic&opt=hizoo' --x alpha=1e-4:1:12 --y n=1,2,4,8,16,32 --out map.csv
 
@@ -55,7 +57,12 @@ def add_commands(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     tunes.add_argument("spec", metavar="SPEC", help="see below")
-    tunes.add_argument("--trials", type=int, default=64, help="settings to try (default %(default)s)")
+    tunes.add_argument(
+        "--trials",
+        type=int,
+        default=64,
+        help="settings to try, {:,} to {:,} (default %(default)s)".format(*tune.TRIALS),
+    )
     tunes.set_defaults(command=_tune)
 
 

@@ -110,8 +110,8 @@ class MapSpec:
 
 
 def steps_of(forwards: int, method: str, hyperparameters: Any) -> int:
-    """How many steps a budget of forward passes pays; at least one."""
-    return max(1, forwards // METHODS[method].forwards(hyperparameters))
+    """How many steps a budget of forward passes pays."""
+    return forwards // METHODS[method].forwards(hyperparameters)
 
 
 def parse(text: str) -> MapSpec:
@@ -178,6 +178,10 @@ def parse(text: str) -> MapSpec:
         settings = spec.settings
     except HyperparameterError as error:  # of two values that do not go together
         raise SpecError([fault(error.field, error.message)]) from error
+    dearest = max(settings, key=METHODS[method].forwards)
+    if (price := METHODS[method].forwards(dearest)) > forwards:
+        allowed = f"at least {price:,}, the passes of one step at n = {getattr(dearest, 'n', 1)}"
+        raise SpecError([wrong("forwards", forwards, allowed)])
     for each in settings:
         steps = steps_of(forwards, method, each)
         if getattr(each, "warmup", 0) > steps:

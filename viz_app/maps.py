@@ -164,28 +164,19 @@ def table(
 
 
 def summary(spec: MapSpec, rows: pa.Table) -> str:
-    """The best cell in a line: the fewest passes to the target or, where nothing gets there, the lowest final gap."""
+    """The best cell in a line: the fewest passes to the target among those that end there, or the lowest final gap."""
     target = map_spec.default_target(spec)
-    by, unit = (
-        ("passes_to_target", "forward passes to the target")
-        if _any(rows, "passes_to_target")
-        else (
-            "final_gap",
-            "left of the gap",
-        )
-    )
-    if not _any(rows, by):
+    gaps, passes = (rows[name].to_numpy(zero_copy_only=False) for name in ("final_gap", "passes_to_target"))
+    if np.isnan(gaps).all():
         return "in every cell at least half of the runs diverged"
-    order = np.argsort(rows[by].to_numpy(zero_copy_only=False))
-    best = rows.slice(int(order[0]), 1).to_pylist()[0]
-    missed = f"nothing reaches a gap of {target:g}; best: " if by == "final_gap" and target is not None else "best of "
-    cells = "" if missed.startswith("nothing") else f"{rows.num_rows} cells: "
-    setting = ", ".join(f"{axis.name}={number(best[axis.name])}" for axis in (spec.x, spec.y))
-    return f"{missed}{cells}{setting}: {best[by]:.4g} {unit}"
-
-
-def _any(rows: pa.Table, column: str) -> bool:
-    return rows[column].null_count < rows.num_rows
+    there = np.isfinite(passes) & (gaps <= (np.inf if target is None else target))
+    best = int(np.nanargmin(np.where(there, passes, np.nan))) if there.any() else int(np.nanargmin(gaps))
+    cell = rows.slice(best, 1).to_pylist()[0]
+    setting = ", ".join(f"{axis.name}={number(cell[axis.name])}" for axis in (spec.x, spec.y))
+    if there.any():
+        return f"best of {rows.num_rows} cells: {setting}: {cell['passes_to_target']:.4g} forward passes to {target:g}"
+    missed = "" if target is None else f"nothing reaches a gap of {target:g} and stays there; "
+    return f"{missed}lowest of {rows.num_rows} cells: {setting}: final gap {cell['final_gap']:.4g}"
 
 
 def to_csv(rows: pa.Table) -> bytes:

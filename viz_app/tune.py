@@ -38,7 +38,9 @@ SEEDS = (1_000, 1_001)  # of the trials, and of the second look at the best
 
 
 class Score(NamedTuple):
-    """Smaller is better, compared field by field: does a run diverge; is the target missed; passes to it, or gap."""
+    """Smaller is better, compared field by field: does a run diverge; is the target missed, or left again; passes to
+    it, or gap.
+    """
 
     unreliable: bool
     missed: bool
@@ -54,16 +56,21 @@ class Figures:
     loss: float
     passes: int | None
     diverged: float
+    target: float | None
 
     @property
     def score(self) -> Score:
-        if self.passes is not None:
+        if self.passes is not None and self.target is not None and self.loss <= self.target:
             return Score(self.diverged > 0, False, self.passes)
         return Score(self.diverged > 0, True, self.loss)
 
 
 def tune(spec: MapSpec, trials: int, cancelled: Callable[[], bool] | None = None) -> dict[str, Any]:
-    """Search for the best setting of the spec's optimizer; what was found, what it reaches, what it cost."""
+    """Search for the best setting of the spec's optimizer; what was found, what it reaches, what it cost.
+
+    "score" is of the trials' seed, "held_out" of the spec's own, and "before" what the setting that was there reaches
+    on that.
+    """
     if not TRIALS[0] <= trials <= TRIALS[1]:
         raise SpecError([wrong("trials", trials, between(TRIALS))])
     began = time.perf_counter()
@@ -94,7 +101,7 @@ def tune(spec: MapSpec, trials: int, cancelled: Callable[[], bool] | None = None
     second = _run(spec, finalists, SEEDS[1], cancelled)
     scores = [max(first[each].score, other.score) for each, other in zip(finalists, second, strict=True)]
     winner = finalists[min(range(len(finalists)), key=lambda i: scores[i])]
-    held_out = _run(spec, [winner], spec.base.seed, cancelled)[0]
+    held_out, before = _run(spec, [winner, base], spec.base.seed, cancelled)
     made = [each for _, each in tried] + finalists
     passes = sum(map_spec.steps_of(spec.forwards, method, each) * METHODS[method].forwards(each) for each in made)
     return {
@@ -102,6 +109,7 @@ def tune(spec: MapSpec, trials: int, cancelled: Callable[[], bool] | None = None
         "opt": str(OptSpec(method, winner)),
         "score": _plain(first[winner]),
         "held_out": _plain(held_out),
+        "before": _plain(before),
         "searched": list(SEARCHED[method]),
         "target": map_spec.default_target(spec),
         "spent": {
@@ -165,9 +173,11 @@ def _run(spec: MapSpec, settings: list[Any], seed: int, cancelled: Callable[[], 
                 loss=float(np.median(final[i])),
                 passes=int(reached[(runs - 1) // 2]) * batch.passes if half else None,
                 diverged=float((batch.stopped[i] >= 0).mean()),
+                target=target,
             )
     return [figures[i] for i in range(len(settings))]
 
 
 def _plain(figures: Figures) -> dict[str, Any]:
-    return vars(figures) | {"loss": figures.loss if np.isfinite(figures.loss) else None}
+    loss = figures.loss if np.isfinite(figures.loss) else None
+    return {"loss": loss, "passes": figures.passes, "diverged": figures.diverged}
