@@ -7,7 +7,7 @@ bits as `optimize` gives it (Adam's corrections apart, whose powers numpy rounds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -57,6 +57,7 @@ def sweep(
     target: float | None = None,
     limit: np.ndarray | float | None = None,
     gradient_noise: float = 0.0,
+    state: Mapping[str, Any] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Iterator[Batch]:
     """Run each of `settings` for as many steps as `forwards` forward-pass equivalents pay, and yield batch after batch.
@@ -83,6 +84,7 @@ def sweep(
             runs=slice(0, computed),
             seed=seed,
             gradient_noise=gradient_noise,
+            state=state,
             draw=draws,
             steps=steps,
         )

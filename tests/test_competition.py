@@ -143,3 +143,9 @@ def test_an_unknown_contest_is_named(capsys):
     with pytest.raises(SystemExit):
         competition.main(["Rosenbrok"])
     assert "'Rosenbrok'" in capsys.readouterr().err
+
+
+def test_the_readme_shows_the_tables_of_the_results_file():
+    readme = (competition.RESULTS.parent.parent / "README.md").read_text("utf-8")
+    document = json.loads(competition.RESULTS.read_text("utf-8"))
+    assert competition.insert(readme, competition.tables(document), competition.MARKERS) == readme

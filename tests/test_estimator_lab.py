@@ -119,11 +119,21 @@ def test_against_d_is_exact_where_theory_is():
 def test_distribution_is_relative_to_a_negative_truths_modulus():
     place = place_of("saddle", (0.05, 1.5), [0, 1])
     assert place.truth[0] < 0
-    found = lab.distribution(place, Probe(8, 0.1, 1e-4), "paper", 8_000, never)
+    (found,) = lab.distribution(place, Probe(8, 0.1, 1e-4), ["paper"], 8_000, never)
     first = found["coordinates"][0]
     assert first["mean"] == pytest.approx(-1, abs=STANDARD_ERRORS * first["mean_se"])
     assert sum(first["share"]) == pytest.approx(0.99, abs=0.005)
     assert len(first["edges"]) == len(first["share"]) + 1
+
+
+def test_distributions_share_their_bins_and_estimates_of_nothing_are_one_bin():
+    place = place_of("quadratic:d=4", None, [0])
+    paper, released = lab.distribution(place, Probe(8, 0.1, 1e-3), ["paper", "released"], 1_000, never)
+    assert paper["coordinates"][0]["edges"] == released["coordinates"][0]["edges"]
+    flat = place_of("absolute", (1, 1), [0])  # a Hessian of 0, and of S only rounding is left
+    (found,) = lab.distribution(flat, Probe(8, 0.1, 1e-3), ["paper"], 1_000, never)
+    assert found["coordinates"][0]["edges"][-1] - found["coordinates"][0]["edges"][0] == pytest.approx(1)
+    assert max(found["coordinates"][0]["share"]) > 0.98
 
 
 def test_running_estimate_starts_where_it_is_told_and_multiplicative_finds_the_truth():
@@ -146,15 +156,26 @@ def test_error_splits_into_bias_and_variance_and_the_best_alpha_lies_between():
         place, Probe(8, 0.1, 1e-3, start="one"), "multiplicative", (0.001, 0.03, 1.0), 300, 16, never
     )
     assert found["best"] == 1
-    assert found["bias2"][0] > 10 * found["variance"][0], "too slow: biased"
-    assert found["variance"][2] > found["variance"][1], "too fast: noisy"
-    np.testing.assert_allclose(np.square(found["error"]), np.add(found["bias2"], found["variance"]))
+    assert found["bias"][0] > 3 * found["spread"][0], "too slow: biased"
+    assert found["spread"][2] > found["spread"][1], "too fast: noisy"
+    np.testing.assert_allclose(found["error"], np.hypot(found["bias"], found["spread"]))
+
+
+def test_all_alphas_side_by_side_are_those_of_single_runs():
+    place, probe = place_of("quadratic:d=4", None, [0]), Probe(4, 0.1, 1e-3, start="one")
+    found = lab.against_alpha(place, probe, "paper", (0.02, 0.2), 60, 8, never)
+    for alpha, error in zip(found["alpha"], found["error"], strict=True):
+        _, ratio = lab.held(place, probe, "paper", alpha, steps=60, runs=8, every=60)
+        logarithm = np.log(ratio[-1])
+        spread = logarithm.var(axis=0, ddof=1)
+        square = max((logarithm.mean(axis=0) ** 2 - spread / 8).mean(), 0) + spread.mean()
+        assert error == pytest.approx(np.sqrt(square))
 
 
 def test_work_is_cancelled():
     place = place_of("quadratic:d=4", None, [0])
     with pytest.raises(Cancelled):
-        lab.distribution(place, Probe(8, 0.1, 1e-3), "paper", 1000, lambda: True)
+        lab.distribution(place, Probe(8, 0.1, 1e-3), ["paper"], 1000, lambda: True)
     with pytest.raises(Cancelled):
         lab.running(place, Probe(8, 0.1, 1e-3), "paper", 300, 8, lambda: True)
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from viz_app import map_spec
+from hizoo_core import METHODS
+from viz_app import map_spec, tune
 from viz_app.map_spec import parse
 from viz_app.spec_text import SpecError
 
@@ -52,6 +53,13 @@ def test_the_canonical_text_means_the_same(text):
     assert again == spec
     assert again.query() == spec.query()
     assert again.settings == spec.settings
+
+
+def test_every_method_has_its_usual_axes_and_its_search():
+    assert set(map_spec.AXES) == set(tune.SEARCHED) == set(METHODS)
+    for method in METHODS:
+        spec = parse(f"f=booth&opt={method}")
+        assert len(spec.settings) == 72, "the same number of settings for all"
 
 
 def test_usual_axes_leave_out_what_an_estimator_does_not_allow():

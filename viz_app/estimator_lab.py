@@ -19,11 +19,13 @@ from hizoo_core.base import Objective
 from hizoo_core.engine import STEP_NUMBERS
 from hizoo_core.estimators import ESTIMATORS, first_difference, second_difference
 from hizoo_core.spaces import BatchedPoints
+from hizoo_core.sweep import sweep
 from viz_app.estimator_theory import moments
 
 HIZOO = METHODS["hizoo"]
 WORK = 20_000_000  # directions × dimensions of one answer: a second or two
-BINS = 72
+BINS = 97  # odd, so that a single value lies in the middle of one
+NARROW = 1e-6  # a span of S/|truth| below which it is rounding, and is drawn as one value
 DIRECTIONS = (1, 2, 4, 8, 16, 32, 64)
 DIMENSIONS = (2, 3, 5, 10, 20, 50, 100)
 FRAMES = 160
@@ -109,18 +111,45 @@ def affordable(count: int, n: int, d: int, least: int = 64) -> int:
     return max(least, min(count, WORK // (n * d)))
 
 
-def distribution(place: Place, probe: Probe, estimator: str, count: int, cancelled: Cancelling) -> dict[str, Any]:
-    """Single estimates of the shown entries relative to the truth: histogram, mean ± its standard error, spread."""
-    if probe.n < ESTIMATORS[estimator].least_n:
-        return {"estimator": estimator, "least_n": ESTIMATORS[estimator].least_n, "coordinates": []}
-    P = probe.P(place)
-    found = signed(place, probe, estimator, probe.n, P, affordable(count, probe.n, place.d), cancelled)
-    expected = _theory(place, P, estimator, probe.n)
+def distribution(
+    place: Place, probe: Probe, estimators: Sequence[str], count: int, cancelled: Cancelling
+) -> list[dict[str, Any]]:
+    """Single estimates of the shown entries relative to the truth: histogram, mean ± its standard error, spread.
+
+    An entry's bins are the same for all estimators, so that their shares can be compared.
+    """
+    P, shown = probe.P(place), list(place.coords)
+    count = affordable(count, probe.n, place.d)
+    enough = [name for name in estimators if probe.n >= ESTIMATORS[name].least_n]
+    found = {
+        name: signed(place, probe, name, probe.n, P, count, cancelled)[:, shown] / place.size[shown] for name in enough
+    }
+    spans = [_span([s[:, k] for s in found.values()]) for k in range(len(shown))] if found else []
+    return [
+        _histograms(place, P, name, probe.n, found[name], spans)
+        if name in found
+        else {"estimator": name, "least_n": ESTIMATORS[name].least_n, "coordinates": []}
+        for name in estimators
+    ]
+
+
+def _span(samples: Sequence[np.ndarray]) -> tuple[float, float]:
+    """What holds 99 % of each of the samples."""
+    sound = [s[np.isfinite(s)] for s in samples if np.isfinite(s).any()]
+    if not sound:
+        return -0.5, 0.5
+    low = min(float(np.quantile(s, 0.005)) for s in sound)
+    high = max(float(np.quantile(s, 0.995)) for s in sound)
+    return (low, high) if high - low > NARROW else ((low + high - 1) / 2, (low + high + 1) / 2)
+
+
+def _histograms(
+    place: Place, P: np.ndarray, estimator: str, n: int, found: np.ndarray, spans: Sequence[tuple[float, float]]
+) -> dict[str, Any]:
+    expected = _theory(place, P, estimator, n)
     answer = []
-    for j in place.coords:
-        s = found[:, j] / place.size[j]
-        low, high = np.quantile(s, (0.005, 0.995))
-        counts, edges = np.histogram(s, BINS, (low, high) if low < high else (low - 0.5, low + 0.5))
+    for j, s, span in zip(place.coords, found.T, spans, strict=True):
+        counts, edges = np.histogram(s, BINS, span)
         answer.append(
             {
                 "coordinate": j,
@@ -183,7 +212,7 @@ def against_n(place: Place, probe: Probe, estimator: str, count: int, cancelled:
     """`point` for every n of DIRECTIONS at the shown entries (those whose truth is not 0)."""
     coords = [j for j in place.coords if place.truth[j] != 0]
     found = [point(place, probe, estimator, n, coords, count, cancelled) if coords else None for n in DIRECTIONS]
-    return {"estimator": estimator, "x": DIRECTIONS, "points": found}
+    return {"estimator": estimator, "coords": coords, "x": DIRECTIONS, "points": found}
 
 
 def against_d(probe: Probe, estimator: str, count: int, cancelled: Cancelling) -> dict[str, Any]:
@@ -234,9 +263,7 @@ def held(
     return trace.steps, trace.h / place.size
 
 
-def running(
-    place: Place, probe: Probe, estimator: str, steps: int, runs: int, cancelled: Cancelling
-) -> dict[str, Any] | None:
+def running(place: Place, probe: Probe, estimator: str, steps: int, runs: int, cancelled: Cancelling) -> dict[str, Any]:
     """P / |truth| over the steps: median and 10–90 % over runs, at the shown entries."""
     if probe.n < ESTIMATORS[estimator].least_n:
         return {"estimator": estimator, "least_n": ESTIMATORS[estimator].least_n, "coordinates": []}
@@ -259,39 +286,50 @@ def running(
 def against_alpha(
     place: Place, probe: Probe, estimator: str, alphas: Sequence[float], steps: int, runs: int, cancelled: Cancelling
 ) -> dict[str, Any]:
-    """Squared bias and variance of ln(P / |truth|) after `steps` steps, over all entries whose truth is not 0, by α.
+    """Bias and spread of ln(P / |truth|) after `steps` steps, over all entries whose truth is not 0, by α.
 
-    error is the root of their sum: 0.1 means about 10 % off. Without entries the lists are empty.
+    Both are root mean squares over the entries; error² = bias² + spread², and 0.1 means about 10 % off. Without entries
+    the lists are empty.
     """
     if probe.n < ESTIMATORS[estimator].least_n:
-        return {
-            "estimator": estimator,
-            "least_n": ESTIMATORS[estimator].least_n,
-            "alpha": [],
-            "bias2": [],
-            "variance": [],
-        }
+        return {"estimator": estimator, "least_n": ESTIMATORS[estimator].least_n, "alpha": [], "bias": [], "spread": []}
     entries = np.flatnonzero(place.truth)
     if not entries.size:
-        return {"estimator": estimator, "alpha": [], "bias2": [], "variance": []}
+        return {"estimator": estimator, "alpha": [], "bias": [], "spread": []}
     runs = affordable(runs, probe.n * steps, place.d, least=4)
-    bias2, variance = [], []
-    for alpha in alphas:
-        _, ratio = held(place, probe, estimator, alpha, steps=steps, runs=runs, every=steps, cancelled=cancelled)
-        logarithm = np.log(ratio[-1][:, entries])
-        spread = logarithm.var(axis=0, ddof=1)
+    settings = [
+        HIZOO.hyperparameters(n=probe.n, alpha=alpha, mu=probe.mu, estimator=estimator, warmup=steps)
+        for alpha in alphas
+    ]
+    bias2, variance = np.empty((2, len(settings)))
+    for batch in sweep(
+        place.objective,
+        "hizoo",
+        settings,
+        place.theta,
+        forwards=steps * HIZOO.forwards(settings[0]),
+        runs=runs,
+        seed=probe.seed,
+        frames=2,
+        gradient_noise=probe.noise,
+        state={"P": probe.P(place)},
+        cancelled=cancelled,
+    ):
+        assert batch.h is not None
+        logarithm = np.log(batch.h[-1] / place.size)[..., entries]  # (K, runs, entries)
+        spread = logarithm.var(axis=1, ddof=1)
         # The mean over runs has noise of its own, spread / runs, which is not bias.
-        bias2.append(float(max(((logarithm.mean(axis=0) ** 2) - spread / runs).mean(), 0.0)))
-        variance.append(float(spread.mean()))
-    error = np.sqrt(np.add(bias2, variance))
+        bias2[batch.which] = np.maximum((logarithm.mean(axis=1) ** 2 - spread / runs).mean(axis=-1), 0.0)
+        variance[batch.which] = spread.mean(axis=-1)
+    error = np.sqrt(bias2 + variance)
     best = int(np.nanargmin(error)) if np.isfinite(error).any() else None
     return {
         "estimator": estimator,
         "runs": runs,
         "steps": steps,
         "alpha": list(alphas),
-        "bias2": bias2,
-        "variance": variance,
+        "bias": np.sqrt(bias2).tolist(),
+        "spread": np.sqrt(variance).tolist(),
         "error": error.tolist(),
         "best": best,
     }

@@ -4,7 +4,7 @@
     GET /api/lab/distribution?SPEC   one step's estimates S of the shown entries
     GET /api/lab/against-n?SPEC      their mean and spread by n, and against-d by dimension, with P at the truth
     GET /api/lab/running?SPEC        P over the steps at the chosen α
-    GET /api/lab/against-alpha?SPEC  bias² and variance of ln(P/truth) after `steps` steps, by α
+    GET /api/lab/against-alpha?SPEC  bias and spread of ln(P/truth) after `steps` steps, by α
     GET /api/lab/table?row=I         row I of the table of estimators, and how many rows there are
 
 All but the first and the last are lists with an entry for each of `estimators`. A query that cannot be answered gets
@@ -40,7 +40,7 @@ def about(spec: LabSpec, cancelled: Cancelling) -> dict[str, Any]:
 
 
 def distribution(spec: LabSpec, cancelled: Cancelling) -> list[Any]:
-    return [lab.distribution(spec.place, spec.probe, name, spec.samples, cancelled) for name in spec.estimators]
+    return lab.distribution(spec.place, spec.probe, spec.estimators, spec.samples, cancelled)
 
 
 def against_n(spec: LabSpec, cancelled: Cancelling) -> list[Any]:

@@ -84,6 +84,35 @@ def test_moving_on_changes_the_same_fork_and_turning_it_off_changes_the_run_agai
     assert str(new) == f"{old}@100:alpha=0.3,lr=0.2", "a fork follows what it was forked from"
 
 
+def test_a_fork_shows_on_its_card_and_a_moved_cursor_starts_another(playground: Playground):
+    playground.open(SPEC, "t=0.2&clock=steps")
+    page = playground.page
+    card = page.locator('.card[data-slot="hizoo"]')
+    n, lr = (playground.row(field).locator("input").last for field in ("hizoo.n", "hizoo.lr"))
+    fork(playground, "hizoo.n", "6")
+    assert "from step 40 on: HiZOO @40" in card.inner_text()
+    assert playground.row("hizoo.n").get_attribute("data-own") == "HiZOO’s run: 2"
+    assert playground.row("hizoo.lr").get_attribute("data-own") is None
+    colour = "(s) => getComputedStyle(document.querySelector(s)).getPropertyValue('--colour')"
+    assert page.evaluate(colour, '.card[data-slot="hizoo"]') == page.evaluate(colour, FORK)
+    page.get_by_label("Time", exact=True).fill("400")
+    playground.wait_for("document.querySelector('[data-field=\"hizoo.n\"] input:not([type=hidden])').value === '2'")
+    assert "on: HiZOO @40" not in card.inner_text()
+    query = playground.next_picture(lambda: playground.type_into("hizoo.lr", "0.2"))
+    old, first, second, _ = parse(query).opts
+    assert (str(first), str(second)) == (f"{old}@40:n=6", f"{old}@80:lr=0.2")
+    assert "from step 80 on: HiZOO @80" in card.inner_text()
+    page.get_by_role("button", name="Fork", exact=True).click()
+    assert (n.input_value(), lr.input_value()) == ("2", "0.05"), "the run's own values"
+    assert "on: HiZOO @" not in card.inner_text()
+
+
+def test_a_ratio_to_rounding_zero_is_not_shown(playground: Playground):
+    spec = "f=isotropic_bowl&x0=1,1&steps=100&runs=1&seed=3&opt=newton_diag:lr=0.5&opt=newton_diag:lr=0.5@50:lr=0.6"
+    playground.open(spec)
+    playground.wait_for("document.querySelector('.card.fork .end').textContent === 'both solved'")
+
+
 def test_a_fork_of_another_n_pays_its_own_price(playground: Playground, server: Server):
     playground.open(SPEC, HALFWAY)
     query = fork(playground, "hizoo.n", "8")
@@ -109,6 +138,9 @@ def test_several_forks_stand_side_by_side_and_are_removed(playground: Playground
     playground.settle()
     assert set(playground.readings()) == {"hizoo", "hizoo#2", "hizoo#3", "mezo"}
     assert {"HiZOO @100", "HiZOO @100 (2)", "HiZOO, as it was"} <= set(curves(playground))
+    whole = playground.query
+    playground.next_picture(lambda: page.locator(FORK).get_by_label("Remove this fork").click())
+    assert playground.next_picture(lambda: page.get_by_role("button", name="Undo").click()) == whole
     playground.next_picture(lambda: page.locator(FORK).get_by_label("Remove this fork").click())
     playground.settle()
     assert page.locator(".card.fork").count() == 1
@@ -179,6 +211,10 @@ def test_the_table_says_how_settings_were_found(playground: Playground):
     assert "tuned: " in table["hizoo"][0]
     assert "settings" in table["hizoo"][0]
     assert "set by hand" in table["mezo"][0]
+    playground.next_picture(lambda: playground.type_into("run.noise", "5"))
+    assert "tuned without noise" in playground.readings()["hizoo"][0]
+    playground.next_picture(lambda: playground.type_into("run.x0", "2, 2"))
+    assert "not tuned here" in playground.readings()["hizoo"][0]
 
 
 def test_gradient_noise_is_a_control_like_others(playground: Playground):

@@ -88,14 +88,19 @@ def test_pinned_runs_are_compared_in_one_chart(playground: Playground):
     assert compare.is_disabled()
     for i in (0, 1):
         page.locator("#history li").nth(i).get_by_role("button", name="Pin").click()
+    page.reload()
+    playground.wait_for("window.drawn.length > 0")
+    page.get_by_role("button", name="History").click()
+    assert page.locator("#history [aria-pressed=true]").count() == 2, "pins outlive the page"
     compare.click()
     playground.wait_for("document.querySelector('#history dialog .chart').data?.length === 4")
     lines = page.evaluate(
         "document.querySelector('#history dialog .chart').data.filter((t) => t.name)"
-        ".map((t) => ({ name: t.name, dash: t.line.dash, x: t.x.at(-1), y: t.y.at(-1) }))"
+        ".map((t) => ({ name: t.name, dash: t.line.dash, colour: t.line.color, x: t.x.at(-1), y: t.y.at(-1) }))"
     )
     assert [line["name"] for line in lines] == ["1  HiZOO", "2  HiZOO: seed 3 → 4"]
     assert lines[0]["dash"] != lines[1]["dash"]
+    assert lines[0]["colour"] != lines[1]["colour"]
     assert [line["x"] for line in lines] == [5 * 120, 5 * 120], "against forward passes"
     assert all(math.isfinite(line["y"]) for line in lines)
     assert lines[0]["y"] != lines[1]["y"]
@@ -106,8 +111,12 @@ def test_one_run_and_all_runs_are_forgotten(playground: Playground):
     three_runs(playground)
     page = playground.page
     page.get_by_role("button", name="History").click()
-    page.locator("#history li").nth(1).get_by_label("Delete this run").click()
-    assert page.locator("#history li").count() == 2
+    for undone in (True, False):
+        page.locator("#history li").nth(1).get_by_label("Delete this run").click()
+        assert page.locator("#history li").count() == 2
+        if undone:
+            page.get_by_role("button", name="Undo").click()
+            assert page.locator("#history li p").all_inner_texts()[:2] == ["seed 3 → 4", "α 0.1 → 0.3"]
     assert page.locator("#history li p").first.inner_text() == "seed 3 → 4; α 0.1 → 0.3"
     page.get_by_role("button", name="Clear").click()
     assert page.locator("#history li").count() == 0
@@ -144,3 +153,18 @@ def test_a_full_storage_gives_up_the_oldest_and_a_spoilt_one_starts_anew(playgro
     playground.next_picture(lambda: playground.type_into("run.seed", "9"))
     playground.wait_for("localStorage['lab-history'].includes('seed=9')")
     assert playground.page.evaluate(f"{STORED}.length") >= 1
+
+
+def test_a_run_opens_with_the_coordinates_and_the_target_that_it_was_seen_with(playground: Playground):
+    spec = "f=quadratic:d=6&x0=1&steps=40&runs=2&seed=1&opt=adam:lr=0.1"
+    playground.open(spec, "t=1&clock=steps&coords=2,4&target=0.5")
+    kept(playground, 1)
+    page = playground.page
+    page.locator("#function").click()
+    playground.next_picture(lambda: page.get_by_role("option", name="Booth", exact=True).click())
+    kept(playground, 2)
+    page.get_by_role("button", name="History").click()
+    query = playground.next_picture(lambda: page.locator("#history li").nth(1).locator(".open").click())
+    assert query.endswith("&coords=2,4&target=0.5")
+    playground.wait_for("document.querySelector('[data-field=\"view.coords\"] input').value === '2,4'")
+    assert page.locator(".error-text").count() == 0

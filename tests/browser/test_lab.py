@@ -42,8 +42,8 @@ class Lab:
             "(window.fine[event.detail.panel] = event.detail.query));"
         )
 
-    def open(self, fragment: str) -> "Lab":
-        self.page.goto(f"{self.url}/tuning#lab&{fragment}")
+    def open(self, fragment: str, query: str = "") -> "Lab":
+        self.page.goto(f"{self.url}/tuning{query}#lab&{fragment}")
         self.wait(" && ".join(f"'{name}' in window.fine" for name in CHARTS))
         return self
 
@@ -56,6 +56,9 @@ class Lab:
 
     def note(self, chart: str, estimator: str) -> str:
         return self.page.locator(f"#lab-{chart} .lab-line[data-estimator={estimator}]").inner_text()
+
+    def state(self, chart: str) -> str | None:
+        return self.page.locator(f"#lab-{chart}").get_attribute("data-wait")
 
     def traces(self, chart: str) -> list[str]:
         return self.page.evaluate(f"document.querySelector('#lab-{chart} .lab-chart').data.map((trace) => trace.name)")
@@ -85,6 +88,9 @@ def test_the_page_reproduces_the_table_of_estimators(lab: Lab):
 
 def test_the_table_can_be_stopped(lab: Lab):
     lab.open("f=quadratic:d=4")
+    card = lab.page.locator("section#lab-table")
+    assert "14 fixed settings" in card.inner_text()
+    assert "1 is right" in card.inner_text()
     lab.page.click("#lab-compute")
     lab.wait("document.querySelectorAll('#lab-table tbody tr').length > 0")
     lab.page.click("#lab-compute")
@@ -93,8 +99,8 @@ def test_the_table_can_be_stopped(lab: Lab):
 
 
 def test_charts_follow_a_control_and_the_address_follows_too(lab: Lab):
-    lab.open("f=quadratic:d=4&P=truth")
-    assert "θ₀" in lab.note("distribution", "released")
+    lab.open("f=quadratic:d=4&P=truth&coords=0")
+    assert "θ₀" in lab.page.locator("#lab-distribution .lab-head").inner_text()
     assert "[3 ±" in lab.note("distribution", "released")  # theory: 1 + d/2
     lab.page.get_by_label("n directions", exact=True).fill("1")
     lab.page.get_by_label("n directions", exact=True).press("Tab")
@@ -111,6 +117,61 @@ def test_an_estimator_can_be_switched_off(lab: Lab):
     lab.drawn("running", "estimators=paper,multiplicative")
     assert "released" not in lab.traces("running")
     assert "paper" in lab.traces("running")
+    assert lab.page.locator("#lab-only-one").is_hidden()
+    lab.page.locator("label.lab-estimator", has_text="multiplicative").click()
+    assert lab.page.get_by_text("One estimator stays on.").is_visible()
+    assert lab.page.get_by_role("checkbox", name="paper").is_disabled()
+
+
+def test_numbers_that_will_change_are_marked_as_coarse(lab: Lab):
+    held = []
+    lab.page.route("**/api/lab/distribution?*samples=8192", lambda route: held.append(route))
+    lab.page.goto(f"{lab.url}/tuning#lab&f=quadratic:d=4")
+    lab.page.locator("#lab-distribution .lab-line").first.wait_for()
+    lab.wait("document.querySelector('#lab-distribution').dataset.wait === 'coarse …'")
+    held[0].continue_()
+    lab.wait("'distribution' in window.fine")
+    assert lab.state("distribution") is None
+
+
+def test_the_address_names_one_place(lab: Lab):
+    lab.open("theme=dark", "?f=stiff_quadratic")
+    assert "f=stiff_quadratic" in lab.page.evaluate("window.fine.running")
+    lab.page.get_by_label("n directions", exact=True).fill("4")
+    lab.page.get_by_label("n directions", exact=True).press("Tab")
+    lab.wait("location.hash.includes('n=4')")
+    assert "f=" not in lab.page.evaluate("location.hash")
+    assert "stiff_quadratic" in lab.page.evaluate("location.search")
+    lab.page.locator("#lab-function").select_option("rosenbrock")
+    lab.wait("location.hash.includes('f=rosenbrock') && location.search === ''")
+
+
+def test_an_own_formula_and_what_noise_does(lab: Lab):
+    lab.open("f=quadratic:d=4")
+    assert not lab.page.locator(".lab-quiet").is_visible()
+    lab.page.locator("#lab-function").select_option("expr")
+    lab.page.get_by_label("f(x, y)", exact=True).fill("x^2 + 3*y^2 +")
+    lab.page.get_by_label("f(x, y)", exact=True).press("Tab")
+    lab.page.locator('[data-field="lab.f"] .error-text').wait_for()
+    lab.page.get_by_label("f(x, y)", exact=True).fill("x^2 + 3*y^2")
+    lab.page.get_by_label("σ gradient noise", exact=True).fill("5")
+    lab.page.get_by_label("σ gradient noise", exact=True).press("Tab")
+    lab.page.locator("#lab-truth", has_text="= 6").wait_for()
+    lab.drawn("against-n", "noise=5")
+    assert lab.page.get_by_text("σ cancels here").is_visible()
+    assert "θ₀, θ₁ together" in lab.page.locator("#lab-against-n .lab-subtitle").inner_text()
+
+
+def test_axes_say_what_the_notes_say(lab: Lab):
+    lab.open("f=stiff_quadratic")
+    figure = "document.querySelector('#lab-{} .lab-chart')".format
+    star = lab.page.evaluate(f"{figure('against-alpha')}.data.find((each) => each.name === 'paper: best α').y[0]")
+    assert f"{star:.3g}" in lab.note("against-alpha", "paper")
+    shares = lab.page.evaluate(f"{figure('distribution')}.data.map((each) => each.y.reduce((a, b) => a + b))")
+    assert all(98 < each <= 100 for each in shares)
+    for chart in ("against-n", "against-d", "running"):
+        axes = lab.page.evaluate(f"['yaxis', 'yaxis2'].map((key) => {figure(chart)}.layout[key].ticktext.length)")
+        assert min(axes) >= 2, chart
 
 
 def test_another_function_starts_at_its_own_start(lab: Lab):
@@ -162,7 +223,11 @@ def test_the_lab_fits(lab: Lab, theme: str, size: tuple[int, int]):
               const plot = document.querySelector('#lab-{chart} .main-svg').getBoundingClientRect();
               const note = document.querySelector('#lab-{chart} > .note').getBoundingClientRect();
               const apart = plot.bottom <= note.top + 1 && note.bottom <= card.bottom;
-              return apart && card.bottom <= innerHeight && plot.height > 120;
+              const cut = (element) => element.scrollWidth > element.clientWidth;
+              const words = document.querySelectorAll('#lab-{chart} :is(.note, .lab-subtitle)');
+              const whole = ![...words].some(cut);
+              const key = document.querySelector('.lab-key').getBoundingClientRect().bottom <= innerHeight;
+              return apart && whole && key && card.bottom <= innerHeight && plot.height > 120;
             }}"""
         )
         assert fits, chart

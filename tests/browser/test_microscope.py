@@ -69,6 +69,11 @@ def microscope(playground: Playground) -> Microscope:
 
 def test_the_shown_numbers_are_the_formulas_and_the_runs(microscope: Microscope):
     trace = run(SPEC).traces[0]
+    c, w0, w1 = ([microscope.value(f"{name}{i}{j}") for i in range(4)] for name, j in (("c", ""), ("w", 0), ("w", 1)))
+    for j, weights in ((0, w0), (1, w1)):
+        estimate = abs(sum(ci * wi for ci, wi in zip(c, weights, strict=True)) / 8) * trace.h[20, 0, j]
+        smoothed = 0.9 * trace.h[20, 0, j] + 0.1 * estimate
+        assert smoothed == pytest.approx(trace.h[21, 0, j], rel=1e-2), "S from the listed directions, P from S"
     for direction in range(4):
         assert microscope.stepper("direction") == str(direction + 1)
         plus, minus, centre = (microscope.value(name) for name in ("plus", "minus", "centre"))
@@ -222,3 +227,12 @@ def test_it_stays_open_over_themes_functions_and_fewer_optimizers(microscope: Mi
     page.keyboard.press("Home")
     page.wait_for_function("document.querySelector('#microscope [data-stepper=step] output').textContent === '0'")
     assert microscope.value("centre") == pytest.approx(trace.loss[0, 0], rel=1e-4)
+
+
+def test_a_loss_too_small_beside_its_probes_is_not_written_as_zero(playground: Playground):
+    playground.open("f=isotropic_bowl&x0=1e-15,0&steps=5&runs=1&seed=1&opt=hizoo:lr=0,mu=1e-3,n=1", "t=0&clock=steps")
+    playground.page.keyboard.press("m")
+    microscope = Microscope(playground.page)
+    microscope.wait("centre", 0)
+    centre, plus = microscope.value("centre"), microscope.value("plus")
+    assert 0 < centre < 1e-29 < 1e-9 < plus

@@ -4,10 +4,11 @@ import csv
 import io
 import urllib.request
 
+import pytest
 from conftest import Playground
 
 from benchmarks.served import Server, free_port
-from viz_app import parse
+from viz_app import parse, run
 
 SPEC = "f=stiff_quadratic&x0=1,1&steps=120&runs=4&seed=3&opt=hizoo:alpha=0.1,n=4,lr=0.1,warmup=10&opt=mezo:lr=2e-5,n=1"
 
@@ -199,6 +200,91 @@ def test_by_forward_passes_the_race_ends_for_all_at_once(playground: Playground)
     playground.open(SPEC, fragment="t=1")
     spent = {label: int(row[2].replace(",", "")) for label, row in playground.readings().items()}
     assert spent == {"hizoo": 234, "mezo": 240}, "MeZO's 120 steps of 2 passes; 26 of HiZOO's of 9"
+
+
+def test_first_reached_is_neither_beyond_the_race_nor_the_end(playground: Playground):
+    # HiZOO's 40 steps of 5 passes end the race at 200; MeZO gets to the target later.
+    spec = "f=isotropic_bowl&x0=1,1&steps=40&runs=1&seed=3&opt=hizoo:lr=0,n=2&opt=mezo:lr=0.005,n=4"
+    playground.open(spec, "t=1&target=1")
+    result = run(spec)
+    mezo = result.traces[1]
+    passes = int(mezo.forwards[(mezo.loss[:, 0] <= 1).argmax()])
+    assert 200 < passes < 320
+    cell = playground.page.locator('#readings tr[data-label="mezo"] td').nth(2)
+    assert cell.inner_text() == "not within 200"
+    assert f"{passes:,}" in cell.get_attribute("title")
+    playground.page.locator("#clock").get_by_text("steps", exact=True).click()
+    playground.wait_for("!document.querySelector('#readings tr[data-label=mezo]').textContent.includes('not within')")
+    assert cell.inner_text() == f"{passes:,}"
+
+
+def test_who_reached_the_target_and_left_it_says_so(playground: Playground):
+    spec = "f=isotropic_bowl&x0=1,1&steps=40&runs=1&opt=adam:lr=0.3"
+    trace = run(spec).traces[0]
+    step = int(trace.loss[:20, 0].argmin())
+    target = 1.01 * trace.loss[step, 0]
+    assert trace.loss[-1, 0] > target
+    playground.open(spec, f"t=1&target={target}")
+    assert "reached the target, but ended above it" in playground.readings()["adam"][5]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"), [("f=expr:foo(x)", "'foo' is unknown"), ("f=booth&opt=hizzo", "did you mean hizoo")]
+)
+def test_an_address_with_an_error_stays_until_something_changes(playground: Playground, query: str, words: str):
+    playground.open(query)
+    page = playground.page
+    box = page.locator("#message")
+    page.wait_for_timeout(700)
+    assert words in box.inner_text()
+    assert page.url.endswith(f"/?{query}#t=1&clock=steps")
+    playground.next_picture(lambda: playground.type_into("run.seed", "7"))
+    playground.wait_for("location.search.includes('seed=7')")
+    assert not box.is_visible()
+
+
+def test_a_target_in_the_address_is_kept_and_a_bad_one_explained(playground: Playground):
+    playground.open(SPEC, "t=1&clock=steps&target=0.01")
+    field = playground.page.get_by_label("Target loss")
+    assert field.input_value() == "0.01"
+    field.fill("0.5")
+    playground.next_picture(lambda: field.press("Enter"))
+    playground.wait_for("location.hash.includes('target=0.5')")
+    playground.page.goto("about:blank")
+    playground.open(SPEC, "t=1&clock=steps&target=abc")
+    assert "must be a number above 0" in playground.page.inner_text("#message")
+    playground.page.get_by_label("Close this message").click()
+    assert not playground.page.locator("#message").is_visible()
+
+
+def test_a_theme_in_a_link_is_for_one_visit(playground: Playground):
+    theme, page = "document.documentElement.dataset.theme", playground.page
+    playground.open(SPEC)
+    page.locator("#theme").get_by_text("Projector").click()
+    for linked in ("dark", "light"):
+        page.goto("about:blank")
+        playground.open(SPEC, f"t=1&theme={linked}")
+        assert page.evaluate(theme) == linked
+        page.goto("about:blank")
+        playground.open(SPEC)
+        assert page.evaluate(theme) == "projector"
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1440, 900)])
+def test_the_player_fits_on_a_projector(playground: Playground, width: int, height: int):
+    page = playground.page
+    page.set_viewport_size({"width": width, "height": height})
+    playground.open(SPEC, "t=1&theme=projector")
+    page.keyboard.press("m")
+    player = page.locator("#player").bounding_box()
+    for part in page.locator("#player > *").all():
+        box = part.bounding_box()
+        assert player["x"] < box["x"]
+        assert box["x"] + box["width"] < player["x"] + player["width"]
+        assert box["y"] + box["height"] < player["y"] + player["height"]
+    assert page.get_by_label("Time", exact=True).bounding_box()["width"] > 150
+    rows = {round(part.bounding_box()["y"] / 20) for part in page.locator("#player button").all()}
+    assert len(rows) == 1
 
 
 def test_choosing_a_function_opens_its_preset(playground: Playground):

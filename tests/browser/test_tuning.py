@@ -84,33 +84,42 @@ def test_the_map_fills_in_and_says_what_is_best(tuning: Tuning):
     computed = list(maps.compute(map_spec.parse(SPEC)))
     cells = {int(cell): float(part.passes[k]) for part in computed for k, cell in enumerate(part.which)}
     safe = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.diverged[k] == 0}
-    best = min((cell for cell in safe if cells[cell] == cells[cell]), key=lambda cell: cells[cell])
-    assert f"{cells[best]:,.0f} passes to the target" in tuning.page.inner_text("#map-sentence")
+    stays = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.loss[k] <= 0.01}
+    best = min((cell for cell in safe & stays if cells[cell] == cells[cell]), key=lambda cell: cells[cell])
+    assert f"first reached loss ≤ 0.01 after {cells[best]:,.0f} passes" in tuning.page.inner_text("#map-sentence")
     for cell, passes in cells.items():
         assert (tuning.cell(cell).locator("text").text_content() or "") == (
-            "" if passes != passes else f"{passes:,.0f}"
+            "" if passes != passes else f"{passes:,.0f}{'' if cell in stays else '↑'}"
         )
     assert unquote(tuning.page.url).startswith(
         f"{tuning.url}/tuning?f=stiff_quadratic&x0=1,1&runs=4&seed=3&forwards=1200"
     )
 
 
-def test_diverged_cells_are_hatched_and_missed_ones_are_grey(tuning: Tuning):
+def test_diverged_cells_are_hatched_missed_ones_grey_and_those_that_rose_darker(tuning: Tuning):
     tuning.open()
     computed = list(maps.compute(map_spec.parse(SPEC)))
     diverged = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.diverged[k] > 0.5}
     missed = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.passes[k] != part.passes[k]}
+    start = 10_001.0
+    rose = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.loss[k] > start} - diverged
     assert diverged, "the spec has some"
-    assert missed - diverged, "and some that only miss"
+    assert rose, "and some that ended higher than they began"
+    assert missed - diverged - rose, "and some that only miss"
     kinds = tuning.kinds()
     assert {cell for cell, kind in enumerate(kinds) if kind == "diverged"} == diverged
-    assert {cell for cell, kind in enumerate(kinds) if kind == "none"} == missed - diverged
+    assert {cell for cell, kind in enumerate(kinds) if kind == "higher"} == rose & missed
+    assert {cell for cell, kind in enumerate(kinds) if kind == "none"} == missed - diverged - rose
+    expect(tuning.page.locator(".map-key")).to_contain_text("ended higher than it began")
     fill = tuning.cell(min(diverged)).locator("rect").evaluate("(r) => getComputedStyle(r).fill")
     assert "map-hatch" in fill
     for label in ("final loss", "Hessian bias", "diverged"):
         tuning.measure(label)
         tuning.wait_for(f"document.querySelector('#map svg').dataset.hatched === '{len(diverged)}'")
         assert tuning.kinds()[min(diverged)] == "diverged", label
+    assert re.fullmatch(r"\d+%", tuning.cell(min(diverged)).locator("text").text_content() or "")
+    expect(tuning.page.locator("#map-sentence")).to_contain_text("No run diverged in")
+    expect(tuning.page.locator("#map-sentence")).not_to_contain_text("★")
 
 
 def test_another_measure_shows_other_numbers(tuning: Tuning):
@@ -150,13 +159,17 @@ def test_hovering_a_cell_shows_its_run_beside_the_map(tuning: Tuning):
 def test_a_click_opens_the_cell_in_the_playground(tuning: Tuning):
     tuning.open()
     spec = map_spec.parse(SPEC)
-    tuning.cell(9).click()
+    tuning.cell(10).click()
     tuning.page.wait_for_url(re.compile(r".*/\?f="))
     tuning.page.wait_for_selector("#readings tbody tr")
     opened = parse(tuning.page.url.partition("?")[2].partition("#")[0])
-    assert opened == spec.cell(9)
+    assert opened == spec.cell(10)
+    passes = next(
+        f"{p:,.0f}" for part in maps.compute(spec) for p, at in zip(part.passes, part.which, strict=True) if at == 10
+    )
+    assert passes in tuning.page.locator("#readings tbody tr td").all_inner_texts(), "counted to the same target"
     tuning.page.go_back()
-    tuning.wait_for(COMPLETE)
+    tuning.wait_for(f"{COMPLETE} && document.activeElement.dataset.cell === '10'")
     assert map_spec.parse(tuning.page.url.partition("?")[2].partition("#")[0]) == spec, "back is the same map"
 
 
@@ -197,15 +210,17 @@ def test_wrong_axes_are_named_beside_them(tuning: Tuning):
     low.fill("5")
     low.press("Enter")
     error = page.locator('[data-field="axis.x"] .error-text')
-    expect(error).to_contain_text("low below high")
-    expect(error).to_contain_text("5:1:6")
+    expect(error).to_have_text("from 5 to 1: “from” must be below “to”")
+    wrong = "[...document.querySelectorAll('input.wrong')].map((input) => input.dataset.part).join()"
+    assert page.evaluate(wrong) == "low", "only the field concerned is marked"
     count = page.locator('[data-field="axis.x"] [data-part=count]')
     low.fill("1e-4")
     low.press("Enter")
     expect(error).to_have_count(0)
     count.fill("1000")
     count.press("Enter")
-    expect(error).to_contain_text("up to 2,000 cells")
+    expect(error).to_have_text("1,000 × 3 values make 3,000 cells; a map has up to 2,000")
+    assert page.evaluate(wrong) == "count"
     tuning.next_map(lambda: (count.fill("5"), count.press("Enter")))
     expect(error).to_have_count(0)
     assert len(tuning.kinds()) == 15
@@ -217,6 +232,11 @@ def test_the_axes_may_be_any_two_and_change_places(tuning: Tuning):
     query = tuning.next_map(lambda: across.select_option("n"))
     spec = map_spec.parse(query)
     assert (spec.x.name, spec.y.name) == ("n", "alpha")
+    tuning.wait_for(ALL_THREE)
+    other = (
+        "performance.getEntriesByType('resource').filter((e) => /stream.*opt=mezo/.test(decodeURIComponent(e.name)))"
+    )
+    assert tuning.page.evaluate(f"new Set({other}.map((e) => e.name)).size") == 1, "MeZO's map stays as it is"
     query = tuning.next_map(lambda: across.select_option("lr"))
     assert map_spec.parse(query).x.name == "lr"
 
@@ -226,6 +246,7 @@ def test_each_optimizer_gets_a_map_with_as_many_settings(tuning: Tuning):
     tuning.wait_for(ALL_THREE)
     page = tuning.page
     assert page.locator("#strip .badge").all_inner_texts() == ["18 settings"] * 3
+    assert page.locator("#strip tbody td:nth-child(2)").all_inner_texts() == ["α × n", "η × μ", "η × β₂"]
     page.locator('#strip tr[data-method="adam"]').click()
     tuning.wait_for("document.querySelector('main').dataset.method === 'adam' && location.search.includes('opt=adam')")
     expect(page.locator("#cell-title")).to_contain_text("Adam")
@@ -234,13 +255,52 @@ def test_each_optimizer_gets_a_map_with_as_many_settings(tuning: Tuning):
     assert page.locator("#hessian-chart").is_hidden(), "it estimates no Hessian"
 
 
-def test_where_nothing_reaches_the_target_the_final_loss_is_proposed(tuning: Tuning):
+def test_where_nothing_reaches_the_target_the_final_loss_is_shown(tuning: Tuning):
     tuning.open(SPEC.replace("target=0.01", "target=1e-300").replace("x=alpha=1e-4:1:6", "x=alpha=0.01,0.1"))
-    sentence = tuning.page.locator("#map-sentence")
+    page = tuning.page
+    sentence, active = page.locator("#map-sentence"), page.locator("#tuning-measure label[data-active]")
     expect(sentence).to_contain_text("Nothing reaches the target")
-    sentence.get_by_role("button").click()
     expect(sentence).to_contain_text("★")
-    expect(tuning.page.locator("#tuning-measure label[data-active]")).to_have_text("final loss")
+    expect(active).to_have_text("final loss")
+    assert "measure" not in page.url, "nobody chose it"
+    tuning.measure("passes to target")
+    expect(active).to_have_text("passes to target")
+    sentence.get_by_role("button").click()
+    expect(active).to_have_text("final loss")
+    tuning.measure("passes to target")
+    tuning.next_map(lambda: tuning.type_into("run.target", "auto"))
+    expect(page.locator(".error-text")).to_have_count(0)
+    expect(sentence).to_contain_text("first reached loss ≤ 0.01")
+    expect(page.locator('[data-field="run.target"] .reset')).to_be_hidden()
+    tuning.next_map(lambda: tuning.type_into("run.target", "0.5"))
+    tuning.wait_for("location.search.includes('target=0.5')")
+    page.locator('[data-field="run.target"] .reset').click()
+    expect(page.locator('[data-field="run.target"] input')).to_have_value("auto")
+    tuning.wait_for("!location.search.includes('target=')")
+
+
+def test_the_measure_survives_a_reload(tuning: Tuning):
+    tuning.open(fragment="measure=bias")
+    active = tuning.page.locator("#tuning-measure label[data-active]")
+    expect(active).to_have_text("Hessian bias")
+    tuning.measure("diverged")
+    tuning.page.reload()
+    tuning.wait_for(COMPLETE)
+    expect(active).to_have_text("diverged")
+
+
+def test_a_wrong_address_stays_until_it_is_closed(tuning: Tuning):
+    page, wrong = tuning.page, "f=expr:foo(x)&opt=hizoo"
+    tuning.page.goto(f"{tuning.url}/tuning?{wrong}")
+    tuning.wait_for(ALL_THREE)
+    page.wait_for_timeout(400)  # longer than the address waits before it follows
+    box = page.locator("#message")
+    expect(box).to_contain_text("cannot be opened as it stands")
+    expect(box).to_contain_text("'foo' is unknown")
+    assert page.url.endswith(wrong)
+    page.get_by_label("Close this message").click()
+    expect(box).to_be_hidden()
+    tuning.wait_for("location.search.includes('f=stiff_quadratic')")
 
 
 def test_tune_says_what_it_spent_and_goes_there(tuning: Tuning):
@@ -249,13 +309,21 @@ def test_tune_says_what_it_spent_and_goes_there(tuning: Tuning):
     page.fill("#tune-trials", "3")
     page.get_by_role("button", name="Tune").click()
     expect(page.locator('[data-field="tune.trials"] .error-text')).to_contain_text("8 to 1,024")
-    page.fill("#tune-trials", "16")
+    assert "stale" not in (page.locator("main").get_attribute("class") or ""), "the map does not depend on it"
+    page.fill("#tune-trials", "8")
     page.get_by_role("button", name="Tune").click()
     note = page.locator("#tune-note")
+    expect(note).to_contain_text("Nothing better found")
+    tuning.next_map(lambda: tuning.type_into("hizoo.lr", "0.01"))
+    page.fill("#tune-trials", "16")
+    page.get_by_role("button", name="Tune").click()
     expect(note.get_by_role("link")).to_be_visible()
     expect(note).to_contain_text("Spent 16 settings")
     expect(note).to_contain_text("forward passes")
-    opened = parse((note.get_by_role("link").get_attribute("href") or "").removeprefix("/?"))
+    opened = parse((note.get_by_role("link").get_attribute("href") or "").removeprefix("/?").partition("#")[0])
+    expect(note).to_contain_text(re.compile(r"Before: .* → now: "))
+    expect(note).to_contain_text(f"n {opened.opts[0].hyperparameters.n},")
+    expect(page.locator('[data-field="hizoo.lr"].tuned')).to_have_count(1)
     found = opened.opts[0].hyperparameters
     assert float(page.locator('[data-field="hizoo.alpha"] input').last.input_value()) == pytest.approx(
         found.alpha, 1e-3

@@ -12,7 +12,7 @@
   };
 
   const lab = Object.fromEntries(
-    ["open", "chooseFunction", "clock", "hessianView", "field", "choice", "reset", "switch", "duplicate", "method", "measure", "tab"].map(
+    ["open", "chooseFunction", "clock", "hessianView", "field", "choice", "reset", "switch", "duplicate", "method", "tab"].map(
       (name) => [name, entry(name)],
     ),
   );
@@ -30,9 +30,15 @@
     if (first) {
       first = false;
       if (root.dataset.theme !== chosen) window.dash_clientside.set_props("theme", { value: root.dataset.theme });
-    } else {
+    } else if (root.dataset.theme !== chosen) {
+      // Somebody's choice, which outlives a link's: that is for one visit.
       root.dataset.theme = chosen;
       localStorage.setItem("lab-theme", chosen);
+      const view = new URLSearchParams(location.hash.slice(1));
+      if (view.has("theme")) {
+        view.delete("theme");
+        history.replaceState(history.state, "", `${location.pathname}${location.search}${view.size ? `#${view}` : ""}`);
+      }
     }
     document.dispatchEvent(new CustomEvent("lab:theme"));
     return root.dataset.theme === "dark" ? "dark" : "light";

@@ -20,6 +20,7 @@ from viz_app.spec import NOISE_HELP, SpecError
 METHOD_CHOICE = ("hizoo", "mezo", "adam")
 MEASURES = {"passes": "passes to target", "loss": "final loss", "diverged": "diverged", "bias": "Hessian bias"}
 TABS = {"map": "Map", "lab": "Estimator lab"}
+HESSIAN_KEY = "— P, 10–90 % of the runs; - - the truth"
 COUNT = 12  # values of an axis for which nothing better is known
 
 BUDGET = Control(
@@ -33,10 +34,15 @@ BUDGET = Control(
     unit="passes",
 )
 RUNS = Control("runs", "Runs", "Independent runs in every cell; the map shows their median.", (1, 64), "log", True)
-TARGET_HELP = (
-    "Distance of the loss from its minimum at which a run has arrived. auto: 1e-4 of the distance at the start, as a "
-    "power of ten."
+TARGET = Control(
+    "target",
+    "Target",
+    "Distance of the loss from its minimum at which a run has arrived. auto, or nothing: 1e-6 of the distance at the "
+    "start, as a power of ten.",
+    (1e-12, 1e12),
 )
+AUTO = "auto"
+SEED_HELP = "Seeds every random direction; all cells and all optimizers share its directions."
 
 
 def actions() -> list:
@@ -80,8 +86,18 @@ def layout() -> html.Main:
                         className="card chart",
                         **attributes(aria_label="Median run of the cell"),
                     ),
-                    html.Section([html.H2("Loss", id="loss-title"), stage("loss-chart")], className="card chart"),
-                    html.Section([html.H2("P against the truth"), stage("hessian-chart")], className="card chart"),
+                    html.Section(
+                        [
+                            html.H2("Loss", id="loss-title"),
+                            html.P(id="loss-key", className="note"),
+                            stage("loss-chart"),
+                        ],
+                        className="card chart",
+                    ),
+                    html.Section(
+                        [html.H2("P against the truth"), html.P(HESSIAN_KEY, className="note"), stage("hessian-chart")],
+                        className="card chart",
+                    ),
                 ],
                 className="right",
             ),
@@ -125,7 +141,7 @@ def register() -> None:
         inputs={"search": Input(ids.URL, "search"), "go": Input(ids.TUNING_GO, "data")},
     )(open_map)
     clientside_callback(ClientsideFunction("lab", "open"), Input(ids.TUNING_PAGE, "data"))
-    for name, component in (("method", ids.TUNING_METHOD), ("measure", ids.TUNING_MEASURE), ("tab", ids.TUNING_TAB)):
+    for name, component in (("method", ids.TUNING_METHOD), ("tab", ids.TUNING_TAB)):
         clientside_callback(ClientsideFunction("lab", name), Input(component, "value"), prevent_initial_call=True)
 
 
@@ -153,11 +169,16 @@ def open_map(search: str | None, go: dict[str, str] | None) -> dict[str, Any]:
             "seed": base.seed,
             "noise": base.noise,
             "forwards": spec.forwards,
-            "target": "" if spec.target is None else controls.short(spec.target),
+            "target": target_text(spec),
             "method": spec.opt.method,
             "methods": methods,
             "ranges": ranges(spec),
-            "preset": {"runs": 16, "forwards": 3000, "parameters": controls.function_parameters(family)},
+            "preset": {
+                "runs": 16,
+                "forwards": 3000,
+                "target": AUTO,
+                "parameters": controls.function_parameters(family),
+            },
             "minima": spec.function.minima,
             "localMinima": spec.function.local_minima,
             "errors": errors,
@@ -185,7 +206,11 @@ def slots(spec: MapSpec) -> dict[str, dict[str, Any]]:
             "presets": controls.presets_by_estimator(spec.base.f, key),
             "axes": dict(zip("xy", given, strict=True)),
             "usual": dict(zip("xy", usual, strict=True)),
-            "options": [{"name": h.name, "label": h.label, "text": dict(axes).get(h.name, span(h))} for h in described],
+            "options": [
+                {key: getattr(h, key) for key in ("name", "label", "symbol", "scale")}
+                | {"text": dict(axes).get(h.name, span(h))}
+                for h in described
+            ],
             "passes": price(key),
         }
     return result
@@ -195,6 +220,11 @@ def span(parameter: Hyperparameter) -> str:
     """An axis along a hyperparameter that no map has by itself: its slider's range."""
     low, high = parameter.slider
     return f"{low:g}:{high:g}:{COUNT}"
+
+
+def target_text(spec: MapSpec) -> str:
+    """The target as its field shows it."""
+    return AUTO if spec.target is None else controls.short(spec.target)
 
 
 def price(method: str) -> dict[str, int]:
@@ -253,16 +283,21 @@ def function_card(spec: MapSpec, function: TestFunction) -> html.Section:
     if key == "expr":
         text = base.f.partition(":")[2]
         rows.append(controls.text_row("function", "expr", "f(x, y)", text, controls.EXPRESSION_HELP))
-    target = "auto" if spec.target is None else controls.short(spec.target)
+    target = controls.text_row("run", TARGET.name, TARGET.label, target_text(spec), TARGET.help)
+    target.children = [*(target.children or ()), controls.reset_button("run", TARGET)]
     rows += [
         html.Div(controls.formula(function), id=ids.FORMULA),
         *(controls.row("function", Control.of(p), chosen[p.name]) for p in (family.parameters if family else ())),
         controls.row("run", BUDGET, spec.forwards),
         controls.row("run", RUNS, base.runs),
-        controls.text_row("run", "target", "Target", target, TARGET_HELP),
-        controls.text_row("run", "x0", "Start", controls.start_text(base.x0), controls.START_HELP),
-        controls.text_row("run", "seed", "Seed", str(base.seed), "Seeds every random direction; all cells and all "
-                          "optimizers share its directions."),
-        controls.text_row("run", "noise", "Gradient noise σ", controls.short(base.noise), NOISE_HELP),
-    ]  # fmt: skip
+        target,
+        html.Details(
+            [
+                html.Summary("start, seed, noise"),
+                controls.text_row("run", "x0", "Start", controls.start_text(base.x0), controls.START_HELP),
+                controls.text_row("run", "seed", "Seed", str(base.seed), SEED_HELP),
+                controls.text_row("run", "noise", "Gradient noise σ", controls.short(base.noise), NOISE_HELP),
+            ]
+        ),
+    ]
     return html.Section(rows, className="card", **attributes(data_slot="function"))

@@ -33,8 +33,11 @@ function origin(state, slot) {
   const preset = slot.presets[values.estimator ?? ""];
   if (slot.past.length || Object.entries(preset).some(([name, value]) => values[name] !== value)) return "set by hand";
   if (slot.trials === null) return "default settings";
-  const elsewhere = Object.entries(state.preset.parameters).some(([name, value]) => state.parameters[name] !== value);
-  return `tuned: ${slot.trials} settings${elsewhere ? ", on the default function" : ""}`;
+  const words = [];
+  if (state.noise > 0) words.push("without noise");
+  if (Object.entries(state.preset.parameters).some(([name, value]) => state.parameters[name] !== value)) words.push("at other parameters");
+  if (state.x0 && state.x0.replace(/\s+/g, "") !== state.preset.x0.replace(/\s+/g, "")) words.push("from another start");
+  return words.length === 1 ? `tuned ${words[0]}` : words.length ? `preset, not tuned here` : `tuned: ${slot.trials} settings`;
 }
 
 /** Draw charts and moment anew: after a trace, a theme, a clock. */

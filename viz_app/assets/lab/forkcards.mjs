@@ -1,13 +1,16 @@
 // The forks' cards, under the card of what they were forked from: name, settings that differ, difference in loss.
 
 import { page, clockKey, element } from "./page.mjs";
-import { find, forks, running, segments, title } from "./slots.mjs";
+import { rowOf } from "./messages.mjs";
+import { find, forks, holder, running, segments, settings, title } from "./slots.mjs";
 import { clockLength, frameAt } from "./trace.mjs";
-import { changes, compared } from "./words.mjs";
+import { changes, compared, named } from "./words.mjs";
+
+const SOLVED = 1e-12; // of the first loss: rounding is all that lies below
 
 /**
  * Bring the cards in line with the state.
- * @param {{editing: (slot: string) => boolean, edit: (slot: string) => void, remove: (slot: string) => void, rename: (slot: string, name: string) => void}} hooks
+ * @param {{edited: (card: string) => import("./slots.mjs").Slot, edit: (slot: string) => void, remove: (slot: string) => void, rename: (slot: string, name: string) => void}} hooks
  */
 export function showForks(hooks) {
   const { state } = page;
@@ -18,11 +21,36 @@ export function showForks(hooks) {
     const parent = find(state, fork.parent);
     const [before, after] = segments(state, fork).slice(-2);
     const list = changes(before.values, after.values);
-    card.classList.toggle("editing", hooks.editing(key));
+    const editing = hooks.edited(holder(state, fork).slot) === fork;
+    card.classList.toggle("editing", editing);
+    card.querySelector(".edit").setAttribute("aria-pressed", String(editing));
     write(card, ".from", `from step ${fork.step.toLocaleString("en-US")} of ${title(parent)}`);
     write(card, ".differs", list.length ? list.join("; ") : "as before: move a control to change it");
     const name = card.querySelector("input");
     if (document.activeElement !== name) name.value = title(fork);
+  }
+  for (const slot of state.slots) if (!slot.parent) mark(state, slot, hooks.edited(slot.slot));
+}
+
+/** On a card whose controls change a fork: which one, its colour, and the run's own value where the fork has another. */
+function mark(state, slot, edited) {
+  const card = document.querySelector(`.card.optimizer[data-slot="${slot.slot}"]`);
+  if (!card) return;
+  const forking = edited !== slot;
+  card.style.setProperty("--colour", `var(${edited.colour})`);
+  let note = card.querySelector(".forked");
+  if (forking && !note) {
+    note = document.createElement("p");
+    note.className = "forked";
+    card.querySelector(".head").after(note);
+  }
+  if (note) note.textContent = forking ? `Fork from step ${edited.step.toLocaleString("en-US")} on: ${title(edited)}` : "";
+  const [own, values] = [settings(state, slot), settings(state, edited)];
+  for (const [name, value] of Object.entries(values)) {
+    const row = rowOf(slot.slot, name);
+    if (!row) continue;
+    if (forking && value !== own[name]) row.dataset.own = `${slot.name}’s run: ${named(own[name])}`;
+    else delete row.dataset.own;
   }
 }
 
@@ -30,7 +58,7 @@ export function showForks(hooks) {
 export function differences() {
   const { state, trace, time } = page;
   const on = running(state);
-  const signed = trace.reference === null;
+  const solved = trace.reference === null ? null : SOLVED * trace.header.initial_gap;
   const clock = clockKey();
   const at = (slot, moment) => {
     const track = trace.tracks[on.indexOf(slot)];
@@ -41,7 +69,7 @@ export function differences() {
   return new Map(
     pairs.map(({ fork, parent }) => [
       fork.slot,
-      { now: compared(at(fork, time), at(parent, time), signed), end: compared(at(fork, end), at(parent, end), signed), parent: title(parent) },
+      { now: compared(at(fork, time), at(parent, time), solved), end: compared(at(fork, end), at(parent, end), solved), parent: title(parent) },
     ]),
   );
 }
@@ -63,10 +91,10 @@ function make(fork, { edit, remove, rename }) {
   card.dataset.slot = fork.slot;
   card.style.setProperty("--colour", `var(${fork.colour})`);
   card.innerHTML = `<div class="head"><input aria-label="Name of this fork" title="Name of this fork; the link keeps it" maxlength="40" spellcheck="false">
-      <button class="edit" title="Change this fork with the controls of the card above">Edit</button>
+      <button class="edit" title="Change this fork with the controls of the card above; again to stop">Edit</button>
       <button class="quiet" title="Remove this fork" aria-label="Remove this fork">×</button></div>
     <p class="from"></p><p class="differs"></p>
-    <p class="gap" title="Median loss against that of the old future, at the same time of the loss chart's clock">loss now <b class="now"></b>, at the end <b class="end"></b></p>`;
+    <p class="gap" title="Median loss against that of the old future, at the same time of the loss chart's clock. Solved: below 1e-12 of the first loss, where only rounding is left.">loss now <b class="now"></b>, at the end <b class="end"></b></p>`;
   const name = card.querySelector("input");
   name.addEventListener("change", () => rename(fork.slot, name.value.trim()));
   name.addEventListener("keydown", (event) => event.key === "Enter" && name.blur());

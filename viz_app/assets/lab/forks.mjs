@@ -14,13 +14,14 @@ export class Forks {
    *   `show` puts a value into a card's control; `begun` is called when fork mode goes on or off
    */
   constructor(button, hooks) {
+    // By card: the fork that its controls change, and from where the player stood when that began; null if that does not matter.
     Object.assign(this, { button, hooks, on: false, editing: new Map() });
     button.addEventListener("click", () => this.toggle());
   }
 
   /** The slot that a card's controls change: itself, or the fork that is being made of it. */
   edited(card) {
-    return find(page.state, this.editing.get(card)) ?? find(page.state, card);
+    return find(page.state, this.editing.get(card)?.key) ?? find(page.state, card);
   }
 
   toggle(on = !this.on) {
@@ -38,32 +39,42 @@ export class Forks {
     this.hooks.begun();
   }
 
-  /** Change an existing fork with its parent's controls. */
+  /** Change an existing fork with its parent's controls, wherever the cursor is, or stop doing so. */
   edit(key) {
     const fork = find(page.state, key);
     const card = holder(page.state, fork);
+    if (this.editing.get(card.slot)?.key === key) {
+      this.#release(card.slot);
+      return this.hooks.begun();
+    }
     const before = settings(page.state, this.edited(card.slot));
     this.#turn(true);
     this.button.disabled = false;
-    this.editing.set(card.slot, key);
+    this.editing.set(card.slot, { key, at: null });
     this.#showAll(card, before, settings(page.state, fork));
     this.hooks.begun();
   }
 
   /** The fork that a card's control is about to change, made if there is none yet; null if there cannot be one. */
   take(card) {
+    const { state } = page;
     const known = this.editing.get(card);
-    if (known) return find(page.state, known);
-    const { state, trace, time } = page;
+    if (known) return find(state, known.key);
     const parent = find(state, card);
-    const track = trace?.tracks[running(state).indexOf(parent)];
-    const step = track ? Math.round(stepAt(track, time, clockKey())) : 0;
+    const step = stepOf(parent);
     if (step < 1 || step >= state.steps) return refuse(`${parent.name} is at step ${step}: a fork starts at 1 to ${state.steps - 1}`);
     if (running(state).length >= MOST) return refuse(`at most ${MOST} optimizers run side by side`);
     const fork = addFork(state, parent, step);
-    this.editing.set(card, fork.slot);
+    this.editing.set(card, { key: fork.slot, at: { step, moves: page.parts.player.moves } });
     this.hooks.begun();
     return fork;
+  }
+
+  /** Where somebody has moved the cursor to another step, the next change makes a new fork: the cards show their own runs again. */
+  #moved() {
+    const gone = [...this.editing].filter(([card, { at }]) => at && at.moves !== page.parts.player.moves && at.step !== stepOf(find(page.state, card)));
+    for (const [card] of gone) this.#release(card);
+    if (gone.length) this.hooks.begun();
   }
 
   /** Set one of a fork's settings; what equals its parent's is not its own. */
@@ -76,7 +87,7 @@ export class Forks {
 
   /** Take a fork out. */
   remove(key) {
-    for (const [card, fork] of [...this.editing]) if (fork === key) this.#release(card);
+    for (const [card, fork] of [...this.editing]) if (fork.key === key) this.#release(card);
     remove(page.state, key);
     this.hooks.changed();
   }
@@ -85,6 +96,7 @@ export class Forks {
   cursor(part) {
     const out = !(part > 0 && part < 1) && !this.on;
     if (this.button.disabled !== out) this.button.disabled = out;
+    if (this.editing.size) this.#moved();
   }
 
   /** Forget everything: another spec is open. */
@@ -103,6 +115,12 @@ export class Forks {
   #showAll(card, before, after) {
     for (const [name, value] of Object.entries(different(before, after))) this.hooks.show(card.slot, name, value);
   }
+}
+
+/** The step that a slot's run is at. */
+function stepOf(slot) {
+  const track = page.trace?.tracks[running(page.state).indexOf(slot)];
+  return track ? Math.round(stepAt(track, page.time, clockKey())) : 0;
 }
 
 function refuse(text) {

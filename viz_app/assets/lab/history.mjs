@@ -2,7 +2,7 @@
 
 import { compare } from "./historychart.mjs";
 import { Store } from "./historystore.mjs";
-import { message } from "./messages.mjs";
+import { message, undo } from "./messages.mjs";
 import { page } from "./page.mjs";
 import { escaped } from "./escaped.mjs";
 import { namesText } from "./slots.mjs";
@@ -12,15 +12,15 @@ import { when } from "./when.mjs";
 
 const SETTLED = 1500; // ms without a new picture
 
-/** @typedef {{query: string, names: string, view: string, name: string, at: number, image: string}} Run one entry */
+/** @typedef {{query: string, names: string, view: string, name: string, at: number, image: string, pinned?: boolean}} Run one entry */
 
 export class History {
   /**
    * @param {HTMLElement} root the panel  @param {HTMLButtonElement} button that opens it
-   * @param {{open: (query: string, names: string) => void, play: () => void, seek: (part: number) => void}} hooks
+   * @param {{open: (query: string, view: object) => void, play: () => void, seek: (part: number) => void}} hooks
    */
   constructor(root, button, hooks) {
-    Object.assign(this, { root, button, hooks, store: new Store(), pinned: new Set() });
+    Object.assign(this, { root, button, hooks, store: new Store() });
     button.setAttribute("aria-expanded", "false");
     button.addEventListener("click", () => this.toggle());
     root.innerHTML = `<div class="head"><h2>History</h2>
@@ -32,7 +32,7 @@ export class History {
     this.list = root.querySelector("ol");
     this.note = root.querySelector(".note");
     this.dialog = root.querySelector("dialog");
-    const actions = { compare: () => this.#compare(), clear: () => this.#clear(), close: () => this.toggle(false) };
+    const actions = { compare: () => this.#compare(), clear: () => this.#forget("The history is cleared.", this.store.runs()), close: () => this.toggle(false) };
     for (const [name, action] of Object.entries(actions)) root.querySelector(`[data-do=${name}]`).addEventListener("click", action);
     this.dialog.querySelector("button").addEventListener("click", () => this.dialog.close());
     this.list.addEventListener("click", (event) => this.#clicked(event));
@@ -67,7 +67,6 @@ export class History {
   #show() {
     if (this.root.hidden) return;
     const runs = this.store.runs();
-    for (const query of this.pinned) if (!runs.some((run) => run.query === query)) this.pinned.delete(query);
     this.note.textContent = runs.length ? "Kept in this browser. Click a run to open it; pin two or more to compare them." : "No runs yet: one is kept when a picture has stood for a moment.";
     this.list.innerHTML = runs.map((run, i) => this.#entry(run, runs[i + 1])).join("");
     this.#count();
@@ -80,7 +79,7 @@ export class History {
       <button class="open" title="Open this run" aria-label="Open ${escaped(run.name)}, ${when(run.at)}"><img src="${escaped(run.image)}" alt="" width="112" height="70"></button>
       <div><b>${escaped(run.name)}</b><time>${when(run.at)}${now ? " · shown" : ""}</time>
       <p title="${escaped(words.join("; "))}">${escaped(words.join("; ")) || (before ? "as the one before" : "the oldest that is kept")}</p>
-      <span><button data-do="pin" aria-pressed="${this.pinned.has(run.query)}" title="Pin it to compare">Pin</button>
+      <span><button data-do="pin" aria-pressed="${Boolean(run.pinned)}" title="Pin it to compare">Pin</button>
       <button data-do="rewind" title="Play it from the start, with the same seed">Rewind</button>
       <button data-do="delete" class="quiet" aria-label="Delete this run" title="Delete this run">×</button></span></div></li>`;
   }
@@ -92,14 +91,11 @@ export class History {
     if (!run) return;
     const action = button.dataset.do;
     if (action === "pin") {
-      if (!this.pinned.delete(query)) this.pinned.add(query);
-      button.setAttribute("aria-pressed", String(this.pinned.has(query)));
+      button.setAttribute("aria-pressed", String(!run.pinned));
+      this.store.pin(query, !run.pinned);
       return this.#count();
     }
-    if (action === "delete") {
-      this.store.remove(query);
-      return this.#show();
-    }
+    if (action === "delete") return this.#forget("The run is deleted.", [run]);
     const rewind = action === "rewind";
     if (query === page.trace?.header.spec) {
       this.hooks.seek(rewind ? 0 : 1);
@@ -108,22 +104,32 @@ export class History {
     }
     page.parts.player.pause();
     page.parts.player.part = rewind ? 0 : 1; // from 0 a run that is opened plays
-    this.hooks.open([query, run.view].filter(Boolean).join("&"), run.names);
+    this.hooks.open(query, { ...Object.fromEntries(new URLSearchParams(run.view)), ...(run.names && { names: run.names }) });
   }
 
   #count() {
     const button = this.root.querySelector("[data-do=compare]");
-    button.disabled = this.pinned.size < 2;
-    button.textContent = this.pinned.size ? `Compare ${this.pinned.size}` : "Compare";
+    const pinned = this.#pinned().length;
+    button.disabled = pinned < 2;
+    button.textContent = pinned ? `Compare ${pinned}` : "Compare";
   }
 
-  #clear() {
-    this.store.clear();
+  #pinned() {
+    return this.store.runs().filter((run) => run.pinned);
+  }
+
+  /** Take runs out, with a way back. */
+  #forget(words, runs) {
+    this.store.remove(runs);
     this.#show();
+    undo(words, () => {
+      this.store.restore(runs);
+      this.#show();
+    });
   }
 
   async #compare() {
-    const runs = this.store.runs().filter((run) => this.pinned.has(run.query));
+    const runs = this.#pinned();
     this.dialog.showModal();
     const note = this.dialog.querySelector(".note");
     note.textContent = "Computing …";

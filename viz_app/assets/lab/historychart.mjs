@@ -7,7 +7,8 @@ import { when } from "./when.mjs";
 import { fade, readTheme } from "./theme.mjs";
 import { decodeTrace } from "./trace.mjs";
 
-const DASHES = ["solid", "8px,4px", "2px,3px", "12px,4px,2px,4px"]; // a run's; an optimizer keeps its colour
+const DASHES = ["solid", "8px,4px", "2px,3px", "12px,4px,2px,4px"]; // a run's
+const SPARE = [2, 1, 3, 4]; // colours in style.css, those least like the optimizers' own first
 
 /**
  * Draw the runs, oldest first, into `root`. Returns what they differ in, as a sentence.
@@ -23,17 +24,18 @@ export async function compare(root, runs) {
     spec.opts.forEach((opt, index) => {
       const key = `${where}&${opt.text}`;
       if (drawn.has(key)) drawn.get(key).of.push(i + 1);
-      else drawn.set(key, { of: [i + 1], opt, spec, track: traces[i].tracks[index], dash: DASHES[i % DASHES.length], run: i });
+      else drawn.set(key, { of: [i + 1], opt, spec, track: traces[i].tracks[index], dash: DASHES[i % DASHES.length] });
     });
   });
   const curves = [...drawn.values()];
-  const copies = {};
+  const seen = new Set();
+  let spare = 0;
   for (const curve of curves) {
-    const same = `${curve.run} ${curve.opt.method}`;
-    copies[same] = (copies[same] ?? 0) + 1;
-    curve.colour = theme.colour(copies[same] === 1 ? `--${curve.opt.method}` : `--extra-${((copies[same] - 2) % 4) + 1}`);
+    const { method } = curve.opt;
+    curve.colour = theme.colour(seen.has(method) ? `--extra-${SPARE[spare++ % SPARE.length]}` : `--${method}`);
+    seen.add(method);
   }
-  const lines = curves.flatMap((curve) => plotted(curve, specs[0], theme));
+  const lines = curves.flatMap((curve) => plotted(curve, specs[0], theme).slice(runs.length > 2 ? 1 : 0)); // more bands hide each other
   await window.Plotly.react(root, lines, layout(theme, curves.every(positive) ? decades(curves) : null), { displayModeBar: false, responsive: true });
   const times = runs.map(({ name, at }, i) => `${i + 1}: ${name}, ${when(at)}`).join("; ");
   return `${times}. ${specs.slice(1).map((spec, i) => `${i + 2} against 1: ${differences(specs[0], spec).join("; ") || "the same"}`).join(". ")}.`;
@@ -55,7 +57,7 @@ function plotted({ of, opt, spec, track, dash, colour }, reference, theme) {
       x: [...whole.map((i) => x[i]), ...whole.toReversed().map((i) => x[i])],
       y: [...whole.map((i) => high[i]), ...whole.toReversed().map((i) => low[i])],
       fill: "toself",
-      fillcolor: fade(colour, 0.6 * theme.band),
+      fillcolor: fade(colour, 0.5 * theme.band),
       line: { width: 0 },
       hoverinfo: "skip",
       showlegend: false,

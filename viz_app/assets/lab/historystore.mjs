@@ -2,6 +2,7 @@
 
 const KEY = "lab-history";
 const MOST = 40;
+const without = (runs, gone) => runs.filter(({ query }) => !gone.some((run) => run.query === query));
 
 export class Store {
   #kept = []; // what could not be stored is kept while the page is open
@@ -20,15 +21,23 @@ export class Store {
 
   /** Put a run at the top; the same one again moves there. Returns what went wrong, in words, or null. */
   add(run) {
-    return this.#write([run, ...this.runs().filter(({ query }) => query !== run.query)].slice(0, MOST));
+    const others = this.runs();
+    const pinned = others.find(({ query }) => query === run.query)?.pinned;
+    return this.#write([{ ...run, pinned }, ...without(others, [run])].slice(0, MOST));
   }
 
-  remove(query) {
-    this.#write(this.runs().filter((run) => run.query !== query));
+  /** Mark a run to be compared, or unmark it. */
+  pin(query, pinned) {
+    this.#write(this.runs().map((run) => (run.query === query ? { ...run, pinned } : run)));
   }
 
-  clear() {
-    this.#write([]);
+  remove(runs) {
+    this.#write(without(this.runs(), runs));
+  }
+
+  /** Put runs back where they were. */
+  restore(runs) {
+    this.#write([...without(runs, this.runs()), ...this.runs()].sort((a, b) => b.at - a.at).slice(0, MOST));
   }
 
   /** Write the runs; of a full storage the oldest half is given up until the rest fits. */

@@ -9,7 +9,7 @@ export const rowOf = (slot, name) => document.querySelector(`[data-field="${slot
 export function complain(errors, state) {
   for (const old of document.querySelectorAll(".error-text")) old.remove();
   for (const old of document.querySelectorAll(".row.error")) old.classList.remove("error");
-  message("");
+  if (message.stays) message(""); // what is said for a moment goes by itself
   document.querySelector("main").classList.toggle("stale", errors.length > 0); // the picture is of the last good spec
   const elsewhere = [];
   for (const error of errors) {
@@ -45,11 +45,27 @@ function controlOf(path, state) {
   return [found && holder(state, found).slot, rest.at(-1)]; // a fork's settings are changed in the card of its parent
 }
 
-/** A line over the picture: for a moment, or until the next. */
-export function message(text, stays = false) {
+/**
+ * A line over the picture: for a moment, or until the next.
+ * @param {[string, () => void]=} action a button's word and what it does; the line goes with it
+ */
+export function message(text, stays = false, action = null) {
   const box = document.getElementById("message");
   box.textContent = text;
   box.classList.toggle("shown", Boolean(text));
   clearTimeout(message.timer);
-  if (text && !stays) message.timer = setTimeout(() => box.classList.remove("shown"), 4000);
+  message.stays = stays;
+  if (text && !stays) message.timer = setTimeout(() => box.classList.remove("shown"), action ? 10_000 : 4000);
+  if (!action) return;
+  const button = document.createElement("button");
+  button.textContent = action[0];
+  if (action[0] === "✕") button.setAttribute("aria-label", "Close this message");
+  button.addEventListener("click", () => {
+    message("");
+    action[1]();
+  });
+  box.append(button);
 }
+
+/** Something is gone: say so, with a way back. */
+export const undo = (text, back) => message(text, false, ["Undo", back]);

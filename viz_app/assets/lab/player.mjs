@@ -22,7 +22,7 @@ export class Player {
    *   `neighbour` tells where the next or previous step lies; `settle` is called when playing stops; `fork` by the key f
    */
   constructor(root, hooks) {
-    Object.assign(this, { root, hooks, part: 1, playing: false, speed: 1 });
+    Object.assign(this, { root, hooks, part: 1, playing: false, speed: 1, moves: 0 });
     root.innerHTML = `
       <button data-do="start" title="To the start (Home)" aria-label="To the start">${icon("start")}</button>
       <button data-do="back" title="One step back (←)" aria-label="One step back">${icon("back")}</button>
@@ -73,6 +73,7 @@ export class Player {
     if (this.part >= 1) this.part = 0;
     if (this.playing) return;
     this.playing = true;
+    this.moves++;
     this.#label();
     let before = performance.now();
     const tick = (now) => {
@@ -97,6 +98,7 @@ export class Player {
 
   /** Go to a part of the run, 0 to 1. */
   seek(part) {
+    this.moves++; // somebody's doing, unlike a part that follows the race's length
     this.part = Math.min(Math.max(part, 0), 1);
     this.playing = false;
     this.#label();

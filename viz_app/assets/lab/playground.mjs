@@ -5,23 +5,24 @@ import { drawMoment, dress, neighbour, redraw, setText, settle } from "./drawing
 import { showForks } from "./forkcards.mjs";
 import { Forks } from "./forks.mjs";
 import { History } from "./history.mjs";
-import { whenIdle } from "./idle.mjs";
+import { plotlyGraph } from "./graph.mjs";
 import { Landscape } from "./landscape.mjs";
 import { Latest, SpecError, fetchBytes } from "./latest.mjs";
 import { functionSpec, otherFunction, toQuery } from "./link.mjs";
-import { complain, message, rowOf } from "./messages.mjs";
+import { complain, message, undo } from "./messages.mjs";
 import { Microscope } from "./microscope/panel.mjs";
 import { CLOCKS, clockKey, element, names, page, timeOf } from "./page.mjs";
 import { Player } from "./player.mjs";
 import { Readings } from "./readings.mjs";
-import { fromSlider, short, toSlider } from "./scale.mjs";
-import { address, watchSharing } from "./share.mjs";
+import { fromSlider, toSlider } from "./scale.mjs";
+import { address, viewOf, watchSharing } from "./share.mjs";
 import { watchSliders } from "./sliders.mjs";
-import { adopt, find, namesText, readNames, remove, running, settings } from "./slots.mjs";
+import { adopt, find, readNames, remove, running, settings } from "./slots.mjs";
 import { placeStart, startAt } from "./start.mjs";
 import { watchSurface } from "./surface.mjs";
 import { readTheme } from "./theme.mjs";
 import { clockLength, decode, decodeTrace } from "./trace.mjs";
+import { mark, optimizerOf, presetOf, rangeOf, read, showValue, shown, tuned } from "./values.mjs";
 
 const { set_props: setProps } = window.dash_clientside;
 
@@ -42,19 +43,23 @@ export async function open([opened]) {
   const { parts } = page;
   const first = page.state === null;
   const view = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-  const kept = first ? view : {};
-  const state = (page.state = { ...opened, view: { coords: kept.coords ?? "0,1", target: kept.target ?? "" }, fresh: true });
+  const state = (page.state = { ...opened, view: { coords: view.coords ?? "0,1", target: view.target ?? "" }, fresh: true });
+  if (state.view.target && !(Number(state.view.target) > 0)) {
+    state.errors.push({ field: "target", message: `target = “${state.view.target}”: must be a number above 0` });
+    state.view.target = "";
+  }
   page.trace = null;
   wanted.landscape = "";
   parts.forks.clear();
   adopt(state);
   readNames(state, view.names ?? "");
-  complain(state.errors, state);
   Object.assign(parts.landscape, { minima: state.dim === 2 ? state.minima : [], localMinima: state.dim === 2 ? state.localMinima : [] });
   placeStart();
   element("hessian-view").hidden = state.dim === 2; // two coordinates need no sorting
   if (state.dim === 2 && page.hessian === "sorted") setProps("hessian-view", { value: (page.hessian = "over time") });
-  changed();
+  if (state.errors.length) compute(); // the address stays as it was pasted, so that it can be corrected
+  else changed();
+  lament();
   for (const slot of state.slots) if (!slot.parent) for (const key of Object.keys(slot.values)) mark(slot.slot, key);
   for (const key of Object.keys(state.parameters)) mark("function", key);
   for (const key of ["steps", "runs"]) mark("run", key);
@@ -63,8 +68,8 @@ export async function open([opened]) {
     if (CLOCKS.includes(view.clock)) setProps("clock", { value: (page.clock = view.clock) });
     if (view.hessian === "sorted") setProps("hessian-view", { value: (page.hessian = "sorted") });
     if (view.x && view.y) zoomTo = { "xaxis.range": view.x.split(",").map(Number), "yaxis.range": view.y.split(",").map(Number) };
-    if (state.view.coords !== "0,1") setProps({ role: "field", slot: "view", name: "coords" }, { value: state.view.coords });
   }
+  if (state.dim > 2 && state.view.coords !== "0,1") setProps({ role: "field", slot: "view", name: "coords" }, { value: state.view.coords });
   parts.autoplay = parts.player.part === 0 && !("t" in view);
 }
 
@@ -80,8 +85,7 @@ export function duplicate(_, trigger) {
   if (!slot) return;
   if (running(state).length >= MOST) return message(`at most ${MOST} optimizers run side by side`);
   slot.on = true;
-  const names = namesText(state);
-  go(`${toQuery(state)}&${toQuery({ ...state, slots: [slot] }).split("&").at(-1)}`, names);
+  go(`${toQuery(state)}&${toQuery({ ...state, slots: [slot] }).split("&").at(-1)}`, viewOf(state));
 }
 
 export function clock([value]) {
@@ -140,27 +144,6 @@ export { switchSlot as switch };
 
 // ---- state ----
 
-const optimizerOf = (slot) => find(page.state, slot);
-const rangeOf = (slot, name) => page.state.ranges[optimizerOf(slot)?.method ?? slot]?.[name];
-const shown = (value) => (typeof value === "number" ? short(value) : String(value ?? ""));
-
-function read(slot, name) {
-  const { state } = page;
-  if (slot === "function") return name === "expr" ? state.text : state.parameters[name];
-  if (slot === "run") return state[name];
-  if (slot === "view") return state.view[name];
-  return settings(state, page.parts.forks.edited(slot))[name];
-}
-
-function presetOf(slot, name) {
-  if (slot === "function") return page.state.preset.parameters[name];
-  if (slot === "run") return page.state.preset[name];
-  return optimizerOf(slot) && tuned(slot)[name];
-}
-
-/** What was tuned for a card's optimizer with the estimator that it has. */
-const tuned = (slot) => optimizerOf(slot).presets[read(slot, "estimator") ?? ""];
-
 function sliderMoved(slot, name, position) {
   const range = rangeOf(slot, name);
   if (Math.abs(toSlider(Number(read(slot, name)), range) - position) > 1e-9) change(slot, name, fromSlider(position, range), "slider");
@@ -186,39 +169,10 @@ function change(slot, name, value, from) {
   changed();
 }
 
-/** Put a value into the halves of its control that it did not come from. */
-function showValue(slot, name, value, from) {
-  const range = rangeOf(slot, name);
-  const isChoice = rowOf(slot, name)?.classList.contains("choice");
-  if (isChoice && from !== "choice") setProps({ role: "choice", slot, name }, { value });
-  if (from === "slider") showInField(slot, name, value);
-  else if (!isChoice && from !== "field") setProps({ role: "field", slot, name }, { value: shown(value) });
-  if (from !== "slider" && range && typeof value === "number") setProps({ role: "slider", slot, name }, { value: toSlider(value, range) });
-  mark(slot, name);
-}
-
-/** While a slider moves, its field's text is set directly; Dash hears of the last value only. */
-function showInField(slot, name, value) {
-  const input = rowOf(slot, name).querySelector("input:not([type=hidden])");
-  if (input) input.value = shown(value);
-  pending.set(`${slot}.${name}`, () => setProps({ role: "field", slot, name }, { value: shown(read(slot, name)) }));
-  flush();
-}
-const pending = new Map();
-const flush = whenIdle(() => {
-  for (const tell of pending.values()) tell();
-  pending.clear();
-}, 150);
-
-/** Show the reset button where a value differs from its preset. */
-function mark(slot, name) {
-  const preset = presetOf(slot, name);
-  rowOf(slot, name)?.classList.toggle("changed", preset !== undefined && shown(read(slot, name)) !== shown(preset));
-}
-
-/** Open another spec; `names` are those of its optimizers (see slots.mjs). */
-function go(query, names = "") {
-  history.pushState(null, "", `/?${query}${names && `#${new URLSearchParams({ names })}`}`);
+/** Open another spec; `view` is how it is looked at: names of optimizers (see slots.mjs), coords and target. */
+function go(query, view = {}) {
+  const fragment = new URLSearchParams(view).toString();
+  history.pushState(null, "", `/?${query}${fragment && `#${fragment}`}`);
   setProps("go", { data: { query, at: Date.now() } });
 }
 
@@ -226,15 +180,22 @@ function go(query, names = "") {
 function removeCard(slot) {
   if (running(page.state).length === 1 && optimizerOf(slot).on) return message("at least one optimizer stays on");
   remove(page.state, slot);
-  go(toQuery(page.state), namesText(page.state));
+  go(toQuery(page.state), viewOf(page.state));
 }
 
 const forkHooks = {
-  editing: (slot) => [...page.parts.forks.editing.values()].includes(slot),
+  edited: (card) => page.parts.forks.edited(card),
   edit: (slot) => page.parts.forks.edit(slot),
   remove: (slot) => {
     if (running(page.state).length === 1) return message("at least one optimizer stays on");
+    const { state } = page;
+    const before = structuredClone(state.slots);
     page.parts.forks.remove(slot);
+    undo("The fork is removed.", () => {
+      if (page.state !== state) return;
+      state.slots = before;
+      changed();
+    });
   },
   rename(slot, name) {
     optimizerOf(slot).given = name;
@@ -247,15 +208,21 @@ const forkHooks = {
   },
 };
 
-/** The state has changed: ask for its trace, and for the landscape if that changed too. */
+/** The state has changed: the address follows, and what is drawn. */
 function changed() {
+  page.state.errors = [];
+  clearTimeout(changed.timer);
+  changed.timer = setTimeout(() => history.replaceState(history.state, "", address()), 300);
+  compute();
+}
+
+/** Ask for the state's trace, and for its landscape if that changed too. */
+function compute() {
   const { state } = page;
   const view = [];
   if (state.dim > 2) view.push(`coords=${state.view.coords}`);
   if (state.view.target) view.push(`target=${state.view.target}`);
   traces.request([toQuery(state), ...view].join("&"));
-  clearTimeout(changed.timer);
-  changed.timer = setTimeout(() => history.replaceState(history.state, "", address()), 300);
   requestLandscape();
   showForks(forkHooks);
 }
@@ -283,8 +250,7 @@ const traces = new Latest(
     }
   },
   (answer, query) => {
-    complain(page.state.errors ?? [], page.state);
-    page.state.errors = null;
+    lament();
     takeTrace(answer, query);
   },
   failed,
@@ -316,7 +282,17 @@ function failed(error, query) {
   if (error instanceof SpecError) return complain(error.errors, page.state);
   const what = error.status ? `The server answered ${error.status}` : "The server does not answer";
   message(`${what}. Trying again every two seconds; the picture is the last good one.`, true);
-  setTimeout(() => (query.includes("steps=") ? changed() : requestLandscape()), 2000);
+  setTimeout(() => (query.includes("steps=") ? compute() : requestLandscape()), 2000);
+}
+
+/** What is wrong with the address: said until something is changed or the line is closed. */
+function lament() {
+  const { state } = page;
+  complain(state.errors, state);
+  if (!state.errors.length) return;
+  document.querySelector("main").classList.remove("stale"); // what is shown is what the controls say
+  const list = state.errors.map(({ message }) => message).join("\n");
+  message(`This address cannot be opened as it stands; shown are presets instead.\n${list}`, true, ["✕", () => (state.errors = [])]);
 }
 
 function takeTrace(trace, query) {
@@ -399,13 +375,4 @@ async function build() {
     parts.landscape.live(true);
     parts.landscape.render().then(settle);
   });
-}
-
-/** Plotly's div, once dcc.Graph has made it. */
-async function plotlyGraph(id) {
-  for (;;) {
-    const graph = element(id)?.querySelector(".js-plotly-plot");
-    if (graph?._fullLayout?.xaxis && graph.on) return graph;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

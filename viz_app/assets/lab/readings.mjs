@@ -1,7 +1,7 @@
 // The table under the picture: where each optimizer is now, what it has spent, and how it ended.
 
 import { count, reading, short } from "./scale.mjs";
-import { frameAt } from "./trace.mjs";
+import { clockLength, frameAt } from "./trace.mjs";
 
 export class Readings {
   /** @param {HTMLElement} root  @param {(target: string) => void} retarget */
@@ -10,7 +10,7 @@ export class Readings {
       <th scope="col">Optimizer</th>
       <th scope="col" data-head="gap"></th>
       <th scope="col">forward passes</th>
-      <th scope="col"><label title="Median over runs of the forward passes until the loss first reaches this value, in the whole run. Type another.">passes to ≤ <input aria-label="Target loss" spellcheck="false"></label></th>
+      <th scope="col"><label title="Forward passes until the loss is first at or below this value, if only for a step: median over runs. Type another.">passes to first ≤ <input aria-label="Target loss" spellcheck="false"></label></th>
       <th scope="col" data-head="distance">distance to minimum</th>
       <th scope="col" title="Of the whole run, wherever the player is">status at the end</th></tr></thead><tbody></tbody></table>`;
     this.body = root.querySelector("tbody");
@@ -34,22 +34,22 @@ export class Readings {
       row.querySelector("i").style.background = look.colours[index];
       set(row.querySelector("span"), look.titles[index]);
       set(row.querySelector("small"), look.origins[index]);
-      row.querySelector("small").title = look.origins[index].startsWith("tuned") ? "The best of so many settings tried for this function beforehand, of each optimizer alike" : "";
-      const { median, reached } = track.passes_to_target ?? {};
-      set(row.children[3], trace.header.target === null ? "–" : median === null ? "not reached" : count(median));
-      row.children[3].title = trace.header.target === null ? "" : `${reached} of ${trace.header.runs} runs reached it`;
+      row.querySelector("small").title = look.origins[index].startsWith("tuned:") ? "The best of so many settings tried for this function beforehand, of each optimizer alike" : /tuned/.test(look.origins[index]) ? "The preset, which was the best without noise, at the function's default parameters and from its default start. Here nothing has been tuned" : "";
       row.children[5].classList.toggle("bad", track.diverged > 0);
     });
   }
 
   /** The moment's numbers. @param {({now: string, end: string, parent: string} | undefined)[]} differences of forks from their old futures */
   draw(time, clock, differences = []) {
+    const budget = clock === "forwards" ? clockLength(this.trace, clock) : Infinity; // beyond it there is no race
     this.trace.tracks.forEach((track, index) => {
       const { frame } = frameAt(track, time, clock);
       const cells = this.body.children[index].children;
       const fork = differences[index];
       set(cells[1].firstChild, reading(track.gap_q[track.frames + frame]));
       set(cells[1].lastChild, fork?.now ?? "");
+      set(cells[3], firstReached(track, this.trace.header, budget));
+      cells[3].title = reachedBy(track, this.trace.header);
       set(cells[5].firstChild, (cells[5].title = (fork ? ending(fork) : "") + status(track, this.trace)));
       set(cells[2], count(track.forwards[frame]));
       set(cells[4], track.distance ? reading(track.distance[frame]) : "–");
@@ -59,6 +59,18 @@ export class Readings {
 
 function set(cell, text) {
   if (cell.textContent !== text) cell.textContent = text;
+}
+
+/** Forward passes to the target, as far as the clock shows the run. */
+function firstReached({ passes_to_target: passes }, { target }, budget) {
+  if (target === null) return "–";
+  if (passes.median === null) return "not reached";
+  return passes.median > budget ? `not within ${count(budget)}` : count(passes.median);
+}
+
+function reachedBy({ passes_to_target: passes }, { target, runs }) {
+  if (target === null) return "";
+  return `${passes.reached} of ${runs} runs reached it in the whole run${passes.median === null ? "" : `; the median first did after ${count(passes.median)} forward passes`}`;
 }
 
 /** A fork's loss at the end beside its old future's: 3.2× lower than HiZOO. That it diverged is said by its status. */
@@ -78,8 +90,9 @@ function status(track, { header }) {
     const reached = track.passes_to_target?.reached ?? 0;
     const R = track.frames;
     const [late, last] = [track.gap_q[R + Math.floor(0.8 * (R - 1))], track.gap_q[2 * R - 1]];
-    if (reached === runs) words.push("reached the target");
-    else if (reached > 0) words.push(`${reached} of ${runs} runs reached the target`);
+    const above = last > header.target ? ", but ended above it" : "";
+    if (reached === runs) words.push(`reached the target${above}`);
+    else if (reached > 0) words.push(`${reached} of ${runs} runs reached the target${2 * reached >= runs ? above : ""}`);
     else if (!(last < Infinity)) words.push("");
     else if (last < 0.97 * late) words.push("still falling");
     else if (last > 1.03 * late) words.push("rising");

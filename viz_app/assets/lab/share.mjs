@@ -19,12 +19,18 @@ export function watchSharing() {
   element("download-png").closest("button").addEventListener("click", download);
 }
 
-/** The address for the state: its spec, and in the fragment the names that forks were given. */
+/** What of the view belongs to a picture: the names that optimizers were given, coordinates and target. */
+export function viewOf(state) {
+  const { coords, target } = state.view;
+  const view = { names: namesText(state), coords: state.dim > 2 ? coords : "", target };
+  return Object.fromEntries(Object.entries(view).filter(([, text]) => text));
+}
+
+/** The address for the state: its spec, and in the fragment its view, beside what else stands there. */
 export function address() {
   const view = new URLSearchParams(location.hash.slice(1));
-  view.delete("names");
-  const names = namesText(page.state);
-  if (names) view.set("names", names);
+  for (const key of ["names", "coords", "target"]) view.delete(key);
+  for (const [key, text] of Object.entries(viewOf(page.state))) view.set(key, text);
   const fragment = view.toString();
   return `/?${toQuery(page.state)}${fragment && `#${fragment}`}`;
 }
@@ -45,11 +51,7 @@ async function copyLink() {
     const { xaxis, yaxis } = parts.landscape.graph._fullLayout;
     Object.assign(view, { x: xaxis.range.map(short).join(), y: yaxis.range.map(short).join() });
   }
-  if (state.dim > 2) view.coords = state.view.coords;
-  if (state.view.target) view.target = state.view.target;
-  const names = namesText(state);
-  if (names) view.names = names;
-  const link = `${location.origin}/?${toQuery(state)}#${new URLSearchParams(view)}`;
+  const link = `${location.origin}/?${toQuery(state)}#${new URLSearchParams({ ...view, ...viewOf(state) })}`;
   history.replaceState(history.state, "", link);
   try {
     await navigator.clipboard.writeText(link);

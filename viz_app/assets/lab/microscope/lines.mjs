@@ -67,7 +67,7 @@ function hizooLines(step, i, names) {
       title: "curvature along it",
       html: `${ofI("c", n)} = (<i>L</i><sub>+</sub> + <i>L</i><sub>−</sub> − 2<i>L</i>) / μ²<br>= ${number(second)} / ${factor(hp.mu ** 2)} = <b data-value="c">${number(step.directions[i].c)}</b>${lost}`,
     },
-    { key: "hessian", title: "the estimate of the diagonal Hessian, old to new", html: (hp.estimator === "multiplicative" ? factors : smoothing)(step, names) },
+    { key: "hessian", title: "the estimate of the diagonal Hessian, old to new", html: (hp.estimator === "multiplicative" ? factors : smoothing)(step, names) + summands(step, names) },
     stepLine(
       step,
       `Δθ = −η ${MEAN(n, "i")}${ofI("g", n)} ${ofI("u", n)} / √<i>P</i>`,
@@ -99,6 +99,17 @@ function factors(step, names) {
     row(step, j, name, `${sub("s", name)} = ${number(terms.s[j], 3)},&ensp;${sub("m", name)} = ${number(terms.m[j], 3)},&ensp;δ<sub>${name}</sub> = ${number(terms.delta[j], 3)},<br>${sub("P", name)} ← ${number(state.P[j])} · <i>e</i><sup>δ</sup> = <b data-value="P${j}">${number(next.P[j])}</b>`),
   );
   return `<i>s</i> = <span class="sum">(1/n) Σ<sub>i</sub></span> ½ (<i>c</i><sub>i</sub> − <i>c̄</i><sub>i</sub>) (<i>u</i><sub>i</sub>² − 1)<br><i>m</i> ← (1 − β) <i>m</i> + β <i>s</i>, δ = α (|<i>m</i>| − 1), <span class="sum"><i>P</i> ← <i>P</i> <i>e</i><sup>δ</sup></span>${rows.join("")}`;
+}
+
+/** What the estimate adds up over the directions: cᵢ, and uᵢ² − 1 (of `released`, uᵢ²) at the shown coordinates. Folded where it is long. */
+function summands(step, names) {
+  const { directions, hyperparameters: hp } = step;
+  const less = hp.estimator === "released" ? 0 : 1;
+  const head = ["i", "<i>c</i><sub>i</sub>", ...names.map((_, j) => `<i>u</i><sub>i</sub>²${less ? " − 1" : ""}, ${step.dim > 2 ? `θ<sub>${names[j]}</sub>` : `<i>${names[j]}</i>`}`)];
+  const rows = directions.map(({ c, u }, i) => `<tr><td>${i + 1}</td><td data-value="c${i}">${number(c)}</td>${u.map((value, j) => `<td data-value="w${i}${j}">${number(value ** 2 - less)}</td>`).join("")}</tr>`);
+  const mean = hp.estimator === "multiplicative" ? `<small><i>c̄</i><sub>i</sub>: mean of the others' <i>c</i></small>` : "";
+  const table = `<table><thead><tr>${head.map((text) => `<th>${text}</th>`).join("")}</tr></thead><tbody>${rows.join("")}</tbody></table>${mean}`;
+  return directions.length > 4 ? `<details><summary>all ${directions.length} directions</summary>${table}</details>` : table;
 }
 
 function row(step, j, name, html) {

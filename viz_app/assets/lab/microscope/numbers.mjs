@@ -37,7 +37,11 @@ export function together(values, differences) {
   const most = HELD - 1 - (raised ? 0 : Math.max(exponent, 0));
   const wanted = differences.filter(([size]) => Number.isFinite(size) && size !== 0).map(([size, digits]) => Math.ceil(Math.log10(unit / Math.abs(size))) + digits - 1);
   const decimals = Math.min(Math.max(3, ...wanted), Math.max(most, 0));
-  return (value) => (Number.isFinite(value) ? sign((value / unit).toFixed(decimals)) + (raised ? power(exponent) : "") : "not finite");
+  return (value) => {
+    if (!Number.isFinite(value)) return "not finite";
+    const lead = (value / unit).toFixed(decimals);
+    return value && !Number(lead) ? number(value) : sign(lead) + (raised ? power(exponent) : ""); // too small beside the others is not 0
+  };
 }
 
 /** Whether a difference is within the last digits of the numbers that it is taken of. */

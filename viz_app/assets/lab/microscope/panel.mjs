@@ -145,7 +145,11 @@ export class Microscope {
     this.#stepper("direction", this.direction + 1, `of ${several}`, several > 1);
     this.lines = linesOf(answer, this.direction, names);
     const html = this.lines.map(({ key, title, html }) => `<li tabindex="0" data-key="${key}" aria-label="${title}">${html}</li>`).join("");
-    if (this.written !== html) this.list.innerHTML = this.written = html;
+    if (this.written !== html) {
+      const unfolded = this.list.querySelector("details")?.open;
+      this.list.innerHTML = this.written = html;
+      if (unfolded) this.list.querySelector("details")?.setAttribute("open", "");
+    }
     this.#remark(this.#remarks());
     this.#show();
   }
@@ -186,10 +190,10 @@ export class Microscope {
   #legend(slice, scale) {
     const { answer } = this;
     const factor = this.picture.enlargement(answer);
-    const step = answer.warming ? "" : `, step × ${short(factor)}`;
+    const step = answer.warming ? "" : `, step × ${number(factor)}`;
     const parabola = slice.curvature === null ? `<i class="tangent"></i>slope` : `<i class="parabola"></i>parabola <i class="dots"></i>slope`;
     const what = `<i class="loss"></i>loss ${parabola}`;
-    if (!answer.directions.length) return `${what}<span>Picture: step × ${short(factor)}; other arrows show directions only</span>`;
+    if (!answer.directions.length) return `${what}<span>Picture: step × ${number(factor)}; other arrows show directions only</span>`;
     return `${what}<span>Picture: probes × ${number(scale / answer.hyperparameters.mu, 2)} (μ as ${short(scale)}${answer.state.P ? ", like the ellipses" : ""})${step}</span>`;
   }
 
@@ -327,7 +331,7 @@ function sliceOf(answer, i, span) {
       { key: "gradient", s: 0, loss: answer.loss, label: ["L(θ)", "", ""], measured: true },
       { key: "step", s: 1, loss: answer.loss_next, label: ["L(θ + Δθ)", "", ""], measured: false },
     ];
-    return { samples: answer.path[span], unit: 1, axis: "s / step: along Δθ", height: "L(θ + sΔθ) − L(θ)", base: answer.loss, level: 0, slope: answer.path.slope, tangent: "gradient", curvature: null, points };
+    return { samples: answer.path[span], unit: 1, axis: ["s / step: along Δθ", "", ""], height: "L(θ + sΔθ) − L(θ)", base: answer.loss, level: 0, slope: answer.path.slope, tangent: "gradient", curvature: null, points };
   }
   const { mu } = answer.hyperparameters;
   const { centre, plus, minus, g, c } = direction;
@@ -338,6 +342,6 @@ function sliceOf(answer, i, span) {
   points.push(centre === null ? { key: "theta", s: 0, loss: answer.loss, label: ["L(θ), not measured", "", ""], measured: false } : { key: "centre", s: 0, loss: centre, label: ["L(θ)", "", ""], measured: true });
   const samples = direction[span];
   const level = centre === null ? (plus + minus) / 2 - base : 0; // MeZO's secant goes through its two points
-  const z = answer.method === "hizoo" ? "Σ½u" : "u";
-  return { samples, unit: mu, axis: `s / μ: along ${z}${answer.directions.length > 1 ? `, direction ${i + 1}` : ""}`, height: "loss − L(θ)", base, level, slope: g, tangent: "slope", curvature: c, points };
+  const axis = [`s / μ: along ${root[0]}`, root[1], `u${answer.directions.length > 1 ? `, direction ${i + 1}` : ""}`];
+  return { samples, unit: mu, axis, height: "loss − L(θ)", base, level, slope: g, tangent: "slope", curvature: c, points };
 }

@@ -1,11 +1,14 @@
 // The step on the landscape: probes and ellipses enlarged by one factor, the step itself by another that is stated.
 
 import { Overlay } from "../overlay.mjs";
-import { niceBelow, short } from "../scale.mjs";
+import { niceBelow } from "../scale.mjs";
 import { fade, readTheme } from "../theme.mjs";
 
 const ARROW = 26; // px: a shorter step is enlarged, by a power of ten
 const [SHORT, SEEN, LONG] = [45, 110, 260]; // px of the longest probe: below and above which it is scaled anew, and to what
+const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+/** 10, 100, 1000, 10⁴: a power of ten. */
+const power = (value) => (value < 1e4 ? value : `10${String(Math.round(Math.log10(value))).replace(/\d/g, (digit) => SUPERSCRIPTS[digit])}`);
 const VECTOR = 74; // px of a gradient's or a moment's arrow: their direction is what is shown
 
 export class Picture {
@@ -165,6 +168,7 @@ export class Picture {
     if (!shown.has("step") || step.warming) return;
     const factor = this.enlargement(step);
     const move = [0, 1].map((j) => step.theta_next[j] - step.theta[j]);
+    if (!move.some((part) => part)) return;
     this.context.globalAlpha = this.#alpha("step");
     const to = this.#at(move, factor);
     this.#arrow(this.#at([0, 0]), to, (strong === "step" ? 2 : 1.3) * this.theme.line, this.theme.ink);
@@ -172,7 +176,7 @@ export class Picture {
     const length = Math.hypot(to[0] - from[0], to[1] - from[1]) || 1;
     const [dx, dy] = [(to[0] - from[0]) / length, (to[1] - from[1]) / length];
     const aside = 1.1 * this.theme.size * (dx < 0 ? -1 : 1); // under the arrow's head, where no other name is
-    this.#label(factor === 1 ? "Δθ" : `Δθ × ${short(factor)}`, to[0] - aside * dy, to[1] + aside * dx + 0.35 * this.theme.size);
+    this.#label(factor === 1 ? "Δθ" : `Δθ × ${power(factor)}`, to[0] - aside * dy, to[1] + aside * dx + 0.35 * this.theme.size);
   }
 
   /** A point, with its name on the side away from θ. */

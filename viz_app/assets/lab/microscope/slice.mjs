@@ -8,7 +8,7 @@ const TICKS = 5;
  * @typedef {object} Slice
  * @property {{from: number, to: number, loss: (number|null)[]}} samples evenly spaced along s
  * @property {number} unit of the axis: μ, or 1 where s counts steps
- * @property {string} axis its name
+ * @property {[string, string, string]} axis its name: before what is raised, that, and after it
  * @property {number} base loss that heights are counted from
  * @property {number} level height of the parabola at s = 0, above base
  * @property {number|null} slope @property {number|null} curvature of the parabola at s = 0; without a curvature it is the tangent
@@ -84,7 +84,9 @@ function axes(context, frame, slice, theme) {
     line(context, [x, frame.top], [x, frame.top + frame.height]);
     context.fillText(written(tick), x, frame.top + frame.height + 3);
   }
-  context.fillText(slice.axis, frame.left + frame.width / 2, frame.top + frame.height + 4 + theme.size);
+  const width = raisedWidth(context, slice.axis, theme, 400);
+  raised(context, slice.axis, frame.left + (frame.width - width) / 2, frame.top + frame.height + 4 + 1.9 * theme.size, theme, 400);
+  context.font = `${theme.size}px ${theme.font}`;
   context.textAlign = "right";
   context.textBaseline = "middle";
   for (const tick of ticks(frame.low, frame.high)) {
@@ -149,30 +151,41 @@ function points(context, frame, slice, strong, shown, theme) {
   context.globalAlpha = 1;
 }
 
-/** A point's name with what is raised in it, over a patch of the panel's colour: that of θ below its point, the probes' above theirs. */
-function named(context, frame, [before, raised, after], x, y, s, lit, theme) {
-  const fonts = [`${lit ? 700 : 400} ${theme.size}px ${theme.font}`, `${0.75 * theme.size}px ${theme.font}`];
-  const widths = [before, raised, after].map((text, k) => {
-    context.font = fonts[k % 2];
-    return context.measureText(text).width;
-  });
-  const total = widths[0] + widths[1] + widths[2];
-  let at = Math.min(Math.max(x - total / 2, frame.left + 2), frame.left + frame.width - total - 2);
-  const above = y - frame.top > 2.2 * theme.size;
-  const base = s === 0 ? (y + 2 * theme.size < frame.top + frame.height ? y + 1.5 * theme.size : y - 0.9 * theme.size) : above ? y - 0.95 * theme.size : y + 1.6 * theme.size;
+const fonts = (theme, weight) => [`${weight} ${theme.size}px ${theme.font}`, `${weight} ${0.75 * theme.size}px ${theme.font}`];
+
+/** How wide a text is whose middle part is raised. */
+function raisedWidth(context, parts, theme, weight) {
+  return parts.reduce((sum, text, k) => {
+    context.font = fonts(theme, weight)[k % 2];
+    return sum + context.measureText(text).width;
+  }, 0);
+}
+
+/** Write it, from x on along a base line. */
+function raised(context, parts, x, base, theme, weight) {
   context.textAlign = "left";
   context.textBaseline = "alphabetic";
+  parts.forEach((text, k) => {
+    context.font = fonts(theme, weight)[k % 2];
+    context.fillText(text, x, base - (k === 1 ? 0.35 * theme.size : 0));
+    x += context.measureText(text).width;
+  });
+}
+
+/** A point's name, over a patch of the panel's colour: that of θ below its point, the probes' above theirs. */
+function named(context, frame, label, x, y, s, lit, theme) {
+  const weight = lit ? 700 : 400;
+  const total = raisedWidth(context, label, theme, weight);
+  const at = Math.min(Math.max(x - total / 2, frame.left + 2), frame.left + frame.width - total - 2);
+  const above = y - frame.top > 2.2 * theme.size;
+  const base = s === 0 ? (y + 2 * theme.size < frame.top + frame.height ? y + 1.5 * theme.size : y - 0.9 * theme.size) : above ? y - 0.95 * theme.size : y + 1.6 * theme.size;
   context.fillStyle = theme.panel;
   context.save();
   context.globalAlpha *= 0.82;
   context.fillRect(at - 2, base - 0.95 * theme.size, total + 4, 1.25 * theme.size);
   context.restore();
   context.fillStyle = theme.ink;
-  [before, raised, after].forEach((text, k) => {
-    context.font = fonts[k % 2];
-    context.fillText(text, at, base - (k === 1 ? 0.35 * theme.size : 0));
-    at += widths[k];
-  });
+  raised(context, label, at, base, theme, weight);
 }
 
 function line(context, from, to) {

@@ -12,7 +12,7 @@ const RANGE = [
 ];
 
 export class Axes {
-  /** @param {HTMLElement} root  @param {(axes: Partial<Record<"x"|"y", Axis>>) => void} changed */
+  /** @param {HTMLElement} root  @param {(axes: Partial<Record<"x"|"y", Axis>>, edited: "x"|"y") => void} changed */
   constructor(root, changed) {
     Object.assign(this, { root, changed, axes: null });
     root.innerHTML = Object.entries(NAMES)
@@ -21,7 +21,7 @@ export class Axes {
           <select aria-label="Hyperparameter ${label.toLowerCase()}"></select>
           <button class="quiet as-list" title="Type the values one by one, or give a range"></button>
           <div class="axis-range">${RANGE.map(([key, word]) => `<label>${word}<input data-part="${key}" aria-label="${label}: ${word}" spellcheck="false"></label>`).join("")}</div>
-          <input class="axis-list" aria-label="${label}: values" spellcheck="false"></div>`,
+          <input class="axis-list" data-part="list" aria-label="${label}: values" spellcheck="false"></div>`,
       )
       .join("");
     for (const which of Object.keys(NAMES)) this.#listen(which);
@@ -35,7 +35,7 @@ export class Axes {
       toggle: row.querySelector(".as-list"),
       range: row.querySelector(".axis-range"),
       list: row.querySelector(".axis-list"),
-      parts: Object.fromEntries([...row.querySelectorAll("[data-part]")].map((input) => [input.dataset.part, input])),
+      parts: Object.fromEntries([...row.querySelectorAll(".axis-range input")].map((input) => [input.dataset.part, input])),
     };
   }
 
@@ -44,11 +44,11 @@ export class Axes {
     select.addEventListener("change", () => {
       const other = which === "x" ? "y" : "x";
       // Both axes the same would be no map: they change places.
-      if (select.value === this.axes[other].name) this.changed({ [which]: this.axes[other], [other]: this.axes[which] });
-      else this.changed({ [which]: { name: select.value, text: this.options.find(({ name }) => name === select.value).text } });
+      if (select.value === this.axes[other].name) this.changed({ [which]: this.axes[other], [other]: this.axes[which] }, which);
+      else this.changed({ [which]: { name: select.value, text: this.options.find(({ name }) => name === select.value).text } }, which);
     });
     const tell = (text) => {
-      if (text !== this.axes[which].text) this.changed({ [which]: { name: this.axes[which].name, text } });
+      if (text !== this.axes[which].text) this.changed({ [which]: { name: this.axes[which].name, text } }, which);
     };
     for (const input of Object.values(parts)) {
       input.addEventListener("change", () => tell(["low", "high", "count"].map((key) => parts[key].value.trim()).join(":")));
@@ -64,7 +64,7 @@ export class Axes {
     });
   }
 
-  /** @param {Record<"x"|"y", Axis>} axes  @param {{name: string, label: string, text: string}[]} options what an axis may be, and its usual values */
+  /** @param {Record<"x"|"y", Axis>} axes  @param {{name: string, label: string, scale: string, text: string}[]} options what an axis may be, and its usual values */
   show(axes, options) {
     Object.assign(this, { axes: structuredClone(axes), options });
     for (const which of Object.keys(NAMES)) {

@@ -19,6 +19,7 @@ export class CellView {
     this.title = document.getElementById("cell-title");
     this.note = document.getElementById("cell-note");
     this.lossTitle = document.getElementById("loss-title");
+    this.lossKey = document.getElementById("loss-key");
     this.hessianCard = document.getElementById("hessian-chart").closest(".card");
   }
 
@@ -46,6 +47,9 @@ export class CellView {
     this.landscape.draw({ time: header.forwards, playing: false });
     const spans = commonRanges(map);
     const loss = lossCurves(trace, CLOCK, look);
+    const marks = new Set(loss.curves.flatMap((curve) => curve.marks ?? []).map(({ kind }) => kind));
+    const key = [`median, 10–90 % of ${header.runs} runs`, ...(marks.has("cross") ? ["✕ half diverged"] : []), ...(marks.has("below") ? ["▼ below the axis"] : [])];
+    this.lossKey.textContent = key.join("; ");
     this.lossTitle.textContent = header.reference ? "Loss − minimum" : "Loss";
     this.loss.show(steady(loss, spans.loss, header.forwards), look, header.reference ? "loss − minimum" : "loss");
     const estimates = Boolean(trace.tracks[0].h_q);

@@ -25,7 +25,7 @@ export class Controls {
     this.state = state;
     for (const [slot, { values }] of Object.entries(state.methods)) for (const name of Object.keys(values)) this.#mark(slot, name);
     for (const name of Object.keys(state.parameters)) this.#mark("function", name);
-    this.#mark("run", "runs");
+    for (const name of ["runs", "forwards", "target"]) this.#mark("run", name);
   }
 
   read(slot, name) {
@@ -88,6 +88,7 @@ export class Controls {
     else if (!isChoice && from !== "field") setProps({ role: "field", slot, name }, { value: written(value) });
     if (from !== "slider" && range && typeof value === "number") setProps({ role: "slider", slot, name }, { value: toSlider(value, range) });
     this.#mark(slot, name);
+    rowOf(slot, name)?.classList.remove("tuned");
     message("");
     this.changed(slot, name);
   }

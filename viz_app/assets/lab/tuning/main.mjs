@@ -2,21 +2,24 @@
 
 import { Latest, SpecError, fetchBytes } from "../latest.mjs";
 import { functionSpec } from "../link.mjs";
-import { complain, message } from "../messages.mjs";
+import { plotlyGraph } from "../graph.mjs";
+import { message, rowOf } from "../messages.mjs";
 import { short } from "../scale.mjs";
 import { decode } from "../trace.mjs";
-import { plotlyGraph } from "./graph.mjs";
 import { Axes } from "./axes.mjs";
+import { axisErrors } from "./axischeck.mjs";
 import { CellView } from "./cell.mjs";
 import { Controls } from "./controls.mjs";
+import { lament, show as complain } from "./errors.mjs";
 import { MapData } from "./grid.mjs";
 import { MEASURES, best, offered } from "./measures.mjs";
 import { Picture } from "./picture.mjs";
 import { say } from "./summary.mjs";
-import { mapQuery, matchAxes, optimizerSpec, otherFunction, pageQuery, runQuery } from "./spec.mjs";
+import { mapQuery, matchAxes, optimizerSpec, otherFunction, pageQuery, runAddress } from "./spec.mjs";
 import { readMessages } from "./stream.mjs";
 import { Strip } from "./strip.mjs";
 import { Tune } from "./tune.mjs";
+import { readView, writeView } from "./view.mjs";
 
 const { set_props: setProps } = window.dash_clientside;
 const element = (id) => document.getElementById(id);
@@ -29,7 +32,9 @@ let grid = null;
 let shown = null; // the map on screen
 let building = null;
 let measureName = "passes";
+let chosenMeasure = null; // by a person or a link; null: the passes, or where nothing reaches the target the final loss
 const pointed = { pointer: null, focus: null };
+let chosenCell = null; // opened before, or reached with the keyboard: focused when its map is there
 /** Finished maps by query, oldest first. @type {Map<string, MapData>} */
 const finished = new Map();
 
@@ -44,14 +49,19 @@ export async function open([page]) {
   state = { ...page, fresh: true };
   wanted.landscape = "";
   setProps("tuning-method", { value: state.method });
-  complain(located(page.errors), state);
-  opened.errors = page.errors;
+  const view = readView();
+  if (MEASURES[view.measure]) chosenMeasure = view.measure;
+  chosenCell = view.cell;
   parts.controls.open(state);
   takeMethod();
   if (first && location.hash.startsWith("#lab")) setProps("tuning-tab", { value: "lab" });
-  else changed();
+  else if (state.errors.length) refresh(); // the address stays as it was pasted, so that it can be corrected
+  else {
+    changed();
+    keepView();
+  }
+  accept();
 }
-const opened = { errors: [] };
 
 export function chooseFunction([family]) {
   if (!state || family === state.family) return;
@@ -63,14 +73,25 @@ export function chooseFunction([family]) {
 export function method([chosen]) {
   if (!state || !state.methods[chosen] || chosen === state.method) return;
   state.method = chosen;
+  chosenCell = null;
   takeMethod();
   changed();
 }
 
-export function measure([chosen]) {
-  if (!MEASURES[chosen]) return;
-  measureName = chosen;
+/** A person chose a measure. */
+function lookAt(chosen) {
+  setProps("tuning-measure", { value: (measureName = chosenMeasure = chosen) });
+  keepView();
   draw();
+}
+
+const keepView = () => state.errors.length || writeView({ measure: chosenMeasure, cell: chosenCell });
+
+/** Where nobody has chosen: the passes to the target, and the final loss if nothing reaches it. */
+function chooseMeasure() {
+  if (chosenMeasure && offered(current().estimates).includes(chosenMeasure)) return;
+  const name = best(shown, "passes") !== null ? "passes" : shown.complete || shown.header.target === null ? "loss" : measureName;
+  if (name !== measureName) setProps("tuning-measure", { value: (measureName = name) });
 }
 
 export function tab([chosen]) {
@@ -97,26 +118,42 @@ function takeMethod() {
   main.dataset.method = state.method;
   main.style.setProperty("--colour", `var(${current().colour})`);
   const keys = offered(current().estimates);
-  if (!keys.includes(measureName)) measureName = "passes";
+  if (keys.includes(chosenMeasure)) measureName = chosenMeasure;
+  else if (!keys.includes(measureName)) measureName = "passes";
   setProps("tuning-measure", { data: keys.map((value) => ({ value, label: MEASURES[value].label })), value: measureName });
   parts.axes.show(current().axes, current().options);
 }
 
-function setAxes(axes) {
+function setAxes(axes, edited) {
   Object.assign(current().axes, axes);
+  current().edited = edited;
   current().touched = true;
   parts.axes.show(current().axes, current().options);
   changed();
 }
 
-/** The state has changed: ask for its map, and for the landscape if that changed too. */
+/** The state has changed: the address follows, and what is drawn. */
 function changed() {
-  const query = mapQuery(state);
+  state.errors = [];
   clearTimeout(changed.timer);
   changed.timer = setTimeout(() => history.replaceState(history.state, "", `/tuning?${pageQuery(state)}${location.hash}`), 300);
+  refresh();
+}
+
+/** All is well with the controls; what was wrong with the address is still said. */
+function accept() {
+  complain([], state);
+  lament(state.errors, changed);
+}
+
+/** Ask for the state's map, and for the landscape if that changed too. */
+function refresh() {
   if (!mapIsOn()) return; // it is computed when it is looked at
+  const wrong = axisErrors(current().axes, current().options, current().edited);
+  if (wrong.length) return complain(wrong, state);
+  const query = mapQuery(state);
   if (shown?.query === query) {
-    complain([], state);
+    accept();
     return draw(); // only where the controls are has moved
   }
   background.stop();
@@ -189,13 +226,14 @@ function complete(map) {
 }
 
 function take(map) {
-  complain(located(opened.errors ?? []), state);
-  opened.errors = null;
+  accept();
   if (shown !== map) Object.assign(pointed, { pointer: null });
   shown = map;
+  chooseMeasure();
   map.drawn = map.complete;
   parts.axes.values = { x: map.header.x.values, y: map.header.y.values };
   draw();
+  if (chosenCell !== null && document.activeElement === document.body && map.known[chosenCell]) parts.picture.focus(chosenCell);
   document.dispatchEvent(new CustomEvent("lab:map", { detail: { query: map.query, done: map.done, total: map.total } }));
 }
 
@@ -214,10 +252,10 @@ const background = {
       const query = mapQuery(state, other);
       if (other === state.method || finished.has(query)) continue;
       try {
-        keep(await read(query, signal, (map) => parts.strip.show(other, map, "", state.method)));
+        keep(await read(query, signal, (map) => parts.strip.show(other, map, "", state.method, state.methods[other])));
       } catch (error) {
         if (signal.aborted) return;
-        parts.strip.show(other, null, error instanceof SpecError ? error.errors[0].message : "no answer", state.method);
+        parts.strip.show(other, null, error instanceof SpecError ? error.errors[0].message : "no answer", state.method, state.methods[other]);
       }
       if (signal.aborted) return;
       strip();
@@ -226,24 +264,15 @@ const background = {
 };
 
 function failed(error, query) {
-  if (error instanceof SpecError) return query.includes("forwards=") && query !== mapQuery(state) ? undefined : complain(located(error.errors), state);
+  if (error instanceof SpecError) return query.includes("forwards=") && query !== mapQuery(state) ? undefined : complain(error.errors, state);
   const what = error.status ? `The server answered ${error.status}` : "The server does not answer";
   message(`${what}. Trying again every two seconds; the picture is the last good one.`, true);
-  setTimeout(() => (query.includes("forwards=") ? changed() : requestLandscape()), 2000);
-}
-
-/** Errors with the control that each belongs to. */
-function located(errors) {
-  return (errors ?? []).map((error) => {
-    const [head, ...rest] = error.field.split(".");
-    const known = { x: ["axis", "x"], y: ["axis", "y"], trials: ["tune", "trials"], opt: [rest[0]?.split("#")[0], rest[1]], f: ["function", rest[0] ?? "expr"] };
-    return { ...error, control: known[head] ?? ["run", error.field] };
-  });
+  setTimeout(() => (query.includes("forwards=") ? refresh() : requestLandscape()), 2000);
 }
 
 // ---- drawing ----
 
-const picked = () => pointed.pointer ?? pointed.focus ?? best(shown, measureName) ?? firstKnown();
+const picked = () => pointed.pointer ?? pointed.focus ?? best(shown, measureName) ?? best(shown, "loss") ?? firstKnown();
 const firstKnown = () => {
   const cell = shown.known.indexOf(1);
   return cell < 0 ? null : cell;
@@ -258,7 +287,8 @@ function draw() {
   if (!shown) return;
   const found = best(shown, measureName);
   parts.picture.show(shown, { measure: measureName, best: found, here: here(), picked: picked() });
-  say(element("map-sentence"), shown, measureName, found, parts.picture.here(here()), (next) => setProps("tuning-measure", { value: next }));
+  const inside = parts.picture.here(here());
+  say(element("map-sentence"), shown, { measure: measureName, automatic: chosenMeasure === null, found, inside, texts: parts.picture.texts, look: lookAt });
   strip();
   showCell();
 }
@@ -266,7 +296,7 @@ function draw() {
 function strip() {
   for (const [key, { method: name }] of Object.entries(state.methods)) {
     const query = mapQuery(state, name);
-    parts.strip.show(key, shown?.query === query ? shown : (finished.get(query) ?? null), "waiting", state.method);
+    parts.strip.show(key, shown?.query === query ? shown : (finished.get(query) ?? null), "waiting", state.method, state.methods[key]);
   }
 }
 
@@ -280,6 +310,10 @@ function showCell() {
 
 function point(cell, by) {
   pointed[by] = cell !== null && shown?.known[cell] ? cell : null;
+  if (by === "focus" && cell !== chosenCell) {
+    chosenCell = cell;
+    keepView();
+  }
   if (by === "focus" && cell !== null) parts.picture.rove(cell);
   if (shown && grid) showCell();
 }
@@ -287,7 +321,7 @@ function point(cell, by) {
 /** The Playground with a cell's settings. */
 function address(cell) {
   const settings = Object.fromEntries(Object.entries(shown.settings(cell)).map(([name, value]) => [name, typeof value === "number" ? plain(value) : value]));
-  return `/?${runQuery(state, shown.steps[cell], optimizerSpec(shown.header.method, settings))}`;
+  return runAddress(state, shown.steps[cell], optimizerSpec(shown.header.method, settings), shown.header.target);
 }
 
 /** The shortest text that reads back as the same number, written as the spec writes it. */
@@ -295,11 +329,21 @@ const plain = (value) => String(value).replace("e+", "e");
 
 // ---- tuning and the start ----
 
-function found({ opt, best: settings }) {
-  for (const [name, value] of Object.entries(settings)) parts.controls.change(state.method, name, value);
+/** Move the controls to what the search found, and mark those that moved. */
+function found({ opt, best: settings, target }) {
+  const moved = Object.entries(settings).filter(([name, value]) => value !== current().values[name]);
+  for (const [name, value] of moved) {
+    parts.controls.change(state.method, name, value);
+    rowOf(state.method, name)?.classList.add("tuned");
+  }
   const { fixed, perDirection } = current().passes;
   const steps = Math.floor(state.forwards / (fixed + perDirection * (settings.n ?? current().values.n ?? 1)));
-  return `/?${runQuery(state, steps, opt)}`;
+  return runAddress(state, steps, opt, target);
+}
+
+function settingWords(name, value) {
+  const { label, symbol } = current().options.find((option) => option.name === name) ?? { label: name };
+  return `${symbol && label.includes(symbol) ? symbol : label} ${short(value)}`;
 }
 
 function placeStart() {
@@ -343,12 +387,14 @@ async function build(page) {
     picture: new Picture(element("map"), { pick: point, address }),
     axes: new Axes(element("axes"), setAxes),
     strip: new Strip(element("strip"), Object.values(page.methods), (chosen) => setProps("tuning-method", { value: chosen })),
-    tune: new Tune(element("tune"), { query: () => pageQuery(state), found, label: (name) => current().options.find((option) => option.name === name)?.label ?? name, failed: (error) => error instanceof SpecError && complain(located(error.errors), state) }),
+    tune: new Tune(element("tune"), { query: () => pageQuery(state), values: () => current().values, found, words: settingWords, failed: (error) => complain(error.errors, state) }),
     controls: new Controls(element("tuning-controls"), (slot, name) => {
       if (name === "x0") placeStart();
       changed();
     }),
   };
+  // The page sets this switch too; an event of the browser's is a person's choice.
+  element("tuning-measure").addEventListener("change", (event) => lookAt(event.target.value));
   document.addEventListener("lab:theme", () => {
     if (!shown) return;
     parts.picture.restyle();

@@ -5,10 +5,20 @@ import { count, reading, short } from "../scale.mjs";
 const REACH = 100; // a bias beyond this factor, up or down, has the colour of this factor
 const DECADES = 1e-16; // of the loss at the start: what is lower is rounding
 
+const SOLVED = 1e-12; // of the loss at the start: losses below it are equal
+
 /** More than half of a cell's runs diverged: it is hatched, whatever else is known of it. */
 export const diverged = (map, cell) => map.diverged[cell] > 0.5;
 
-const above = (map) => (map.header.reference === null ? "loss" : map.header.reference === 0 ? "loss" : "loss − minimum");
+/** The median run ended above the loss at the start, by more than the rounding of what was sent. */
+export const higher = ({ loss, header }, cell) => loss[cell] > header.initial_gap + 1e-6 * Math.abs(header.initial_gap);
+
+/** The target was first reached, and the median run also ended there: a loss that is noisy may touch it once. */
+const stays = (map, cell) => map.passes[cell] >= 0 && map.loss[cell] <= map.header.target;
+export const touches = (map, cell) => map.passes[cell] >= 0 && !stays(map, cell);
+
+/** "loss" or "loss − minimum": what the numbers of a map are. */
+export const above = ({ header }) => (header.reference ? "loss − minimum" : "loss");
 /** A number that fits into a cell: two digits. */
 function compact(value) {
   const size = Math.abs(value);
@@ -22,9 +32,9 @@ const percent = (share) => `${Math.round(100 * share)} %`;
  * @property {string} label on the switch
  * @property {"log"|"share"|"ratio"} scale of its colours; "ratio" is centred on 1
  * @property {(map: object, cell: number) => number} value NaN: there is none
- * @property {(map: object, cell: number) => number} cost what the best cell has least of, Infinity for none
+ * @property {(map: object, cell: number) => number[]} cost what the best cell has least of, by the first that differs; NaN first for none
  * @property {(map: object) => string} title of the colour bar, with its unit
- * @property {(value: number) => string} text of a value, in its cell  @property {(value: number) => string} tick at the colour bar
+ * @property {(value: number, map: object, cell: number) => string} text of a value, in its cell  @property {(value: number) => string} tick at the colour bar
  * @property {string} none what it means that a cell has no value
  */
 
@@ -34,10 +44,9 @@ export const MEASURES = {
     label: "passes to target",
     scale: "log",
     value: (map, cell) => map.passes[cell],
-    // Two cells may need the same number of passes: then the lower final loss is the better.
-    cost: (map, cell) => (map.passes[cell] > 0 || map.passes[cell] === 0 ? map.passes[cell] * (1 + 1e-6 * rank(map.loss[cell])) : Infinity),
+    cost: (map, cell) => [map.passes[cell], map.loss[cell]],
     title: (map) => `forward passes to ${above(map)} ≤ ${reading(map.header.target)}`,
-    text: (value) => count(value),
+    text: (value, map, cell) => `${count(value)}${touches(map, cell) ? "↑" : ""}`,
     tick: (value) => count(value),
     none: "not reached",
   },
@@ -45,7 +54,7 @@ export const MEASURES = {
     label: "final loss",
     scale: "log",
     value: (map, cell) => map.loss[cell],
-    cost: (map, cell) => (map.loss[cell] === map.loss[cell] ? map.loss[cell] : Infinity),
+    cost: (map, cell) => [solved(map.loss[cell], map), fewest(map, cell)],
     title: (map) => `${above(map)} after ${count(map.header.forwards)} forward passes`,
     text: compact,
     tick: short,
@@ -55,9 +64,9 @@ export const MEASURES = {
     label: "diverged",
     scale: "share",
     value: (map, cell) => map.diverged[cell],
-    cost: (map, cell) => map.diverged[cell] + 1e-6 * rank(map.loss[cell]),
+    cost: (map, cell) => [map.diverged[cell]],
     title: (map) => `share of ${map.header.runs} runs that diverged`,
-    text: percent,
+    text: (value) => percent(value).replace(" ", ""),
     tick: percent,
     none: "unknown",
   },
@@ -65,7 +74,7 @@ export const MEASURES = {
     label: "Hessian bias",
     scale: "ratio",
     value: (map, cell) => map.bias[cell],
-    cost: (map, cell) => (map.bias[cell] > 0 ? Math.abs(Math.log(map.bias[cell])) : Infinity),
+    cost: (map, cell) => [map.bias[cell] > 0 ? Math.abs(Math.log(map.bias[cell])) : NaN, fewest(map, cell)],
     title: () => "P / true diagonal, geometric mean",
     text: (value) => `${compact(value)}×`,
     tick: (value) => `${short(value)}×`,
@@ -73,28 +82,47 @@ export const MEASURES = {
   },
 };
 
-/** A loss as a number from 0 (none left) to 1, for breaking ties. */
-function rank(loss) {
-  if (!(loss < Infinity)) return 1;
-  return loss <= 0 ? 0 : Math.min(Math.max((Math.log10(loss) + 45) / 90, 0), 1);
+/** A loss, those that are rounding alike. */
+const solved = (loss, { header }) => (header.reference === null ? loss : Math.max(loss, SOLVED * header.initial_gap));
+const fewest = (map, cell) => (stays(map, cell) ? map.passes[cell] : Infinity);
+
+/** How a cell is drawn under a measure: hatched, coloured, as one that ended above its start, or as one without value. */
+export function kind(map, cell, key) {
+  if (diverged(map, cell)) return "diverged";
+  const known = Number.isFinite(MEASURES[key].value(map, cell));
+  if (higher(map, cell) && ((key === "loss" && known) || (key === "passes" && !known))) return "higher";
+  return known ? "value" : "none";
 }
 
 /** The measures that make sense for a method. */
 export const offered = (estimates) => Object.keys(MEASURES).filter((key) => key !== "bias" || estimates);
 
-/** The best cell by a measure, null if there is none: of those in which no run diverged, else of those in which few did. */
+/**
+ * The best cell by a measure, null if there is none: of those in which no run diverged, else of those in which few did;
+ * of those that end at the target, else of those that only touch it. In shares of runs many are equal: none is the best.
+ */
 export function best(map, key) {
-  const { cost } = MEASURES[key];
-  for (const most of [0, 0.5]) {
-    let [found, least] = [null, Infinity];
-    for (let cell = 0; cell < map.total; cell++) {
-      if (!map.known[cell] || map.diverged[cell] > most) continue;
-      const value = cost(map, cell);
-      if (value < least) [found, least] = [cell, value];
+  const { cost, scale } = MEASURES[key];
+  const groups = key === "passes" ? [stays, touches] : [() => true];
+  for (const belongs of groups)
+    for (const most of [0, 0.5]) {
+      let [found, least, ties] = [null, null, 0];
+      for (let cell = 0; cell < map.total; cell++) {
+        if (!map.known[cell] || map.diverged[cell] > most || !belongs(map, cell)) continue;
+        const own = cost(map, cell);
+        if (Number.isNaN(own[0])) continue;
+        const order = least ? compare(own, least) : -1;
+        if (order < 0) [found, least, ties] = [cell, own, 0];
+        else if (order === 0) ties += 1;
+      }
+      if (found !== null) return scale === "share" && ties ? null : found;
     }
-    if (found !== null) return found;
-  }
   return null;
+}
+
+function compare(mine, other) {
+  const at = mine.findIndex((value, i) => value !== other[i]);
+  return at < 0 ? 0 : mine[at] - other[at];
 }
 
 /** The lowest and the highest value of the cells that have one and did not diverge; null if there is none. */
@@ -125,9 +153,11 @@ export function sentence(map, cell) {
   if (diverged(map, cell)) parts.push(`${percent(map.diverged[cell])} of ${header.runs} runs diverged`);
   else {
     if (header.target !== null) {
-      parts.push(map.passes[cell] === map.passes[cell] ? `${count(map.passes[cell])} passes to the target (${map.reached[cell]} of ${header.runs} runs)` : `target not reached (${map.reached[cell]} of ${header.runs} runs)`);
+      const runs = `${map.reached[cell]} of ${header.runs} runs`;
+      parts.push(map.passes[cell] >= 0 ? `first reached ${above(map)} ≤ ${reading(header.target)} after ${count(map.passes[cell])} passes (${runs})` : `target not reached (${runs})`);
     }
-    parts.push(`final ${above(map)} ${reading(map.loss[cell])}`);
+    const how = touches(map, cell) ? "but ended above it, at" : higher(map, cell) ? "ended higher than it began, at" : "final";
+    parts.push(`${how} ${above(map)} ${reading(map.loss[cell])}`);
     if (map.diverged[cell] > 0) parts.push(`${percent(map.diverged[cell])} diverged`);
     if (map.bias[cell] > 0) parts.push(`P ${reading(map.bias[cell])}× the truth`);
   }

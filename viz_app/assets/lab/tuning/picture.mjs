@@ -3,9 +3,10 @@
 import { short } from "../scale.mjs";
 import { readTheme } from "../theme.mjs";
 import { place, shade, stops, ticks } from "./colours.mjs";
-import { MEASURES, diverged, extent, sentence } from "./measures.mjs";
+import { MEASURES, extent, kind as kindOf, sentence } from "./measures.mjs";
 import { svg } from "./svg.mjs";
 
+const MARK = 9; // radius of the mark of where the controls are, with its rim
 const GUESS = 0.45; // opacity of a cell that borrows its neighbour's colour until it is computed
 const STAR = "M0-7 1.7-2.2 6.7-2.2 2.7 1 4.1 5.7 0 2.9-4.1 5.7-2.7 1-6.7-2.2-1.7-2.2Z";
 
@@ -60,8 +61,26 @@ export class Picture {
     const inside = at.every((value) => value !== null);
     this.hereMark.style.display = inside ? "" : "none";
     this.svg.dataset.here = inside ? "inside" : "outside";
-    if (inside) this.hereMark.setAttribute("transform", `translate(${this.plot.left + (at[0] + 0.5) * this.plot.w} ${this.plot.bottom - (at[1] + 0.5) * this.plot.h})`);
+    if (!inside) return inside;
+    const [x, y] = [this.plot.left + (at[0] + 0.5) * this.plot.w, this.plot.bottom - (at[1] + 0.5) * this.plot.h];
+    this.hereMark.setAttribute("transform", `translate(${x} ${y})`);
+    this.#clear(Math.round(at[1]) * this.map.nx + Math.round(at[0]), x, y);
     return inside;
+  }
+
+  /** A number that the mark at (x, y) would cover goes below it, or above it if there is no room. */
+  #clear(cell, x, y) {
+    this.moved?.setAttribute("dy", "0.35em");
+    this.moved = null;
+    const text = this.cells[cell]?.text;
+    if (!text?.textContent) return;
+    const [size, off] = [readTheme().size, y - Number(text.getAttribute("y"))];
+    const near = text.getComputedTextLength() / 2 + MARK;
+    if (Math.abs(off) > 0.5 * size + MARK || Math.abs(x - Number(text.getAttribute("x"))) > near) return;
+    const { top, h } = this.#box(cell);
+    const below = y + MARK + size < top + h;
+    text.setAttribute("dy", below ? off + MARK + 0.85 * size : off - MARK - 2);
+    this.moved = text;
   }
 
   focus(cell) {
@@ -127,17 +146,20 @@ export class Picture {
   }
 
   #axes(x, y, size) {
+    const { map } = this;
     const { left, right, top, bottom, w, h } = this.plot;
     const every = (step, room) => Math.max(1, Math.ceil(room / step));
     const label = (text, attributes) => svg("text", { ...attributes, class: "tick" }, [text]);
     const longest = Math.max(...x.values.map((value) => short(rounded(value)).length));
     const strideX = every(w, 0.58 * size * longest + 5);
+    // Both ends are written, and between them those that leave room for the last.
+    const written = (i, last, stride) => i === last || (i % stride === 0 && last - i >= stride);
     x.values.forEach((value, i) => {
-      if (i % strideX === 0) this.svg.append(label(short(rounded(value)), { x: left + (i + 0.5) * w, y: bottom + 1.15 * size, "text-anchor": "middle" }));
+      if (written(i, map.nx - 1, strideX)) this.svg.append(label(short(rounded(value)), { x: left + (i + 0.5) * w, y: bottom + 1.15 * size, "text-anchor": "middle" }));
     });
     const strideY = every(h, 1.15 * size);
     y.values.forEach((value, i) => {
-      if (i % strideY === 0) this.svg.append(label(short(rounded(value)), { x: left - 5, y: bottom - (i + 0.5) * h, dy: "0.35em", "text-anchor": "end" }));
+      if (written(i, map.ny - 1, strideY)) this.svg.append(label(short(rounded(value)), { x: left - 5, y: bottom - (i + 0.5) * h, dy: "0.35em", "text-anchor": "end" }));
     });
     this.svg.append(
       svg("text", { x: (left + right) / 2, y: bottom + 2.7 * size, "text-anchor": "middle", class: "axis" }, [words(x)]),
@@ -158,7 +180,7 @@ export class Picture {
     this.cells.forEach(({ link, rect, text }, cell) => {
       const known = map.known[cell] === 1;
       const from = known ? cell : lenders?.[cell];
-      const kind = from === undefined ? "empty" : diverged(map, from) ? "diverged" : Number.isFinite(measure.value(map, from)) && range ? "value" : "none";
+      const kind = from === undefined ? "empty" : kindOf(map, from, what.measure);
       const colour = kind === "value" ? shade(place(measure.value(map, from), range, measure.scale), colours) : null;
       rect.setAttribute("class", kind);
       if (colour) rect.setAttribute("fill", colour.fill);
@@ -166,9 +188,12 @@ export class Picture {
       rect.setAttribute("opacity", known ? 1 : GUESS);
       if (known && kind === "diverged") hatched += 1;
       if (text) {
-        const written = known && kind === "value" ? measure.text(measure.value(map, cell)) : "";
+        const value = measure.value(map, cell);
+        const own = kind === "value" || (kind === "higher" && what.measure === "loss") || (kind === "diverged" && what.measure === "diverged");
+        const written = known && own ? measure.text(value, map, cell) : "";
         if (text.textContent !== written) text.textContent = written;
-        if (colour) text.style.fill = colour.ink;
+        text.style.fill = colour?.ink ?? "";
+        text.setAttribute("class", `on-${kind}`);
       }
       if (!known) return;
       link.dataset.kind = kind;

@@ -36,7 +36,7 @@ function query(state, method, values) {
   return join([
     ...shared(state),
     ["forwards", state.forwards],
-    ...(state.target === "" ? [] : [["target", state.target]]),
+    ...(state.target === "auto" ? [] : [["target", state.target]]),
     ...noise(state),
     ["opt", optimizerSpec(method, values)],
     ...axesOf(state.methods[method]),
@@ -51,13 +51,13 @@ function axesOf({ axes, usual }) {
 
 /**
  * Give the axes of every other optimizer that nobody has touched as many settings as this one's map has, where they
- * have a range: a comparison is fair only if each was given the same number.
+ * have a range: a comparison is fair only if each was given the same number. Which of them lies across does not matter.
  */
 export function matchAxes(state, [nx, ny]) {
   for (const [method, slot] of Object.entries(state.methods)) {
     if (method === state.method || slot.touched) continue;
     const { x, y } = slot.usual;
-    const rows = isRange(y.text) ? Math.max(2, ny) : y.text.split(",").length;
+    const rows = isRange(y.text) ? Math.max(2, Math.min(nx, ny)) : y.text.split(",").length;
     if (isRange(y.text)) slot.axes.y = resized(y, rows);
     slot.axes.x = resized(x, Math.max(2, Math.round((nx * ny) / rows)));
   }
@@ -84,7 +84,7 @@ export function otherFunction(state, family) {
   ]);
 }
 
-/** A run in the Playground with these settings. */
-export function runQuery(state, steps, optimizer) {
-  return join([...shared(state), ["steps", steps], ...noise(state), ["opt", optimizer]]);
+/** A run in the Playground with these settings, its passes counted to the same target. */
+export function runAddress(state, steps, optimizer, target) {
+  return `/?${join([...shared(state), ["steps", steps], ...noise(state), ["opt", optimizer]])}${target === null ? "" : `#target=${target}`}`;
 }

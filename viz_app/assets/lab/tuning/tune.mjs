@@ -4,7 +4,11 @@ import { SpecError } from "../latest.mjs";
 import { count, reading } from "../scale.mjs";
 
 export class Tune {
-  /** @param {HTMLElement} root  @param {{query: () => string, found: (answer: object) => string, label: (name: string) => string, failed: (error: Error) => void}} hooks `found` takes the setting and returns where it opens */
+  /**
+   * @param {HTMLElement} root
+   * @param {{query: () => string, values: () => object, found: (answer: object) => string, words: (name: string, value: number) => string, failed: (error: Error) => void}} hooks
+   *   `values` are the controls' settings; `found` moves them to the best and returns where it opens; `words` names a setting
+   */
   constructor(root, hooks) {
     Object.assign(this, { hooks, controller: null });
     root.innerHTML = `<div class="head"><h2>Tune</h2></div>
@@ -34,6 +38,7 @@ export class Tune {
 
   async start() {
     this.controller?.abort();
+    this.#wrong("");
     const controller = (this.controller = new AbortController());
     this.button.textContent = "Stop";
     this.note.textContent = `Trying ${this.trials.value} settings …`;
@@ -44,22 +49,47 @@ export class Tune {
       const answer = await response.json();
       if (controller.signal.aborted) return;
       this.idle("");
-      this.#say(answer, this.hooks.found(answer));
+      this.#say(answer);
     } catch (error) {
       if (controller.signal.aborted) return;
       this.idle(error instanceof SpecError ? "" : `${error.message}. Nothing was changed.`);
-      this.hooks.failed(error);
+      if (!(error instanceof SpecError)) return;
+      const own = error.errors.find(({ field }) => field === "trials");
+      if (own) this.#wrong(own.message.replace(/^trials = /, "")); // the map does not depend on it
+      else this.hooks.failed(error);
     }
   }
 
-  #say({ spent, score, held_out: heldOut, searched }, address) {
-    const result = ({ passes, loss }) => (passes === null || passes === undefined ? `final loss ${reading(loss ?? Infinity)}` : `${count(passes)} passes to the target`);
-    const text = (tag, words) => Object.assign(document.createElement(tag), { textContent: words });
-    const link = Object.assign(text("a", "Open in the Playground"), { href: address });
-    this.note.replaceChildren(
-      text("b", `Spent ${count(spent.trials)} settings, ${count(spent.forwards)} forward passes, ${spent.seconds.toFixed(1)} s`),
-      ` on ${searched.map(this.hooks.label).join(", ")}. Best: ${result(score)}; with a seed that the search never saw: ${result(heldOut)}. `,
-      link,
-    );
+  #wrong(text) {
+    const row = this.trials.closest(".row");
+    row.classList.toggle("error", Boolean(text));
+    row.querySelector(".error-text")?.remove();
+    if (text) row.append(Object.assign(document.createElement("p"), { className: "error-text", role: "alert", textContent: text }));
   }
+
+  #say(answer) {
+    const { spent, before, held_out: now, best, searched } = answer;
+    const text = (tag, words) => Object.assign(document.createElement(tag), { textContent: words });
+    const named = searched.filter((name) => name in best).map((name) => this.hooks.words(name, best[name])).join(", ");
+    const cost = text("b", `Spent ${count(spent.trials)} settings, ${count(spent.forwards)} forward passes, ${spent.seconds.toFixed(1)} s. `);
+    const own = this.hooks.values();
+    const same = searched.every((name) => best[name] === own[name]);
+    if (same || !better(now, before)) {
+      const words = same ? `the setting that was there stays (${result(before)}).` : `on random numbers that the search never saw its best, ${named}, has ${result(now)}; the setting that was there has ${result(before)} and stays.`;
+      return this.note.replaceChildren(cost, text("b", "Nothing better found: "), words);
+    }
+    const link = Object.assign(text("a", "Open in the Playground"), { href: this.hooks.found(answer) });
+    this.note.replaceChildren(cost, "Best: ", text("b", named), `; the controls are there now. Before: ${result(before)} → now: ${result(now)}, on random numbers that the search never saw. `, link);
+  }
+}
+
+const reaches = ({ passes }) => passes !== null && passes !== undefined;
+const result = (figures) => `${reaches(figures) ? `${count(figures.passes)} passes to the target` : `final loss ${reading(figures.loss ?? Infinity)}`}${figures.diverged > 0 ? `, ${Math.round(100 * figures.diverged)} % diverged` : ""}`;
+
+/** As the search ranks (viz_app/tune.py): no run diverges, the target is reached, in fewer passes or with less loss. */
+function better(mine, other) {
+  const score = (figures) => [figures.diverged > 0, !reaches(figures), reaches(figures) ? figures.passes : (figures.loss ?? Infinity)].map(Number);
+  const [a, b] = [score(mine), score(other)];
+  const at = a.findIndex((value, i) => value !== b[i]);
+  return at >= 0 && a[at] < b[at];
 }

@@ -14,6 +14,10 @@ function split(f, families) {
   return { key, rest, parameters: (family?.parameters ?? []).map((each) => ({ ...each, text: given[each.name] ?? short(each.default) })) };
 }
 
+const OWN = "expr:100*(y-x^2)^2+(1-x)^2"; // where an own formula starts
+const OWN_HELP = "Numbers, x, y, + - * / ^ and parentheses; sin, cos, tan, exp, log, sqrt, abs, tanh …; pi, e. Example: 100*(y-x^2)^2 + (1-x)^2";
+const QUIET = "σ cancels here: the noise is linear in θ, and second differences do not see it. S and P stay as they are.";
+
 export class Controls {
   /**
    * @param {HTMLElement} root @param {object} question changed in place
@@ -28,13 +32,14 @@ export class Controls {
     const { question } = this;
     this.parameters = make("div", { class: "lab-parameters" });
     this.truth = make("p", { class: "note", id: "lab-truth" });
+    this.onlyOne = make("p", { class: "note", id: "lab-only-one" }, "One estimator stays on.");
     this.root.replaceChildren(
       make("section", { class: "card" }, make("h2", {}, "Where"), this.#families(), this.parameters, this.#text("x0", "θ", "the function’s start", "Where the estimators are looked at: numbers separated by commas, or one for all coordinates."), this.#text("coords", "Entries shown", "least and greatest", "Which entries of the diagonal are drawn: coordinates, counted from 0, at most 4."), this.truth),
       make("section", { class: "card" }, make("h2", {}, "How"), ...FIELDS.map((field) => this.#field(field)), this.#starts()),
-      make("section", { class: "card" }, make("h2", {}, "Estimators"), ...ESTIMATORS.map((each) => this.#switch(each)), this.#key()),
+      make("section", { class: "card" }, make("h2", {}, "Estimators"), ...ESTIMATORS.map((each) => this.#switch(each)), this.onlyOne, this.#key()),
     ); // prettier-ignore
     this.#parameterRows();
-    if (question.f.startsWith("expr:")) this.parameters.replaceChildren(make("p", { class: "note" }, question.f.slice(5)));
+    this.#lockLast();
   }
 
   /** Show what is wrong beside the controls; what belongs to none is returned. */
@@ -55,10 +60,9 @@ export class Controls {
     const groups = [...new Set(this.families.map(({ group }) => group))];
     const option = (each) => make("option", { value: each.key, selected: each.key === key }, each.name);
     const options = groups.map((group) => make("optgroup", { label: group }, ...this.families.filter((each) => each.group === group).map(option)));
-    if (key === "expr") options.unshift(make("option", { value: "expr", selected: true }, "your own f(x, y)"));
+    options.push(make("option", { value: "expr", selected: key === "expr" }, "your own f(x, y)"));
     const choose = ({ target }) => {
-      if (target.value === "expr") return;
-      Object.assign(this.question, { f: target.value, x0: "", coords: "" });
+      Object.assign(this.question, { f: target.value === "expr" ? OWN : target.value, x0: "", coords: "" });
       this.build();
       this.changed();
     };
@@ -66,7 +70,16 @@ export class Controls {
   }
 
   #parameterRows() {
-    const { key, parameters } = split(this.question.f, this.families);
+    const { key, rest, parameters } = split(this.question.f, this.families);
+    if (key === "expr") {
+      const change = ({ target }) => {
+        this.question.f = `expr:${target.value.trim()}`;
+        this.changed();
+      };
+      const row = make("div", { class: "row text", data: { field: "lab.f" } }, make("label", { title: OWN_HELP }, "f(x, y)"));
+      row.append(make("input", { value: rest, "aria-label": "f(x, y)", spellcheck: "false", on: { change } }));
+      return this.parameters.replaceChildren(row);
+    }
     const values = Object.fromEntries(parameters.map(({ name, text }) => [name, text]));
     const commit = (name, text) => {
       values[name] = text.trim();
@@ -121,6 +134,11 @@ export class Controls {
       row.append(slider);
     } else field.addEventListener("change", () => set(field.value.trim()));
     row.append(field);
+    if (key === "noise") {
+      const quiet = make("p", { class: "note lab-quiet", hidden: !(Number(field.value) > 0) }, QUIET);
+      field.addEventListener("change", () => (quiet.hidden = !(Number(field.value) > 0)));
+      row.append(quiet);
+    }
     return row;
   }
 
@@ -143,24 +161,27 @@ export class Controls {
       const chosen = new Set(this.question.estimators);
       if (target.checked) chosen.add(key);
       else chosen.delete(key);
-      if (!chosen.size) {
-        target.checked = true; // one at least
-        return;
-      }
       this.question.estimators = ESTIMATORS.map((each) => each.key).filter((each) => chosen.has(each));
+      this.#lockLast();
       this.changed();
     };
     const box = make("input", { type: "checkbox", checked: this.question.estimators.includes(key), on: { change: toggle } });
     return make("label", { class: "lab-estimator", style: `--colour: var(${colour})` }, box, make("i"), key);
   }
 
+  /** The last estimator that is on cannot be switched off. */
+  #lockLast() {
+    const last = this.question.estimators.length === 1;
+    for (const box of this.root.querySelectorAll(".lab-estimator input")) box.disabled = last && box.checked;
+    this.onlyOne.hidden = !last;
+  }
+
   #key() {
     const lines = [
-      ["points", "measured, ± 2 standard errors"],
-      ["dashes", "theory, and the truth"],
-      ["hollow", "paper: |S|, which P is given"],
-      ["here", "where the controls stand"],
-      ["split", "error² = ··· bias² + -·- variance"],
+      ["points", "measured, ± 2 s.e."],
+      ["dashes", "theory; the truth"],
+      ["hollow", "|S|, given to P"],
+      ["here", "the controls’ value"],
     ];
     return make("div", { class: "lab-key" }, ...lines.map(([kind, text]) => make("span", { class: `key-${kind}` }, text)));
   }

@@ -21,8 +21,7 @@ function hover(title, text, colour, theme) {
 /** Layout of charts over one another, each with its own y axis, and an x axis of its own (`xs`) or one that all share. */
 function layout(theme, x, ys, xs = null) {
   const axis = { gridcolor: theme.grid, zeroline: false, linecolor: theme.grid, fixedrange: true, automargin: true };
-  const log = { type: "log", exponentformat: "power" };
-  const ticks = ys.length > 1 ? 3 : 6;
+  const ticks = [7, 4, 3, 2][ys.length - 1] ?? 2;
   const gap = ys.length > 1 ? ((xs ? 2.8 : 1.6) * theme.size) / 300 : 0;
   const height = (1 - gap * (ys.length - 1)) / ys.length;
   const figure = {
@@ -43,8 +42,7 @@ function layout(theme, x, ys, xs = null) {
   ys.forEach(({ title, range, log: isLog, ...rest }, row) => {
     figure[`yaxis${row ? row + 1 : ""}`] = {
       ...axis,
-      ...(isLog ? log : {}),
-      ...(isLog ? { dtick: Math.max(1, Math.ceil((range[1] - range[0]) / ticks)) } : {}),
+      ...(isLog ? { type: "log", ...logTicks(range, ticks) } : {}),
       ...rest,
       range,
       domain: [1 - (row + 1) * height - row * gap, 1 - row * (height + gap)].map((value) => Math.max(0, Math.min(1, value))),
@@ -57,6 +55,19 @@ function layout(theme, x, ys, xs = null) {
 const yaxis = (row) => `y${row ? row + 1 : ""}`;
 const level = (theme, y, row, x = "paper") => ({ type: "line", xref: x, x0: 0, x1: 1, yref: yaxis(row), y0: y, y1: y, line: { color: theme.ink, width: 1.4, dash: "7px,5px" } });
 const upright = (theme, x, dash = "7px,5px") => ({ type: "line", xref: "x", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: theme.ink, width: 1.4, dash } });
+
+/** Labelled ticks of a log axis over `range` in decades: 1, 2 and 5 times powers of ten while there is room, else powers. */
+function logTicks([low, high], most) {
+  const inside = (leads, step = 1) => {
+    const found = [];
+    for (let power = Math.floor(low); power <= high; power++) if (power % step === 0) found.push(...leads.map((lead) => [lead, power]));
+    return found.filter(([lead, power]) => Math.log10(lead) + power >= low && Math.log10(lead) + power <= high);
+  };
+  const choices = [inside([1, 2, 5]), inside([1, 3]), inside([1]), ...[2, 3, 4, 6, 8].map((step) => inside([1], step))];
+  const chosen = choices.find((each) => each.length <= most) ?? choices.at(-1);
+  const text = (lead, power) => (power > -4 && power < 4 ? String(Number((lead * 10 ** power).toPrecision(1))) : `${lead === 1 ? "" : `${lead}·`}10<sup>${String(power).replace("-", "−")}</sup>`);
+  return { tickvals: chosen.map(([lead, power]) => lead * 10 ** power), ticktext: chosen.map(([lead, power]) => text(lead, power)) };
+}
 
 /** Range of a log axis around values, in decades. */
 function decades(values, most = 8) {
@@ -72,12 +83,13 @@ export function distribution(answer, theme) {
   const rows = answer.find(({ coordinates }) => coordinates.length)?.coordinates ?? [];
   const spans = rows.map((_, row) => {
     const edges = answer.flatMap(({ coordinates }) => (coordinates[row] ? [coordinates[row].edges[0], coordinates[row].edges.at(-1)] : []));
-    return { range: [Math.min(...edges, -1), Math.max(...edges, 2)], nticks: 7, tickformat: "~s" };
+    const range = [Math.min(...edges, -1), Math.max(...edges, 2)];
+    return { range, nticks: range[1] - range[0] > 1000 ? 3 : 5, tickformat: ",~g", tickangle: 0 };
   });
   const figure = layout(
     theme,
     { title: "S / |truth|" },
-    rows.map(({ coordinate }) => ({ title: `θ${subscript(coordinate)}: %`, rangemode: "tozero", nticks: 4 })),
+    rows.map(({ coordinate }) => ({ title: `θ${subscript(coordinate)}`, ticksuffix: " %", rangemode: "tozero", nticks: rows.length > 2 ? 2 : 4 })),
     spans,
   );
   const data = [];
@@ -88,18 +100,17 @@ export function distribution(answer, theme) {
       const each = coordinates[row];
       if (!each) continue;
       const colour = colourOf(estimator, theme);
-      const width = each.edges[1] - each.edges[0];
       data.push({
         type: "scatter",
         mode: "lines",
         x: each.edges,
-        y: [...percent(each.share), 0].map((share) => share / width),
+        y: [...percent(each.share), 0],
         xaxis: x,
         yaxis: yaxis(row),
         line: { color: colour, width: theme.line, shape: "hv" },
         fill: "tozeroy",
         fillcolor: fade(colour, 0.6 * theme.band),
-        ...hover(estimator, "%{y:.3g} % of samples per unit at %{x:.3g}", colour, theme),
+        ...hover(estimator, "%{y:.2g} % of the samples in the bin from %{x:.3g} on", colour, theme),
       });
       figure.shapes.push({
         type: "line", xref: x, x0: each.mean, x1: each.mean, yref: `${yaxis(row)} domain`, y0: 0, y1: 0.16, line: { color: colour, width: 2 * theme.line },
@@ -208,18 +219,17 @@ export function running(answer, theme, alpha) {
   return { data, layout: figure };
 }
 
-/** Bias², variance and their sum, of ln(P / truth) after T steps, against α. @returns {Figure} */
+/** The error of ln(P / truth) after T steps, and its parts bias and spread, against α. @returns {Figure} */
 export function againstAlpha(answer, theme, alpha) {
   const data = [];
   const seen = [];
   const stars = [];
-  for (const { estimator, alpha: x, bias2, variance, best } of answer) {
+  for (const { estimator, alpha: x, bias, spread, error = [], best } of answer) {
     const colour = colourOf(estimator, theme);
-    const total = bias2.map((value, i) => value + variance[i]);
     for (const [title, y, dash, width] of [
-      ["bias²", bias2, "2px,3px", 0.8],
-      ["variance", variance, "8px,3px,2px,3px", 0.8],
-      ["error² = bias² + variance", total, "solid", 1.2],
+      ["bias", bias, "2px,3px", 0.8],
+      ["spread", spread, "8px,3px,2px,3px", 0.8],
+      ["error", error, "solid", 1.2],
     ]) {
       data.push({
         type: "scatter",
@@ -231,22 +241,22 @@ export function againstAlpha(answer, theme, alpha) {
         ...hover(`${estimator}: ${title}`, "%{y:.2g} at α = %{x:.3g}", colour, theme),
       });
     }
-    seen.push(...total, ...variance);
+    seen.push(...error, ...spread);
     if (best === null || best === undefined) continue;
     stars.push({
       type: "scatter",
       mode: "markers",
       x: [x[best]],
-      y: [total[best]],
+      y: [error[best]],
       marker: { symbol: "star", size: 6 + 4 * theme.line, color: colour, line: { color: theme.panel, width: 1.5 } },
-      ...hover(`${estimator}: best α`, "α = %{x:.3g}: error² = %{y:.2g}", colour, theme),
+      ...hover(`${estimator}: best α`, "α = %{x:.3g}: error %{y:.2g}", colour, theme),
     });
   }
   const xs = answer.find(({ alpha: list }) => list.length)?.alpha ?? [1e-3, 1];
   const figure = layout(
     theme,
     { title: "α smoothing", type: "log", range: [Math.log10(xs[0]) - 0.05, Math.log10(xs.at(-1)) + 0.05], dtick: 1, exponentformat: "power" },
-    [{ title: "error² of ln(P/truth)", log: true, range: decades(seen, 6) }],
+    [{ title: "error of ln(P/|truth|)", log: true, range: decades(seen, 4) }],
   );
   figure.shapes.push(upright(theme, alpha, "1px,4px"));
   return { data: [...data, ...stars], layout: figure };

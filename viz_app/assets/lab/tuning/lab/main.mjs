@@ -7,55 +7,59 @@ import { count, reading, subscript } from "../../scale.mjs";
 import { readTheme } from "../../theme.mjs";
 import { Controls } from "./controls.mjs";
 import { againstAlpha, distribution, entry, moments, running } from "./figures.mjs";
+import { fit, showNote } from "./notes.mjs";
 import { Panel } from "./panel.mjs";
 import { DEPENDS, LEVELS, fromHash, toHash, toQuery, usual } from "./state.mjs";
 import { Table } from "./table.mjs";
 
 const CARDS = [
-  ["distribution", "One step’s S"],
-  ["running", "P over the steps"],
-  ["against-alpha", "Error after T steps"],
-  ["against-n", "S against n"],
-  ["against-d", "S against d"],
-  ["table", "Table"],
+  ["distribution", "S, one step’s estimate", "S is what one step says of a diagonal entry ∂²f/∂θⱼ²: the mean over its n directions. Long ticks: means; dashes: the truth. Bins hold 99 % of the samples."],
+  ["running", "P, mean of |S|", "P is what an optimizer works with: from step to step it takes over the share α of |S|. Drawn over the truth: P/|truth|."],
+  ["against-alpha", "Error at step T", "Root mean square of ln(P/|truth|) after T steps over runs and entries, 0.1 being 10 % off; error² = bias² + spread²."],
+  ["against-n", "S against n", "S over the truth of the entries named, taken together, with P at the truth."],
+  ["against-d", "S against d", "S over the truth on quadratics with curvatures from 1 to 10,000, all entries taken together, with P at the truth. The function and θ of the controls have no part in it; n, μ, σ and the seed have."],
+  ["table", "Table", "Fixed settings, whatever the controls say."],
 ];
 
+/** What is said beside a title, of an answer or before it. */
 const SUBTITLES = {
-  distribution: "mean ± sd [theory]",
-  running: "P/truth: median, 10–90 %",
-  "against-alpha": "★ best α",
-  "against-n": "over the truth, P there",
-  "against-d": "over the truth, P there",
+  distribution: () => "% per bin",
+  running: () => "median, 10–90 %",
+  "against-alpha": () => "··· bias  -·- spread",
+  "against-n": (answer) => (answer?.[0]?.coords.length ? `of ${answer[0].coords.map((j) => `θ${subscript(j)}`).join(", ")}${answer[0].coords.length > 1 ? " together" : ""}` : ""),
+  "against-d": () => "always on quadratics",
 };
 
 let lab = null;
 
 /**
- * Open the lab in an element, at a function and θ: those of the address’s `#lab&…`, or of the page’s state.
+ * Open the lab in an element, at a function and θ: those of the address’s `#lab&…`, or else of the page’s state.
  * @param {HTMLElement} root @param {object=} state the Tuning page’s: family, parameters, text, x0
  */
 export async function open(root, state) {
   const asked = fromHash(location.hash);
   const place = state ? { f: functionSpec(state), x0: String(state.x0).replace(/\s+/g, "") } : {};
   if (lab && lab.root === root && root.childElementCount) {
-    if (!asked && lab.place !== JSON.stringify(place)) Object.assign(lab.question, { ...place, coords: "" });
-    lab.place = JSON.stringify(place);
+    const moved = place.f !== lab.place.f || place.x0 !== lab.place.x0;
+    if (!asked.f && moved) Object.assign(lab.question, { ...place, coords: "" });
+    lab.place = place;
     lab.controls.build();
     return lab.changed();
   }
-  const question = asked ?? { ...usual(), ...place };
+  // A function of the hash’s own starts at its own start.
+  const question = { ...usual(), ...place, ...(asked.f ? { x0: "" } : {}), ...asked };
   root.replaceChildren();
   const families = (await (await fetch("/api/list")).json()).functions;
   while (!window.Plotly) await new Promise((resolve) => setTimeout(resolve, 20));
   lab = build(root, question, families);
-  lab.place = JSON.stringify(place);
+  lab.place = place;
   lab.changed();
 }
 
 function build(root, question, families) {
   const aside = make("div", { class: "lab-groups" });
   const problem = make("p", { class: "lab-problem error-text", role: "alert" });
-  const cards = Object.fromEntries(CARDS.map(([name, title]) => [name, card(name, title)]));
+  const cards = Object.fromEntries(CARDS.map(([name, ...words]) => [name, card(name, ...words)]));
   const left = make("aside", { class: "lab-controls", "aria-label": "Controls of the estimator lab" }, problem, aside);
   root.append(make("div", { class: "lab" }, left, make("div", { class: "lab-cards" }, ...Object.values(cards))));
   new Table(cards.table);
@@ -76,7 +80,8 @@ function build(root, question, families) {
     Object.entries(figures).map(([name, figure]) => {
       const draw = async (answer, fine) => {
         const { data, layout } = figure(answer, readTheme());
-        cards[name].querySelector(".note").replaceChildren(...note(name, answer, question));
+        cards[name].querySelector(".lab-subtitle").textContent = SUBTITLES[name](answer);
+        showNote(cards[name].querySelector(".note"), name, answer);
         await window.Plotly.react(cards[name].querySelector(".lab-chart"), data, layout, { displayModeBar: false });
         if (fine) document.dispatchEvent(new CustomEvent("lab:estimators", { detail: { panel: name, query: panels[name].query } }));
       };
@@ -95,48 +100,30 @@ function build(root, question, families) {
       if (name === "against-alpha" || name === "against-n") panel.redraw(); // where the controls stand is marked in them
     }
     clearTimeout(changed.timer);
-    changed.timer = setTimeout(() => history.replaceState(history.state, "", `${location.pathname}${location.search}${toHash(question)}`), 250);
+    changed.timer = setTimeout(() => history.replaceState(history.state, "", address()), 250);
+  };
+  /** One place is named: the page’s, by its spec, or the lab’s own, and then the page’s spec goes. */
+  const address = () => {
+    const { f, x0 } = lab.place;
+    const same = f === question.f && x0 === question.x0;
+    return `${location.pathname}${same ? `${location.search}${toHash(question, { f, x0 })}` : toHash(question)}`;
   };
   const controls = new Controls(aside, question, families, changed);
   const resized = new ResizeObserver((entries) => {
     for (const { target } of entries) if (target._fullLayout && target.clientHeight) window.Plotly.Plots.resize(target);
+    for (const place of root.querySelectorAll(".lab-card > .note")) fit(place);
   });
   for (const chart of root.querySelectorAll(".lab-chart")) resized.observe(chart);
   document.addEventListener("lab:theme", () => Object.values(panels).forEach((panel) => panel.redraw()));
   return { root, question, controls, changed };
 }
 
-function card(name, title) {
-  const head = make("div", { class: "head" }, make("h2", {}, title));
+function card(name, title, help) {
+  const head = make("div", { class: "head", title: help }, make("h2", {}, title));
   const body = name === "table" ? [] : [make("div", { class: "lab-chart" }), make("div", { class: "note" })];
-  if (SUBTITLES[name]) head.append(make("span", { class: "lab-subtitle" }, SUBTITLES[name]));
+  if (SUBTITLES[name]) head.append(make("span", { class: "lab-subtitle" }, SUBTITLES[name](null)));
   return make("section", { class: "card lab-card", id: `lab-${name}` }, head, ...body);
 }
 
 const truths = ({ d, coords, truth }) =>
   `d = ${count(d)}. Truth: ${coords.map((j, k) => `${entry(j)} = ${reading(truth[k])}`).join(", ")}${truth.some((value) => value < 0) ? " (negative: P finds the modulus)" : ""}`;
-
-/** What the chart says in numbers: lines of the estimators’ colours. */
-function note(name, answer, question) {
-  const line = (estimator, text) => make("span", { class: "lab-line", title: text, data: { estimator } }, make("b", {}, estimator), ` ${text}`);
-  const few = ({ least_n: least }) => `needs n ≥ ${least}`;
-  const short = (value) => (Math.abs(value) >= 1000 ? `${reading(Number((value / 1000).toPrecision(2)))}k` : reading(Number(value.toPrecision(2))));
-  const about = (mean, sd, m, s) => `${short(mean)} ± ${short(sd)}${m === undefined || m === null ? "" : ` [${short(m)} ± ${short(s)}]`}`;
-  if (name === "distribution")
-    return answer.map((each) => {
-      const entries = each.coordinates.map((c) => `θ${subscript(c.coordinate)} ${about(c.mean, c.sd, ...(c.theory ?? []))}`);
-      return line(each.estimator, each.least_n ? few(each) : entries.join(", "));
-    });
-  if (name === "running")
-    return answer.map((each) => line(each.estimator, each.least_n ? few(each) : each.coordinates.map((c) => `θ${subscript(c.coordinate)} ends at ${reading(c.median.at(-1))}`).join(", ")));
-  if (name === "against-alpha")
-    return answer.map((each) =>
-      line(each.estimator, each.least_n ? few(each) : !each.alpha.length ? "every true entry is 0 here" : each.best === null ? "no α keeps P finite" : `★ ${reading(each.alpha[each.best])}: error ${reading(each.error[each.best])}`),
-    );
-  return answer.map(({ estimator, x, points }) => {
-    const last = points.findLastIndex(Boolean);
-    if (last < 0) return line(estimator, name === "against-d" ? `needs n ≥ 2` : "the truth is 0 here");
-    const { mean, sd, theory_mean: m, theory_sd: s } = points[last];
-    return line(estimator, `${name === "against-n" ? "n" : "d"} = ${x[last]}: ${about(mean, sd, m, s)}`);
-  });
-}

@@ -14,7 +14,10 @@ export class Panel {
     this.latest = new Latest(
       async (key, signal) => decode(await fetchBytes(`/api/lab/${key}`, signal)),
       (answer, key) => this.#arrived(answer, key),
-      (error) => failed(error),
+      (error) => {
+        delete card.dataset.wait;
+        failed(error);
+      },
     );
   }
 
@@ -22,7 +25,7 @@ export class Panel {
   ask(query) {
     if (query === this.query) return;
     this.query = query;
-    this.card.classList.add("computing");
+    this.card.dataset.wait = "computing …";
     this.latest.request(this.#key(0));
   }
 
@@ -40,8 +43,11 @@ export class Panel {
     if (level < 0) return; // of a question that is no longer asked
     this.answer = answer;
     const fine = level === this.levels.length - 1;
-    if (fine) this.card.classList.remove("computing");
-    else this.latest.request(this.#key(level + 1));
+    if (fine) delete this.card.dataset.wait;
+    else {
+      this.card.dataset.wait = "coarse …"; // the numbers will change
+      this.latest.request(this.#key(level + 1));
+    }
     this.draw(answer, fine);
   }
 }

@@ -34,24 +34,22 @@ const encode = (text) => encodeURIComponent(text).replace(/%2C/g, ",").replace(/
 const PLACE = ["f", "x0", "coords"];
 const PROBE = ["n", "mu", "noise", "seed"];
 
-/** The question's parts that differ from the usual ones, for the address. */
-export function toHash(question) {
+/** The question's parts that differ from the usual ones, for the address; without `f` and `x0` where they are `said`. */
+export function toHash(question, said = null) {
   const plain = usual();
   const parts = [...PLACE, "P", ...FIELDS.map(({ key }) => key), "estimators"]
-    .filter((key) => key === "f" || String(question[key]) !== String(plain[key]))
+    .filter((key) => (said && key in said ? question[key] !== said[key] : key === "f" || String(question[key]) !== String(plain[key])))
     .map((key) => `${key}=${encode(String(question[key]))}`);
-  return `#lab&${parts.join("&")}`;
+  return ["#lab", ...parts].join("&");
 }
 
-/** The question that an address’s hash asks, the usual for what it leaves out; null if it asks none. */
+/** The parts of a question that an address’s hash gives. @returns {Partial<Question>} */
 export function fromHash(hash) {
-  if (!hash.startsWith("#lab&")) return null;
-  const given = Object.fromEntries(
-    hash.slice(5).split("&").map((part) => [part.slice(0, part.indexOf("=")), decodeURIComponent(part.slice(part.indexOf("=") + 1))]),
-  );
-  const question = usual();
-  for (const key of Object.keys(question)) if (key in given) question[key] = key === "estimators" ? given[key].split(",").filter(Boolean) : given[key];
-  return question;
+  const [page, ...parts] = hash.split("&");
+  if (page !== "#lab") return {};
+  const given = parts.map((part) => [part.slice(0, part.indexOf("=")), decodeURIComponent(part.slice(part.indexOf("=") + 1))]);
+  const known = Object.keys(usual());
+  return Object.fromEntries(given.filter(([key]) => known.includes(key)).map(([key, text]) => [key, key === "estimators" ? text.split(",").filter(Boolean) : text]));
 }
 
 /** A query of `keys` to the server; what is empty is the server’s to choose. */

@@ -1,0 +1,27 @@
+// What is wrong: beside the control that it is about, or, of an address, in a line that stays.
+
+import { complain, message } from "../messages.mjs";
+
+const FIRST = /^[xy] = (\w+=)?/; // the spec's name of an axis, which the page calls Across and Up
+
+/** The server's errors with the control that each belongs to. */
+export function located(errors) {
+  return errors.map((error) => {
+    const [head, ...rest] = error.field.split(".");
+    const known = { x: ["axis", "x"], y: ["axis", "y"], opt: [rest[0]?.split("#")[0], rest[1]], f: ["function", rest[0] ?? "expr"] };
+    return { ...error, message: head === "x" || head === "y" ? error.message.replace(FIRST, "") : error.message, control: error.control ?? known[head] ?? ["run", error.field] };
+  });
+}
+
+/** Show errors, and mark the one field of a control that has several; the empty list clears them. */
+export function show(errors, state) {
+  for (const input of document.querySelectorAll("input.wrong")) input.classList.remove("wrong");
+  complain(located(errors), state);
+  for (const { control, part } of errors) if (part) document.querySelector(`[data-field="${control.join(".")}"] [data-part="${part}"]`)?.classList.add("wrong");
+}
+
+/** What is wrong with the address: said until something is changed, or `close` when the line is closed. */
+export function lament(errors, close) {
+  if (!errors.length) return;
+  message(`This address cannot be opened as it stands; shown are presets instead.\n${errors.map((error) => error.message).join("\n")}`, true, ["✕", close]);
+}
