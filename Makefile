@@ -23,11 +23,11 @@ lint: $(DEV)
 
 unit: $(DEV)
 	@$(if $(filter skip,$(BROWSER)),echo "BROWSER=skip: the browser tests (tests/browser) are NOT run")
-	$(BIN)/python -m pytest tests --ignore=tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --ignore=tests/browser -n 2
 
 browser: $(DEV)
 ifneq ($(BROWSER),skip)
-	@chromium=$$(sh .ci/chromium) && CHROMIUM="$$chromium" $(BIN)/python -m pytest tests/browser
+	@chromium=$$(sh .ci/chromium) && CHROMIUM="$$chromium" OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -n 2
 endif
 
 bench: $(DEV)

@@ -28,6 +28,17 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+def looks(page: Page) -> Iterator[tuple[str, int]]:
+    """Show the page that is open in three themes and two sizes, one after another: the theme, and the width."""
+    for width, height in ((1440, 900), (1280, 720)):
+        page.set_viewport_size({"width": width, "height": height})
+        for theme in ("light", "dark", "projector"):
+            page.locator("header").get_by_text(theme.capitalize(), exact=True).click()
+            page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'")
+            page.wait_for_timeout(800)  # charts follow when nothing has changed for a while
+            yield theme, width
+
+
 class Playground:
     """A page, and what a person does and sees on it."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from conftest import Playground
+from conftest import Playground, looks
 from playwright.sync_api import Page
 
 from benchmarks.served import Server
@@ -210,24 +210,21 @@ def test_the_playground_leads_to_the_lab_at_its_start_and_settings(playground: P
     lab.page.locator("#lab-distribution .lab-line").first.wait_for()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark", "projector"])
-@pytest.mark.parametrize("size", [(1440, 900), (1280, 720)], ids=str)
-def test_the_lab_fits(lab: Lab, theme: str, size: tuple[int, int]):
-    lab.page.set_viewport_size({"width": size[0], "height": size[1]})
-    lab.page.add_init_script(f"localStorage.setItem('lab-theme', '{theme}')")
+def test_the_lab_fits(lab: Lab):
     lab.open("f=quadratic:d=10")
-    for chart in CHARTS:
-        fits = lab.page.evaluate(
-            f"""() => {{
-              const card = document.querySelector('#lab-{chart}').getBoundingClientRect();
-              const plot = document.querySelector('#lab-{chart} .main-svg').getBoundingClientRect();
-              const note = document.querySelector('#lab-{chart} > .note').getBoundingClientRect();
-              const apart = plot.bottom <= note.top + 1 && note.bottom <= card.bottom;
-              const cut = (element) => element.scrollWidth > element.clientWidth;
-              const words = document.querySelectorAll('#lab-{chart} :is(.note, .lab-subtitle)');
-              const whole = ![...words].some(cut);
-              const key = document.querySelector('.lab-key').getBoundingClientRect().bottom <= innerHeight;
-              return apart && whole && key && card.bottom <= innerHeight && plot.height > 120;
-            }}"""
-        )
-        assert fits, chart
+    for theme, width in looks(lab.page):
+        for chart in CHARTS:
+            fits = lab.page.evaluate(
+                f"""() => {{
+                  const card = document.querySelector('#lab-{chart}').getBoundingClientRect();
+                  const plot = document.querySelector('#lab-{chart} .main-svg').getBoundingClientRect();
+                  const note = document.querySelector('#lab-{chart} > .note').getBoundingClientRect();
+                  const apart = plot.bottom <= note.top + 1 && note.bottom <= card.bottom;
+                  const cut = (element) => element.scrollWidth > element.clientWidth;
+                  const words = document.querySelectorAll('#lab-{chart} :is(.note, .lab-subtitle)');
+                  const whole = ![...words].some(cut);
+                  const key = document.querySelector('.lab-key').getBoundingClientRect().bottom <= innerHeight;
+                  return apart && whole && key && card.bottom <= innerHeight && plot.height > 120;
+                }}"""
+            )
+            assert fits, (chart, theme, width)

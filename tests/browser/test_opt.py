@@ -5,6 +5,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from conftest import looks
 from playwright.sync_api import Page
 
 from benchmarks.served import Server
@@ -296,18 +297,15 @@ def test_a_finished_run_can_be_opened_and_deleted(opt: OptPage):
     assert len(opt.jobs) == count - 1
 
 
-@pytest.mark.parametrize("size", [(1440, 900), (1280, 720)], ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("theme", ["light", "dark", "projector"])
-def test_the_page_fits(opt: OptPage, theme: str, size: tuple[int, int]):
-    opt.page.set_viewport_size({"width": size[0], "height": size[1]})
-    opt.open("", f"theme={theme}")
-    opt.page.wait_for_timeout(500)
-    assert opt.page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "no scrolling of the page"
-    assert opt.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    cut = opt.page.evaluate(
-        """() => [...document.querySelectorAll('.row label, .card h2, .passes, .segments button, .adders button')]
-          .filter((e) => e.offsetParent && getComputedStyle(e).display !== 'inline')
-          .filter((e) => e.scrollWidth > e.clientWidth + 1)
-          .map((e) => e.textContent)"""
-    )
-    assert cut == [], "labels are not cut off"
+def test_the_page_fits(opt: OptPage):
+    opt.open("", "")
+    for theme, width in looks(opt.page):
+        assert opt.page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "no scrolling of the page"
+        assert opt.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        cut = opt.page.evaluate(
+            """() => [...document.querySelectorAll('.row label, .card h2, .passes, .segments button, .adders button')]
+              .filter((e) => e.offsetParent && getComputedStyle(e).display !== 'inline')
+              .filter((e) => e.scrollWidth > e.clientWidth + 1)
+              .map((e) => e.textContent)"""
+        )
+        assert cut == [], f"labels are not cut off ({theme}, {width})"

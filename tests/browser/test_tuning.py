@@ -4,9 +4,10 @@ import re
 from urllib.parse import unquote
 
 import pytest
+from conftest import looks
 from playwright.sync_api import Page, expect
 
-from benchmarks.served import Server
+from benchmarks.served import ROOT, Server
 from viz_app import map_spec, maps, parse
 
 # Small and quick, with cells that diverge (small α from P = 1), that do not reach the target, and that do.
@@ -16,7 +17,6 @@ SPEC = (
 )
 COMPLETE = "window.maps.length > 0 && window.maps.at(-1).done === window.maps.at(-1).total"
 ALL_THREE = f"{COMPLETE} && document.querySelectorAll('#strip .badge:not(.partial)').length === 3"
-SIZES = [(1440, 900), (1280, 720)]
 
 
 class Tuning:
@@ -367,37 +367,38 @@ def test_the_lab_opens_by_its_hash(tuning: Tuning):
     assert "#lab" not in tuning.page.url
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("theme", ["light", "dark", "projector"])
-def test_the_map_fits(tuning: Tuning, theme: str, size: tuple[int, int], tmp_path):
+def test_the_map_fits(tuning: Tuning, tmp_path):
     page = tuning.page
-    page.set_viewport_size({"width": size[0], "height": size[1]})
-    tuning.open(fragment=f"theme={theme}")
+    tuning.open()
     tuning.wait_for(ALL_THREE)
-    page.screenshot(path=tmp_path / f"tuning-{theme}-{size[0]}.png")
-    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "no scrolling of the page"
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    for selector in ("#landscape", "#loss-chart", "#hessian-chart"):
-        box = page.locator(f"{selector} .nsewdrag").first.bounding_box()
-        assert box, selector
-        assert box["width"] > 180, selector
-        assert box["height"] > 45, selector
-    box = tuning.cell(0).bounding_box()
-    assert box
-    assert box["width"] > 40
-    assert box["height"] > 40
-    outside = page.evaluate(
-        """() => { const frame = document.querySelector('#map').getBoundingClientRect();
-          return [...document.querySelectorAll('#map text')].map((t) => [t.textContent, t.getBoundingClientRect()])
-            .filter(([text]) => text)
-            .filter(([, b]) => b.left < frame.left - 1 || b.right > frame.right + 1 || b.bottom > frame.bottom + 1)
-            .map(([text]) => text) }"""
-    )
-    assert outside == [], "nothing of the map is cut off"
-    cut = page.evaluate(
-        """() => [...document.querySelectorAll('.row label, .card h2, #strip th, header button, #map-sentence p')]
-          .filter((e) => e.offsetParent && getComputedStyle(e).display !== 'inline')
-          .filter((e) => e.scrollWidth > e.clientWidth + 1 || (e.matches('p') && e.scrollHeight > e.clientHeight + 1))
-          .map((e) => e.textContent)"""
-    )
-    assert cut == [], "labels are not cut off"
+    for theme, width in looks(page):
+        page.screenshot(path=tmp_path / f"tuning-{theme}-{width}.png")
+        if (theme, width) == ("light", 1440):
+            page.screenshot(path=ROOT / "docs" / "tuning-light.png")
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "no scrolling of the page"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for selector in ("#landscape", "#loss-chart", "#hessian-chart"):
+            box = page.locator(f"{selector} .nsewdrag").first.bounding_box()
+            assert box, selector
+            assert box["width"] > 180, selector
+            assert box["height"] > 45, selector
+        box = tuning.cell(0).bounding_box()
+        assert box
+        assert box["width"] > 40
+        assert box["height"] > 40
+        outside = page.evaluate(
+            """() => { const frame = document.querySelector('#map').getBoundingClientRect();
+              return [...document.querySelectorAll('#map text')].map((t) => [t.textContent, t.getBoundingClientRect()])
+                .filter(([text]) => text)
+                .filter(([, b]) => b.left < frame.left - 1 || b.right > frame.right + 1 || b.bottom > frame.bottom + 1)
+                .map(([text]) => text) }"""
+        )
+        assert outside == [], "nothing of the map is cut off"
+        cut = page.evaluate(
+            """() => [...document.querySelectorAll('.row label, .card h2, #strip th, header button, #map-sentence p')]
+              .filter((e) => e.offsetParent && getComputedStyle(e).display !== 'inline')
+              .filter((e) => e.scrollWidth > e.clientWidth + 1
+                || (e.matches('p') && e.scrollHeight > e.clientHeight + 1))
+              .map((e) => e.textContent)"""
+        )
+        assert cut == [], "labels are not cut off"
