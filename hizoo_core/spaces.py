@@ -159,23 +159,29 @@ class BatchedPoints:
         u = self._u[offset : offset + end - first]
         if self.n == 1:
             u = u[:, 0]
-        if self._cells > 1:  # each setting gets them all
-            shared, u = u, np.empty((*u.shape[:-1], self._cells, u.shape[-1]))
-            u[...] = shared[..., None, :]
-            u = u.reshape(*shared.shape[:-1], -1)
         # What the differences are multiplied with: η/(2nμ) u, and the estimator's function of u.
-        vectors = np.empty((1 + self._centre, *u.shape))
-        np.multiply(u, self.constants.move, out=vectors[0])
+        vectors = np.empty((1 + self._centre, *u.shape[:-1], self.block.theta.shape[-1]))
+        self._spread(u, self.constants.move, vectors[0])
         if self._centre:
-            weights = vectors[1]
-            np.multiply(u, u, out=weights)
+            weights = u * u
             weights -= self.constants.estimator.offset
-            weights *= self.constants.weigh
-        u *= self._mu
-        for t, self._offsets, self._vectors in zip(steps, u, vectors.swapaxes(0, 1), strict=True):
+            self._spread(weights, self.constants.weigh, vectors[1])
+        offsets = u * self._mu if self._cells == 1 else self._spread(u, self._mu, np.empty_like(vectors[0]))
+        for t, self._offsets, self._vectors in zip(steps, offsets, vectors.swapaxes(0, 1), strict=True):
             if self._sigma:
                 self._tilt = self._tilts[t % self.chunk]
             yield t
+
+    def _spread(self, u: np.ndarray, factor: Any, out: np.ndarray) -> np.ndarray:
+        """Numbers u (…, runs) times a factor, or the factor of each setting, into out (…, settings × runs)."""
+        if self._cells == 1:
+            return np.multiply(u, factor, out)
+        by_setting = out.reshape(*u.shape[:-1], self._cells, -1)
+        if np.ndim(factor):
+            np.multiply(u[..., None, :], np.reshape(factor, (self._cells, -1)), by_setting)
+        else:
+            by_setting[...] = (u * factor)[..., None, :]
+        return out
 
     def probe(self) -> tuple[Any, ...]:
         """The losses at θ (where the method wants it), at the θ + Σ^{1/2} μ u_i, and at the θ − Σ^{1/2} μ u_i."""

@@ -7,7 +7,7 @@ import pytest
 from conftest import looks
 from playwright.sync_api import Page, expect
 
-from benchmarks.served import ROOT, Server
+from benchmarks.served import Server
 from viz_app import map_spec, maps, parse
 
 # Small and quick, with cells that diverge (small α from P = 1), that do not reach the target, and that do.
@@ -373,8 +373,6 @@ def test_the_map_fits(tuning: Tuning, tmp_path):
     tuning.wait_for(ALL_THREE)
     for theme, width in looks(page):
         page.screenshot(path=tmp_path / f"tuning-{theme}-{width}.png")
-        if (theme, width) == ("light", 1440):
-            page.screenshot(path=ROOT / "docs" / "tuning-light.png")
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "no scrolling of the page"
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         for selector in ("#landscape", "#loss-chart", "#hessian-chart"):
