@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from viz_app import map_spec, maps, run, wire
+from viz_app import map_spec, maps, run, tables, wire
 from viz_app.cli import main
 
 OPT = "opt=hizoo:alpha=0.1,n=4,lr=0.3,mu=1e-3,warmup=10,estimator=paper"
@@ -25,7 +25,7 @@ every_map = pytest.mark.parametrize(
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(maps.to_csv(maps.table(map_spec.parse(text))).decode())))
+    return list(csv.DictReader(io.StringIO(tables.csv_bytes(maps.table(map_spec.parse(text))).decode())))
 
 
 @every_map
@@ -138,7 +138,7 @@ def test_the_shell_writes_the_same_table(tmp_path, capsys):
     out = tmp_path / "map.csv"
     run_spec = f"f=stiff_quadratic&x0=1,1&runs=7&seed=3&forwards=900&{OPT}"
     assert main(["map", run_spec, "--x", "alpha=1e-3:1:4", "--y", "n=1,2,8", "--out", str(out)]) == 0
-    assert out.read_bytes() == maps.to_csv(maps.table(map_spec.parse(TEXT)))
+    assert out.read_bytes() == tables.csv_bytes(maps.table(map_spec.parse(TEXT)))
     assert "best of 12 cells: alpha=" in capsys.readouterr().err
     assert main(["map", run_spec, "--x", "alpha=1:0:4"]) == 2
     assert "low below high" in capsys.readouterr().err

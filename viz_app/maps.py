@@ -1,18 +1,15 @@
 """A map computed: every cell's figures for the table, and what the page draws when a cell is hovered over."""
 
-import io
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 
-from hizoo_core import METHODS
 from hizoo_core.sweep import Batch, sweep
-from viz_app import map_spec, wire
+from viz_app import map_spec, tables, wire
 from viz_app.map_spec import MapSpec
 from viz_app.spec import divergence_limit
 from viz_app.spec_text import number
@@ -47,29 +44,36 @@ class Cells:
 
 def compute(spec: MapSpec, cancelled: Callable[[], bool] | None = None, frames: int | None = None) -> Iterator[Cells]:
     """All cells, in batches, coarse to fine where the whole takes longer than a moment."""
-    function = spec.function
-    reference = function.minimum or 0.0
-    target = map_spec.default_target(spec)
     settings = spec.settings
     if frames is None:
         frames = FRAMES if len(settings) <= MANY else FEW_FRAMES
     for level in levels(spec):
-        batches = sweep(
-            function,
-            spec.opt.method,
-            [settings[i] for i in level],
-            np.array(spec.base.x0),
-            forwards=spec.forwards,
-            runs=spec.base.runs,
-            seed=spec.base.seed,
-            frames=frames,
-            target=None if target is None else reference + target,
-            limit=divergence_limit(function),
-            gradient_noise=spec.base.noise,
-            cancelled=cancelled,
-        )
-        for batch in batches:
-            yield _figures(batch, np.array(level)[batch.which], reference)
+        for cells in run(spec, [settings[i] for i in level], spec.base.seed, frames, cancelled):
+            yield replace(cells, which=np.array(level)[cells.which])
+
+
+def run(
+    spec: MapSpec, settings: Sequence[Any], seed: int, frames: int, cancelled: Callable[[], bool] | None
+) -> Iterator[Cells]:
+    """Some settings of the spec's optimizer, in batches; `which` are their places in the list."""
+    function = spec.function
+    reference = function.minimum or 0.0
+    target = map_spec.default_target(spec)
+    for batch in sweep(
+        function,
+        spec.opt.method,
+        settings,
+        np.array(spec.base.x0),
+        forwards=spec.forwards,
+        runs=spec.base.runs,
+        seed=seed,
+        frames=frames,
+        target=None if target is None else reference + target,
+        limit=divergence_limit(function),
+        gradient_noise=spec.base.noise,
+        cancelled=cancelled,
+    ):
+        yield _figures(batch, reference)
 
 
 def levels(spec: MapSpec) -> list[list[int]]:
@@ -78,18 +82,19 @@ def levels(spec: MapSpec) -> list[list[int]]:
     directions = spec.forwards // 2 * cells * spec.base.runs * spec.function.dim
     if directions <= COARSE_WORK:
         return [list(range(cells))]
-    coarse = [i for i in range(cells) if (i % columns) % 3 == 1 and (i // columns) % 2 == 0]
-    return [coarse, [i for i in range(cells) if i not in set(coarse)]] if coarse else [list(range(cells))]
+    coarse = [(i % columns) % 3 == 1 and (i // columns) % 2 == 0 for i in range(cells)]
+    parts = [[i for i in range(cells) if coarse[i] == first] for first in (True, False)]
+    return [part for part in parts if part]
 
 
-def _figures(batch: Batch, which: np.ndarray, reference: float) -> Cells:
+def _figures(batch: Batch, reference: float) -> Cells:
     stopped = batch.stopped >= 0
     runs = stopped.shape[1]
     final = np.sort(np.where(stopped, np.inf, batch.loss[-1] - reference), axis=1)
     hit = batch.reached >= 0
     passes = np.sort(np.where(hit, batch.reached * float(batch.passes), np.inf), axis=1)[:, (runs - 1) // 2]
     reached = hit.sum(axis=1)
-    bias = np.full(len(which), np.nan)
+    bias = np.full(len(batch.which), np.nan)
     if batch.h is not None:
         late = batch.steps >= batch.steps[-1] / 2
         truth = np.abs(batch.true_h[late])
@@ -100,7 +105,7 @@ def _figures(batch: Batch, which: np.ndarray, reference: float) -> Cells:
         total = np.where(known, ratio, 0.0).sum(axis=(0, 2, 3))
         bias = np.exp(np.where(count > 0, total / np.maximum(count, 1), np.nan))
     return Cells(
-        which=which,
+        which=batch.which,
         steps=int(batch.steps[-1]),
         passes_per_step=batch.passes,
         passes=np.where(2 * reached >= runs, passes, np.nan),
@@ -179,12 +184,6 @@ def summary(spec: MapSpec, rows: pa.Table) -> str:
     return f"{missed}lowest of {rows.num_rows} cells: {setting}: final gap {cell['final_gap']:.4g}"
 
 
-def to_csv(rows: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    pyarrow.csv.write_csv(rows, sink, pyarrow.csv.WriteOptions(quoting_style="none", quoting_header="none"))
-    return sink.getvalue()
-
-
 def to_json(rows: pa.Table) -> bytes:
     metadata = rows.schema.metadata
     return json.dumps(
@@ -197,15 +196,11 @@ def to_json(rows: pa.Table) -> bytes:
     ).encode()
 
 
-def to_parquet(rows: pa.Table) -> bytes:
-    import pyarrow.parquet
-
-    sink = io.BytesIO()
-    pyarrow.parquet.write_table(rows, sink, compression="zstd")
-    return sink.getvalue()
-
-
-FORMATS: dict[str, Callable[[pa.Table], bytes]] = {"csv": to_csv, "json": to_json, "parquet": to_parquet}
+FORMATS: dict[str, Callable[[pa.Table], bytes]] = {
+    "csv": tables.csv_bytes,
+    "json": to_json,
+    "parquet": tables.parquet_bytes,
+}
 
 
 # ---- for the page ----
@@ -306,7 +301,7 @@ def _drawn(spec: MapSpec, cells: Cells, coords: tuple[int, int], reference: floa
         "true_h": by_cell(over_runs(batch.true_h[..., shown], alive, (0.5,))[0]),
         "shown_hessian": by_cell(hessian.reshape(frames, count, 3)),
     }
-    if batch.h is not None and METHODS[spec.opt.method].estimates_hessian:
+    if batch.h is not None:
         arrays["h_q"] = np.moveaxis(over_runs(batch.h[..., shown], alive, wire.QUANTILES), 2, 0)
         arrays["shown_h"] = by_cell(batch.h[chosen][..., shown])
     return arrays

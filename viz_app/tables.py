@@ -31,13 +31,11 @@ def table(result: "RunResult") -> pa.Table:
 
 
 def to_csv(result: "RunResult") -> bytes:
-    return _cells(table(result))
+    return csv_bytes(table(result))
 
 
 def to_parquet(result: "RunResult") -> bytes:
-    sink = io.BytesIO()
-    pyarrow.parquet.write_table(table(result), sink, compression="zstd")
-    return sink.getvalue()
+    return parquet_bytes(table(result))
 
 
 def to_json(result: "RunResult") -> bytes:
@@ -105,11 +103,17 @@ def _json_columns(label: str, trace: Trace) -> Iterator[bytes]:
     rows = _rows(label, trace)
     for name in rows.column_names[1:]:
         if trace.h is not None or not name.startswith("h_"):
-            cells = _cells(rows.select([name]), include_header=False, null_string="null")
+            cells = csv_bytes(rows.select([name]), include_header=False, null_string="null")
             yield b'"%b":[%b]' % (name.encode(), cells.rstrip(b"\n").replace(b"\n", b","))
 
 
-def _cells(rows: pa.Table, **options: Any) -> bytes:
+def parquet_bytes(rows: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(rows, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def csv_bytes(rows: pa.Table, **options: Any) -> bytes:
     """Comma-separated lines; no name and no label needs quotes."""
     sink = io.BytesIO()
     options |= {"quoting_style": "none", "quoting_header": "none"}

@@ -16,10 +16,8 @@ from scipy.stats import qmc
 
 from hizoo_core import METHODS, describe
 from hizoo_core.base import HyperparameterError
-from hizoo_core.sweep import sweep
-from viz_app import map_spec
+from viz_app import map_spec, maps
 from viz_app.map_spec import MapSpec
-from viz_app.spec import divergence_limit
 from viz_app.spec_text import OptSpec, SpecError, between, wrong
 
 TRIALS = (8, 1_024)
@@ -127,14 +125,11 @@ def _axis(spec: MapSpec, name: str, values: tuple[float, ...] | None) -> tuple[s
     if values is None:
         low, high = next(h.slider for h in describe(type(spec.opt.hyperparameters)) if h.name == name)
         return name, lambda t: float(f"{low * (high / low) ** t:.2g}")
-    least = min(map_spec.steps_of(spec.forwards, spec.opt.method, each) for each in _dearest(spec))
-    allowed = [value for value in values if _is_allowed(spec, name, value) and (name != "warmup" or value <= least)]
+    # What a warm-up must fit into, whatever n it meets.
+    dearest = {"n": max(DIRECTIONS)} if "n" in SEARCHED[spec.opt.method] else {}
+    steps = map_spec.steps_of(spec.forwards, spec.opt.method, replace(spec.opt.hyperparameters, **dearest))
+    allowed = [value for value in values if _is_allowed(spec, name, value) and (name != "warmup" or value <= steps)]
     return name, lambda t: allowed[min(int(t * len(allowed)), len(allowed) - 1)]
-
-
-def _dearest(spec: MapSpec) -> list[Any]:
-    base = spec.opt.hyperparameters
-    return [replace(base, n=max(DIRECTIONS))] if hasattr(base, "n") else [base]
 
 
 def _is_allowed(spec: MapSpec, name: str, value: float) -> bool:
@@ -147,34 +142,12 @@ def _is_allowed(spec: MapSpec, name: str, value: float) -> bool:
 
 def _run(spec: MapSpec, settings: list[Any], seed: int, cancelled: Callable[[], bool] | None) -> list[Figures]:
     """The figures of some settings, in their order."""
-    function = spec.function
-    reference, target = function.minimum or 0.0, map_spec.default_target(spec)
+    target = map_spec.default_target(spec)
     figures: dict[int, Figures] = {}
-    for batch in sweep(
-        function,
-        spec.opt.method,
-        settings,
-        np.array(spec.base.x0),
-        forwards=spec.forwards,
-        runs=spec.base.runs,
-        seed=seed,
-        frames=2,
-        target=None if target is None else reference + target,
-        limit=divergence_limit(function),
-        gradient_noise=spec.base.noise,
-        cancelled=cancelled,
-    ):
-        final = np.where(batch.stopped >= 0, np.inf, batch.loss[-1] - reference)
-        for i, place in enumerate(batch.which.tolist()):
-            runs = final.shape[1]
-            reached = np.sort(batch.reached[i][batch.reached[i] >= 0])
-            half = 2 * len(reached) >= runs
-            figures[place] = Figures(
-                loss=float(np.median(final[i])),
-                passes=int(reached[(runs - 1) // 2]) * batch.passes if half else None,
-                diverged=float((batch.stopped[i] >= 0).mean()),
-                target=target,
-            )
+    for cells in maps.run(spec, settings, seed, 2, cancelled):
+        for place, loss, passes, diverged in zip(cells.which, cells.loss, cells.passes, cells.diverged, strict=True):
+            spent = None if np.isnan(passes) else int(passes)
+            figures[int(place)] = Figures(float(loss), spent, float(diverged), target)
     return [figures[i] for i in range(len(settings))]
 
 
