@@ -423,7 +423,7 @@ def test_the_table_of_a_job(tiny: SimpleNamespace, log: Log):
     rows = finetune_table.table(log, session.job)
     assert rows.column_names == ["optimizer", *finetune_table.COLUMNS]
     assert rows.num_rows == 13 + 16 + 21
-    text = finetune_table.to_csv(rows).decode().splitlines()
+    text = finetune_table.csv_bytes(rows).decode().splitlines()
     assert text[0] == "optimizer," + ",".join(finetune_table.COLUMNS)
     assert text[1].startswith("hizoo,0,0,0,,")
     cells = dict(zip(text[0].split(","), text[5].split(","), strict=True))

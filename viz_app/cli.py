@@ -8,7 +8,6 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from tqdm import tqdm
 from viz_app import finetune_cli, finetune_spec, map_cli, tables
 from viz_app import spec as specs
 from viz_app.runner import RunResult, run
-from viz_app.shell import BROKEN_PIPE, FAILED, INTERRUPTED, OK, WRONG_USE, complain, unwritable, write
+from viz_app.shell import BROKEN_PIPE, FAILED, INTERRUPTED, OK, WRONG_USE, add_output, complain, output, write
 from viz_app.spec import RunSpec, SpecError
 
 PROGRESS_AFTER = 0.5  # seconds; a bar for less would only flicker
@@ -77,8 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     runs.add_argument("spec", metavar="SPEC", help="see below")
-    runs.add_argument("--out", metavar="FILE", default="-", help="file to write, or - for standard output (default)")
-    runs.add_argument("--format", choices=tables.FORMATS, help="default: by FILE's suffix; csv for -")
+    add_output(runs)
     runs.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
@@ -106,13 +104,9 @@ def _run(arguments: argparse.Namespace) -> int:
         spec = specs.parse(arguments.spec)
     except SpecError as error:
         return complain(error, WRONG_USE)
-    try:
-        kind = arguments.format or ("csv" if arguments.out == "-" else tables.format_of(arguments.out))
-    except ValueError as error:
-        return complain(f"--out: {error}; or name one with --format", WRONG_USE)
-    if reason := None if arguments.out == "-" else unwritable(Path(arguments.out)):
-        return complain(f"cannot write {arguments.out}: {reason}", FAILED)
-
+    kind, status = output(arguments)
+    if status:
+        return status
     result = _run_with_bar(spec, arguments.progress)
     if status := write(arguments.out, tables.FORMATS[kind](result)):
         return status

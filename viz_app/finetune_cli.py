@@ -16,9 +16,8 @@ from tqdm import tqdm
 from viz_app import finetune_spec as specs
 from viz_app import finetune_table as tables
 from viz_app.log import Log, LogError, LogFull
-from viz_app.shell import FAILED, INTERRUPTED, OK, WRONG_USE, complain, unwritable, write
+from viz_app.shell import FAILED, INTERRUPTED, OK, WRONG_USE, add_output, complain, output, unwritable, write
 from viz_app.spec import SpecError
-from viz_app.tables import format_of
 from viz_app.worker import shell_lock
 
 QUEUE = "shell"  # the device that the log names for jobs begun here: no worker takes them
@@ -66,10 +65,7 @@ def add_commands(commands: Any) -> None:
     )
     finetune.add_argument("spec", metavar="SPEC", nargs="?", help="see below")
     finetune.add_argument("--resume", metavar="ID", type=int, help="go on with a run that was interrupted")
-    finetune.add_argument(
-        "--out", metavar="FILE", default="-", help="file to write, or - for standard output (default)"
-    )
-    finetune.add_argument("--format", choices=tables.FORMATS, help="default: by FILE's suffix; csv for -")
+    add_output(finetune)
     finetune.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
@@ -102,14 +98,12 @@ def _finetune(arguments: argparse.Namespace) -> int:
     if (arguments.spec is None) == (arguments.resume is None):
         return complain("give either a SPEC or --resume ID", WRONG_USE)
     try:
-        kind = arguments.format or ("csv" if arguments.out == "-" else format_of(arguments.out))
         spec = specs.parse(arguments.spec) if arguments.spec is not None else None
     except SpecError as error:
         return complain(error, WRONG_USE)
-    except ValueError as error:
-        return complain(f"--out: {error}; or name one with --format", WRONG_USE)
-    if reason := None if arguments.out == "-" else unwritable(Path(arguments.out)):
-        return complain(f"cannot write {arguments.out}: {reason}", FAILED)
+    kind, status = output(arguments)
+    if status:
+        return status
     try:
         log = _log(arguments)
         job = log.create_job(spec.query(), QUEUE) if spec else arguments.resume

@@ -6,18 +6,16 @@ val_* and p_* (quantiles over all elements of P, the diagonal-Hessian estimate) 
 and so is what a method does not have. `seconds` is training time, evaluations apart.
 """
 
-import io
 import json
 import math
 from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from viz_app import finetune_spec as specs
 from viz_app.log import Log
+from viz_app.tables import csv_bytes, parquet_bytes
 
 COLUMNS = (
     *("step", "forwards", "seconds", "train_loss", "val_loss", "val_accuracy", "slope", "curvature"),
@@ -57,25 +55,17 @@ def table(log: Log, job: int) -> pa.Table:
     return pa.table(columns).replace_schema_metadata({"spec": spec.query()})
 
 
-def to_csv(rows: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    pyarrow.csv.write_csv(rows, sink, pyarrow.csv.WriteOptions(quoting_style="none", quoting_header="none"))
-    return sink.getvalue()
-
-
-def to_parquet(rows: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    pyarrow.parquet.write_table(rows, sink, compression="zstd")
-    return sink.getvalue()
-
-
 def to_json(rows: pa.Table) -> bytes:
     """{"spec": …, column: [cells]}; null where a cell is empty."""
     document = {"spec": rows.schema.metadata[b"spec"].decode(), **rows.to_pydict()}
     return json.dumps(document, allow_nan=False, separators=(",", ":")).encode()
 
 
-FORMATS: dict[str, Callable[[pa.Table], bytes]] = {"csv": to_csv, "json": to_json, "parquet": to_parquet}
+FORMATS: dict[str, Callable[[pa.Table], bytes]] = {
+    "csv": csv_bytes,
+    "json": to_json,
+    "parquet": parquet_bytes,
+}
 
 
 def summary(log: Log, job: int) -> list[str]:

@@ -456,7 +456,7 @@ def _columns(body: bytes) -> list[str]:
 
 async def _table(desk: Desk, request: Request) -> Response:
     job = await _job(desk, request)
-    body = await _in_thread(lambda: finetune_table.to_csv(finetune_table.table(desk.log(), job.id)))
+    body = await _in_thread(lambda: finetune_table.csv_bytes(finetune_table.table(desk.log(), job.id)))
     headers = {"Content-Disposition": f'attachment; filename="run-{job.id}.csv"'}
     return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
 

@@ -3,14 +3,13 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from tqdm import tqdm
 
 from viz_app import map_spec, maps, tune
-from viz_app.shell import FAILED, OK, WRONG_USE, complain, unwritable, write
+from viz_app.shell import OK, WRONG_USE, add_output, complain, output, write
 from viz_app.spec_text import SpecError
 
 HELP = """\
@@ -46,8 +45,7 @@ def add_commands(commands: Any) -> None:
     maps_.add_argument("spec", metavar="SPEC", help="see below")
     maps_.add_argument("--x", metavar="AXIS", help="the axis that varies fastest")
     maps_.add_argument("--y", metavar="AXIS", help="the other axis")
-    maps_.add_argument("--out", metavar="FILE", default="-", help="file to write, or - for standard output (default)")
-    maps_.add_argument("--format", choices=maps.FORMATS, help="default: by FILE's suffix; csv for -")
+    add_output(maps_)
     maps_.set_defaults(command=_map)
     tunes = commands.add_parser(
         "tune",
@@ -75,12 +73,9 @@ def _map(arguments: argparse.Namespace) -> int:
         spec = map_spec.parse(text)
     except SpecError as error:
         return complain(error, WRONG_USE)
-    kind = arguments.format or ("csv" if arguments.out == "-" else Path(arguments.out).suffix.lower().removeprefix("."))
-    if kind not in maps.FORMATS:
-        allowed = ", .".join(maps.FORMATS)
-        return complain(f"--out: {arguments.out!r} ends in none of .{allowed}; or name one with --format", WRONG_USE)
-    if reason := None if arguments.out == "-" else unwritable(Path(arguments.out)):
-        return complain(f"cannot write {arguments.out}: {reason}", FAILED)
+    kind, status = output(arguments)
+    if status:
+        return status
     with tqdm(total=len(spec.settings), unit="cell", dynamic_ncols=True, leave=False, disable=None, delay=0.5) as bar:
         rows = maps.table(spec, progress=bar.update)
     if status := write(arguments.out, maps.FORMATS[kind](rows)):

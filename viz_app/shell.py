@@ -1,8 +1,11 @@
 """What every command of the shell shares: its exit status, its one-line complaints, and where its output goes."""
 
+import argparse
 import os
 import sys
 from pathlib import Path
+
+from viz_app import tables
 
 OK, FAILED, WRONG_USE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
@@ -22,6 +25,23 @@ def unwritable(path: Path) -> str | None:
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         return "permission denied"
     return None
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """The options of a command that writes a table."""
+    parser.add_argument("--out", metavar="FILE", default="-", help="file to write, or - for standard output (default)")
+    parser.add_argument("--format", choices=tables.FORMATS, help="default: by FILE's suffix; csv for -")
+
+
+def output(arguments: argparse.Namespace) -> tuple[str, int]:
+    """The format asked for and OK, or a status other than that after saying why the file cannot be written."""
+    try:
+        kind = arguments.format or ("csv" if arguments.out == "-" else tables.format_of(arguments.out))
+    except ValueError as error:
+        return "", complain(f"--out: {error}; or name one with --format", WRONG_USE)
+    if reason := None if arguments.out == "-" else unwritable(Path(arguments.out)):
+        return kind, complain(f"cannot write {arguments.out}: {reason}", FAILED)
+    return kind, OK
 
 
 def write(out: str, data: bytes) -> int:
