@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from functions import FUNCTIONS
-from viz_app import api, cli, run, runner, wire
+from viz_app import answers, api, cli, run, runner, wire
 from viz_app.spec import catalogue
 
 SPEC = "f=rotated_ellipse:angle=20&x0=1,0.5&steps=25&runs=3&seed=9&opt=hizoo:n=2&opt=mezo&opt=adam&opt=hizoo"
@@ -174,7 +174,7 @@ def test_a_run_that_waits_its_turn_leaves_the_queue_with_its_client(client: http
         with pytest.raises(httpx.ReadTimeout):
             client.get("/api/run?seed=99", timeout=0.3)
         assert client.get("/api/list").status_code == 200, "the server still answers"
-        time.sleep(4 * api.POLL_SECONDS)
+        time.sleep(4 * answers.POLL_SECONDS)
     finally:
         release.set()
         for holder in holders:

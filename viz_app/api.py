@@ -13,24 +13,19 @@ is cancelled.
 """
 
 import os
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import anyio
-import anyio.to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from functions import FunctionError, resolve
-from hizoo_core import Cancelled
 from viz_app import lab_api, map_api, microscope, tables, wire
 from viz_app import spec as specs
+from viz_app.answers import Cancelling, View, in_thread
 from viz_app.runner import run
-from viz_app.spec import RunSpec, SpecError
-from viz_app.spec_text import decimal, pairs
+from viz_app.spec import SpecError
+from viz_app.spec_text import positive
 
 HEADERS = {"Cache-Control": "public, max-age=60"}  # pure, but for presets that change under an open browser
 MEDIA_TYPES = {
@@ -40,10 +35,7 @@ MEDIA_TYPES = {
 }
 BINARY = "application/octet-stream"
 CLIENT_GONE = 499
-POLL_SECONDS = 0.05
 GRID = (2, 512)
-
-Cancelling = Callable[[], bool]
 
 
 def add_routes(app: FastAPI) -> None:
@@ -53,7 +45,7 @@ def add_routes(app: FastAPI) -> None:
     async def answer(request: Request, work: Callable[[str, Cancelling], bytes], media_type: str) -> Response:
         query = request.scope["query_string"].decode("utf-8", "replace")
         try:
-            body = await _in_thread(request, partial(work, query), slots)
+            body = await in_thread(request, partial(work, query), slots)
         except SpecError as error:
             return JSONResponse({"errors": error.errors}, 422)
         if body is None:
@@ -80,46 +72,19 @@ def add_routes(app: FastAPI) -> None:
         return JSONResponse(specs.catalogue(), headers=HEADERS)
 
 
-async def _in_thread(request: Request, work: Callable[[Cancelling], bytes], slots: anyio.CapacityLimiter):
-    """What `work` returns or raises, computed in a thread of one of the slots; None if the client left meanwhile."""
-    gone = threading.Event()
-    outcome: list[Any] = []
-
-    def attempt() -> None:
-        try:
-            outcome.append(None if gone.is_set() else work(gone.is_set))
-        except Cancelled:
-            outcome.append(None)
-        except Exception as error:  # carried over the task group, which would wrap it
-            outcome.append(error)
-
-    async def watch() -> None:
-        while not await request.is_disconnected():
-            await anyio.sleep(POLL_SECONDS)
-        gone.set()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch)
-        await anyio.to_thread.run_sync(attempt, limiter=slots)
-        tasks.cancel_scope.cancel()
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
-
-
 def _table(name: str, query: str, cancelled: Cancelling) -> bytes:
     return tables.FORMATS[name](run(query, cancelled=cancelled))
 
 
 def _trace(query: str, cancelled: Cancelling) -> bytes:
-    view = _View(query, ("coords", "target"))
+    view = View(query, ("coords", "target"), specs.parse)
     coords = view.coordinates()
-    target = view.read("target", _positive, None, "a number above 0")
+    target = view.read("target", positive, None, "a number above 0")
     return wire.encode(run(view.spec(), cancelled=cancelled), coords=coords, target=target)
 
 
 def _landscape(query: str, cancelled: Cancelling) -> bytes:
-    view = _View(query, ("coords", "xrange", "yrange", "size"))
+    view = View(query, ("coords", "xrange", "yrange", "size"), specs.parse)
     coords = view.coordinates()
     xrange, yrange = (view.read(name, _range, None, "two numbers, the lower first") for name in ("xrange", "yrange"))
     size = view.read("size", _size, 160, f"a whole number from {GRID[0]} to {GRID[1]}")
@@ -137,68 +102,13 @@ def _landscape(query: str, cancelled: Cancelling) -> bytes:
 
 
 def _step(query: str, cancelled: Cancelling) -> bytes:
-    view = _View(query, ("of", "step", "run", "coords", "reach"))
+    view = View(query, ("of", "step", "run", "coords", "reach"), specs.parse)
     of = view.read("of", str, None, "")
     step, run = (view.read(name, specs.whole, 0, "a whole number, counted from 0") for name in ("step", "run"))
     coords = view.coordinates()
-    reach = view.read("reach", _positive, 1.0, "a number above 0")
+    reach = view.read("reach", positive, 1.0, "a number above 0")
     spec = view.spec()
     return microscope.encode(spec, of=of or spec.labels[0], step=step, run=run, coords=coords, reach=reach)
-
-
-class _View:
-    """A query's parameters of the picture, taken out before the rest is read as a spec; gathers the errors of both."""
-
-    def __init__(self, query: str, names: tuple[str, ...]):
-        parts = [(part, pair) for part in query.split("&") for pair in pairs(part)]
-        self._given = [pair for _, pair in parts if pair[0] in names]
-        self._errors: list[specs.Error] = []
-        self._spec: RunSpec | None = None
-        given = dict(pair for _, pair in parts)
-        self.has_start = "x0" in given
-        self._dim = specs.DIMENSIONS[1]
-        with suppress(FunctionError):  # which the spec reports
-            self._dim = resolve(given.get("f", specs.DEFAULT_FUNCTION)).dim
-        try:
-            self._spec = specs.parse("&".join(part for part, pair in parts if pair[0] not in names))
-        except SpecError as error:
-            self._errors += error.errors
-
-    def read(self, name: str, parser: Callable[[str], Any], default: Any, allowed: str) -> Any:
-        """The parameter as `parser` reads it; a ValueError, or a second value, becomes the error of this field."""
-        values = [value for key, value in self._given if key == name]
-        try:
-            return parser(values[0]) if values else default
-        except ValueError:
-            self._errors.append({"field": name, "message": f"{name} = {values[0][:40]!r}: must be {allowed}"})
-            return default
-        finally:
-            if len(values) > 1:
-                self._errors.append({"field": name, "message": f"{name} is given twice"})
-
-    def coordinates(self) -> tuple[int, int]:
-        """Two different coordinates of the function; the first two by default."""
-        last = self._dim - 1
-
-        def parser(text: str) -> tuple[int, int]:
-            a, b = (specs.whole(item) for item in text.split(","))
-            if a == b or not (0 <= a <= last and 0 <= b <= last):
-                raise ValueError(text)
-            return a, b
-
-        return self.read("coords", parser, (0, 1), f"two different coordinates, each 0 to {last}")
-
-    def spec(self) -> RunSpec:
-        """The spec. Raises SpecError if it or any parameter read so far is wrong."""
-        if self._spec is None or self._errors:
-            raise SpecError(self._errors)
-        return self._spec
-
-
-def _positive(text: str) -> float:
-    if not (number := decimal(text)) > 0:
-        raise ValueError(text)
-    return number
 
 
 def _range(text: str) -> tuple[float, float]:

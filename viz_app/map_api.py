@@ -21,10 +21,10 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from hizoo_core import Cancelled
 from viz_app import map_spec, maps, tune
+from viz_app.answers import View, watch
 from viz_app.map_spec import MapSpec
-from viz_app.spec_text import SpecError, pairs, whole, wrong
+from viz_app.spec_text import SpecError, whole
 
-POLL_SECONDS = 0.05
 Work = Callable[[str, Callable[[], bool]], bytes]
 
 
@@ -38,7 +38,7 @@ def add_routes(app: FastAPI, door: Callable[[str, Work, str], None], slots: anyi
     async def stream(request: Request) -> Response:
         query = request.scope["query_string"].decode("utf-8", "replace")
         try:
-            spec, coords = await anyio.to_thread.run_sync(_with_coords, query, limiter=slots)
+            spec, coords = await anyio.to_thread.run_sync(_asked, query, limiter=slots)
         except SpecError as error:
             return JSONResponse({"errors": error.errors}, 422)
         return StreamingResponse(_messages(request, spec, coords, slots), media_type="application/octet-stream")
@@ -48,13 +48,7 @@ async def _messages(
     request: Request, spec: MapSpec, coords: tuple[int, int], slots: anyio.CapacityLimiter
 ) -> AsyncIterator[bytes]:
     gone = threading.Event()
-
-    async def watch() -> None:
-        while not await request.is_disconnected():
-            await asyncio.sleep(POLL_SECONDS)
-        gone.set()
-
-    watching = asyncio.create_task(watch())
+    watching = asyncio.create_task(watch(request, gone))
     messages = maps.stream(spec, coords, gone.is_set)
     try:
         with suppress(Cancelled):
@@ -70,30 +64,13 @@ def _table(name: str, query: str, cancelled: Callable[[], bool]) -> bytes:
 
 
 def _tune(query: str, cancelled: Callable[[], bool]) -> bytes:
-    rest, given = _without(query, "trials")
-    try:
-        trials = whole(given) if given else 64
-    except ValueError:
-        raise SpecError([wrong("trials", repr(given), "a whole number")]) from None
-    return json.dumps(tune.tune(map_spec.parse(rest), trials, cancelled), allow_nan=False).encode()
+    view = View(query, ("trials",), map_spec.parse)
+    trials = view.read("trials", whole, 64, "a whole number")
+    return json.dumps(tune.tune(view.spec(), trials, cancelled), allow_nan=False).encode()
 
 
-def _with_coords(query: str) -> tuple[MapSpec, tuple[int, int]]:
+def _asked(query: str) -> tuple[MapSpec, tuple[int, int]]:
     """The map, and the two coordinates that its pictures show."""
-    rest, given = _without(query, "coords")
-    spec = map_spec.parse(rest)
-    last = spec.function.dim - 1
-    try:
-        a, b = (whole(item) for item in (given or "0,1").split(","))
-    except ValueError:
-        a = b = -1
-    if a == b or not (0 <= a <= last and 0 <= b <= last):
-        raise SpecError([wrong("coords", repr(given), f"two different coordinates, each 0 to {last}")])
-    return spec, (a, b)
-
-
-def _without(query: str, name: str) -> tuple[str, str]:
-    """A query without one of its keys, and that key's value."""
-    parts = query.split("&")
-    mine = [value for part in parts for key, value in pairs(part) if key == name]
-    return "&".join(part for part in parts if not part.startswith(f"{name}=")), mine[-1] if mine else ""
+    view = View(query, ("coords",), map_spec.parse)
+    coords = view.coordinates()
+    return view.spec(), coords

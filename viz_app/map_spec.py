@@ -30,6 +30,7 @@ from viz_app.spec_text import (
     fault,
     number,
     pairs,
+    positive,
     short,
     unknown,
     whole,
@@ -146,7 +147,7 @@ def parse(text: str) -> MapSpec:
     if not FORWARDS[0] <= forwards <= FORWARDS[1]:
         errors.append(wrong("forwards", forwards, between(FORWARDS)))
         forwards = 3000
-    target = read("target", _positive, None, "a number above 0")
+    target = read("target", positive, None, "a number above 0")
 
     method = (opts or ["hizoo"])[0].partition(":")[0]
     axes = [_axis(key, own, method, errors) for key in ("x", "y")] if method in METHODS else [None, None]
@@ -309,9 +310,3 @@ def _dearest(method: str, opt: str, family: str, axes: Sequence[Axis | None]) ->
         return max(METHODS[method].forwards(SimpleNamespace(n=int(n))) for n in counts)
     except ValueError:
         return 1
-
-
-def _positive(text: str) -> float:
-    if not (value := decimal(text)) > 0:
-        raise ValueError(short(text))
-    return value

@@ -113,6 +113,13 @@ def decimal(text: str) -> float:
     return float(text) + 0.0  # −0 is 0
 
 
+def positive(text: str) -> float:
+    """A decimal number above 0. Raises ValueError with the text."""
+    if not (value := decimal(text)) > 0:
+        raise ValueError(short(text))
+    return value
+
+
 def whole(text: str) -> int:
     """A whole number of at most 18 digits, which is beyond every limit here. Raises ValueError with the text."""
     if not _WHOLE.fullmatch(text):
