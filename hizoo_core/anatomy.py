@@ -112,21 +112,16 @@ def dissect(
                 if t < step:
                     record.step(space, t)
                 else:
-                    return _made(_Witness(space), method, segments[-1][2][0], step, run, lane, seed, gradient_noise)
+                    return _made(_Witness(space), method, segments[-1][2][0], step, run)
     raise AssertionError("unreachable: the last segment ends behind the step")
 
 
-def _made(
-    witness: _Witness, method: str, hp: Any, step: int, run: int, lane: int, seed: int, gradient_noise: float
-) -> StepAnatomy:
+def _made(witness: _Witness, method: str, hp: Any, step: int, run: int) -> StepAnatomy:
     """Make the step, and say what it was made of."""
     theta, state = witness.theta(), witness.state()
     METHODS[method].step(witness, step)  # pyright: ignore[reportArgumentType]  # a space in all that a method sees
-
-    def drawn(count: int, first: int = 0) -> np.ndarray:
-        return np.stack([noise.direction(seed, step, first + i, lane + 1, theta.size)[-1] for i in range(count)])
-
-    probes = None if witness.losses is None else _probes(drawn(hp.n), hp.mu, theta, state, witness.losses)
+    u, tilts = witness.drawn(step)
+    probes = None if witness.losses is None else _probes(u[..., -1].copy(), hp.mu, theta, state, witness.losses)
     return StepAnatomy(
         method=method,
         hyperparameters=hp,
@@ -139,7 +134,7 @@ def _made(
         probes=probes,
         seen=witness.seen,
         terms=TERMS[method](hp, step, state, probes, witness.seen),
-        tilt=gradient_noise * drawn(1, noise.TILT)[0] if gradient_noise else None,
+        tilt=None if tilts is None else tilts[:, -1].copy(),
         warming=step < getattr(hp, "warmup", 0),
     )
 

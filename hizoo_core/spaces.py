@@ -172,6 +172,12 @@ class BatchedPoints:
                 self._tilt = self._tilts[t % self.chunk]
             yield t
 
+    def drawn(self, t: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """The u of a step that `through` has reached, (n, d, runs), and its ξ, (d, settings × runs), if any."""
+        i = t % self.chunk
+        u = self._u[i] if self.n else np.empty((0, *self.block.theta.shape))
+        return u, self._tilts[i] if self._sigma else None
+
     def _spread(self, u: np.ndarray, factor: Any, out: np.ndarray) -> np.ndarray:
         """Numbers u (…, runs) times a factor, or the factor of each setting, into out (…, settings × runs)."""
         if self._cells == 1:
