@@ -49,10 +49,13 @@ export class SpecError extends Error {
   }
 }
 
-/** Fetch bytes; a 422 becomes a SpecError. */
-export async function fetchBytes(url, signal) {
+/** Fetch; a 422 becomes a SpecError, any other failure an error with its status. */
+export async function fetchSound(url, signal) {
   const response = await fetch(url, { signal });
   if (response.status === 422) throw new SpecError((await response.json()).errors);
   if (!response.ok) throw Object.assign(new Error(response.statusText), { status: response.status });
-  return response.arrayBuffer();
+  return response;
 }
+
+/** The same for bytes. */
+export const fetchBytes = async (url, signal) => (await fetchSound(url, signal)).arrayBuffer();

@@ -22,7 +22,8 @@ import { placeStart, startAt } from "./start.mjs";
 import { watchSurface } from "./surface.mjs";
 import { readTheme } from "./theme.mjs";
 import { clockLength, decode, decodeTrace } from "./trace.mjs";
-import { mark, optimizerOf, presetOf, rangeOf, read, showValue, shown, tuned } from "./values.mjs";
+import { mark, optimizerOf, presetOf, rangeOf, read, showValue, tuned } from "./values.mjs";
+import { noNumber, numberIn, shown } from "./widgets.mjs";
 
 const { set_props: setProps } = window.dash_clientside;
 
@@ -110,9 +111,9 @@ export function field([text], { slot, name }) {
   const preset = name === "seed" || name === "noise" ? 0 : presetOf(slot, name);
   if (text.trim() === "" && preset !== undefined) return change(slot, name, preset);
   if (isText) return change(slot, name, text.trim(), "field");
-  const number = Number(/^\d{1,3}(,\d{3})+$/.test(text.trim()) ? text.replace(/,/g, "") : text);
+  const number = numberIn(text);
   if (Number.isFinite(number)) return change(slot, name, number, "field");
-  complain([{ control: [slot, name], message: `“${text}” is not a number; the decimal point is a dot, as in 0.05 or 5e-2` }], page.state);
+  complain([noNumber(slot, name, text)], page.state);
 }
 
 export function choice([value], { slot, name }) {

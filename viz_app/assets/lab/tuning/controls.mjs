@@ -1,23 +1,17 @@
 // The controls that Dash made: sliders, fields and choices write into the state.
 
-import { whenIdle } from "../idle.mjs";
 import { complain, message, rowOf } from "../messages.mjs";
-import { fromSlider, short, toSlider } from "../scale.mjs";
+import { fromSlider, toSlider } from "../scale.mjs";
 import { watchSliders } from "../sliders.mjs";
+import { markChanged, noNumber, numberIn, put, shown } from "../widgets.mjs";
 
-const { set_props: setProps } = window.dash_clientside;
-const written = (value) => (typeof value === "number" ? short(value) : String(value ?? ""));
 const TEXTS = new Set(["x0", "expr", "target"]);
 
 export class Controls {
   /** @param {HTMLElement} root  @param {(slot: string, name: string) => void} changed */
   constructor(root, changed) {
-    Object.assign(this, { changed, state: null, pending: new Map() });
+    Object.assign(this, { changed, state: null });
     watchSliders(root, (slot, name, position) => this.#slid(slot, name, position));
-    this.flush = whenIdle(() => {
-      for (const tell of this.pending.values()) tell();
-      this.pending.clear();
-    }, 150);
   }
 
   /** Take another state. */
@@ -49,13 +43,13 @@ export class Controls {
   }
 
   field(text, slot, name) {
-    if (text === null || text === undefined || text === written(this.read(slot, name))) return;
+    if (text === null || text === undefined || text === shown(this.read(slot, name))) return;
     const preset = this.#preset(slot, name);
     if (text.trim() === "" && preset !== undefined) return this.change(slot, name, preset);
     if (TEXTS.has(name)) return this.change(slot, name, text.trim(), "field");
-    const number = Number(/^\d{1,3}(,\d{3})+$/.test(text.trim()) ? text.replace(/,/g, "") : text);
-    if (text.trim() !== "" && Number.isFinite(number)) return this.change(slot, name, number, "field");
-    complain([{ control: [slot, name], message: `“${text}” is not a number; the decimal point is a dot, as in 0.05 or 5e-2` }], this.state);
+    const number = numberIn(text);
+    if (Number.isFinite(number)) return this.change(slot, name, number, "field");
+    complain([noNumber(slot, name, text)], this.state);
   }
 
   choice(value, slot, name) {
@@ -81,29 +75,15 @@ export class Controls {
       if (name === "d" && state.x0.includes(",")) this.change("run", "x0", "");
     } else if (slot === "run") state[name] = value;
     else state.methods[slot].values[name] = value;
-    const range = this.#range(slot, name);
-    const isChoice = rowOf(slot, name)?.classList.contains("choice");
-    if (isChoice && from !== "choice") setProps({ role: "choice", slot, name }, { value });
-    if (from === "slider") this.#showInField(slot, name, value);
-    else if (!isChoice && from !== "field") setProps({ role: "field", slot, name }, { value: written(value) });
-    if (from !== "slider" && range && typeof value === "number") setProps({ role: "slider", slot, name }, { value: toSlider(value, range) });
+    put(slot, name, value, { from, range: this.#range(slot, name), now: () => this.read(slot, name) });
     this.#mark(slot, name);
     rowOf(slot, name)?.classList.remove("tuned");
     message("");
     this.changed(slot, name);
   }
 
-  /** While a slider moves, its field's text is set directly; Dash hears of the last value only. */
-  #showInField(slot, name, value) {
-    const input = rowOf(slot, name).querySelector("input:not([type=hidden])");
-    if (input) input.value = written(value);
-    this.pending.set(`${slot}.${name}`, () => setProps({ role: "field", slot, name }, { value: written(this.read(slot, name)) }));
-    this.flush();
-  }
-
   /** Show the reset button where a value differs from its preset. */
   #mark(slot, name) {
-    const preset = this.#preset(slot, name);
-    rowOf(slot, name)?.classList.toggle("changed", preset !== undefined && written(this.read(slot, name)) !== written(preset));
+    markChanged(slot, name, this.read(slot, name), this.#preset(slot, name));
   }
 }

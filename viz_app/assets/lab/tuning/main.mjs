@@ -4,6 +4,7 @@ import { Latest, SpecError, fetchBytes } from "../latest.mjs";
 import { functionSpec } from "../link.mjs";
 import { plotlyGraph } from "../graph.mjs";
 import { message, rowOf } from "../messages.mjs";
+import { movedTo, pointOf } from "../point.mjs";
 import { short } from "../scale.mjs";
 import { decode } from "../trace.mjs";
 import { Axes } from "./axes.mjs";
@@ -346,20 +347,13 @@ function settingWords(name, value) {
   return `${symbol && label.includes(symbol) ? symbol : label} ${short(value)}`;
 }
 
-function placeStart() {
-  const numbers = String(state.x0).split(",").map(Number);
-  parts.cell.landscape.setStart(numbers.length === 1 ? [numbers[0], numbers[0]] : numbers.slice(0, 2));
-}
+const SHOWN = [0, 1]; // the coordinates in the picture
+
+const placeStart = () => parts.cell.landscape.setStart(pointOf(state.x0, SHOWN));
 
 function moveStart(point, done) {
   if (!done) return parts.cell.landscape.setStart(point);
-  const rounded = point.map((value, k) => {
-    const [low, high] = k === 0 ? grid.xrange : grid.yrange;
-    return Number(value.toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.abs(high - low))))));
-  });
-  const numbers = String(state.x0).split(",").map(Number);
-  const rest = state.dim > 2 ? (numbers.length === 1 ? new Array(state.dim).fill(numbers[0]) : numbers).slice(2) : [];
-  parts.controls.change("run", "x0", [...rounded, ...rest].join(", "));
+  parts.controls.change("run", "x0", movedTo(point, state.x0, state.dim, SHOWN, grid));
 }
 
 async function openLab() {

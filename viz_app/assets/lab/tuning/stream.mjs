@@ -1,6 +1,6 @@
 // A map as it is computed: messages one after another in one answer, each as viz_app/wire.py packs it.
 
-import { SpecError } from "../latest.mjs";
+import { fetchSound } from "../latest.mjs";
 import { decode } from "../trace.mjs";
 
 /**
@@ -8,10 +8,7 @@ import { decode } from "../trace.mjs";
  * @param {string} url @param {AbortSignal} signal @param {(message: {header: object, view: Function}) => void} take
  */
 export async function readMessages(url, signal, take) {
-  const response = await fetch(url, { signal });
-  if (response.status === 422) throw new SpecError((await response.json()).errors);
-  if (!response.ok) throw Object.assign(new Error(response.statusText), { status: response.status });
-  const reader = response.body.getReader();
+  const reader = (await fetchSound(url, signal)).body.getReader();
   let held = new Uint8Array(0);
   let complete = false;
   for (;;) {
