@@ -30,11 +30,8 @@ document.addEventListener('lab:drawn', (event) =>
 
 def main() -> None:
     """Print one JSON line a benchmark."""
-    with closing_app() as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.add_init_script(PROBE)
-        page.goto(f"{server.url}/?{SPEC}#t=1")
+    with open_page() as (page, url):
+        page.goto(f"{url}/?{SPEC}#t=1")
         page.wait_for_function("window.frames.length > 0 && document.querySelectorAll('.stage.live').length === 0")
         page.wait_for_timeout(1000)
         latencies = sorted(drag(page))
@@ -44,7 +41,6 @@ def main() -> None:
         page.wait_for_timeout(1000)
         rate = frames_a_second(page)
         report("animation", rate, "frames/s", ">= 55", rate >= 55)
-        browser.close()
 
 
 def drag(page: Page) -> list[float]:
@@ -91,6 +87,17 @@ def frames_a_second(page: Page) -> float:
         })""",
         SECONDS,
     )
+
+
+@contextmanager
+def open_page() -> Iterator[tuple[Page, str]]:
+    """A page of a Chromium that notes movements and pictures, and the app's address; both are ended with the block."""
+    with closing_app() as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.add_init_script(PROBE)
+        yield page, server.url
+        browser.close()
 
 
 @contextmanager

@@ -8,11 +8,10 @@ each of three optimizers; a map of 12 × 6 cells.
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from benchmarks.browser import PROBE, SPEC, closing_app, drag, report
+from benchmarks.browser import SPEC, drag, open_page, report
 from benchmarks.maps import QUERY
-from benchmarks.served import CHROMIUM_FLAGS, chromium
 
 TIMES = 50
 
@@ -33,25 +32,21 @@ WATCH = """
 
 def main() -> None:
     """Print one JSON line a benchmark."""
-    with closing_app() as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.add_init_script(PROBE)
-        page.goto(f"{server.url}/tuning?{QUERY}")
+    with open_page() as (page, url):
+        page.goto(f"{url}/tuning?{QUERY}")
         page.wait_for_function("document.querySelectorAll('#map a').length === 72")
         page.wait_for_timeout(3000)
         line("hovering a cell to its trajectory", hover(page), "< 50", 50)
-        page.goto(f"{server.url}/?{SPEC}#t=0.1&clock=steps")
+        page.goto(f"{url}/?{SPEC}#t=0.1&clock=steps")
         page.wait_for_function("window.frames.length > 0")
         page.wait_for_timeout(2000)
         line("microscope, a key to the next step's numbers", magnify(page), "< 100", 100)
-        page.goto(f"{server.url}/?{SPEC}#t=0.5&clock=steps&again")
+        page.goto(f"{url}/?{SPEC}#t=0.5&clock=steps&again")
         page.reload()
         page.wait_for_function("window.frames.length > 0")
         page.wait_for_timeout(2000)
         page.keyboard.press("f")
         line("fork, a slider's movement to the picture", sorted(drag(page)), "< 100", 100)
-        browser.close()
 
 
 def line(name: str, times: list[float], goal: str, bound: float) -> None:

@@ -39,14 +39,25 @@ def looks(page: Page) -> Iterator[tuple[str, int]]:
             yield theme, width
 
 
+def problems_of(page: Page) -> list[str]:
+    """What goes wrong on a page from now on: errors that nobody catches, and those in its console."""
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(f"page error: {error.stack}"))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    return problems
+
+
+def unexpected(problems: list[str]) -> list[str]:
+    """Without those that the browser itself reports for every 422."""
+    return [problem for problem in problems if not any(word in problem for word in ("422", "Failed to load resource"))]
+
+
 class Playground:
     """A page, and what a person does and sees on it."""
 
     def __init__(self, page: Page, url: str):
         self.page, self.url = page, url
-        self.problems: list[str] = []
-        page.on("pageerror", lambda error: self.problems.append(f"page error: {error.stack}"))
-        page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
+        self.problems = problems_of(page)
         page.add_init_script(
             "window.drawn = []; document.addEventListener('lab:drawn', (e) => window.drawn.push(e.detail));"
         )
@@ -112,6 +123,4 @@ def page(browser: Browser) -> Iterator[Page]:
 def playground(page: Page, server: Server) -> Iterator[Playground]:
     lab = Playground(page, server.url)
     yield lab
-    expected = ("422", "Failed to load resource")  # the browser itself reports every 422 as an error
-    unexpected = [problem for problem in lab.problems if not any(word in problem for word in expected)]
-    assert not unexpected, unexpected
+    assert not unexpected(lab.problems)

@@ -4,7 +4,7 @@ import re
 from urllib.parse import unquote
 
 import pytest
-from conftest import looks
+from conftest import looks, problems_of, unexpected
 from playwright.sync_api import Page, expect
 
 from benchmarks.served import Server
@@ -24,9 +24,7 @@ class Tuning:
 
     def __init__(self, page: Page, url: str):
         self.page, self.url = page, url
-        self.problems: list[str] = []
-        page.on("pageerror", lambda error: self.problems.append(f"page error: {error.stack}"))
-        page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
+        self.problems = problems_of(page)
         page.add_init_script(
             "window.maps = []; document.addEventListener('lab:map', (e) => window.maps.push(e.detail));"
         )
@@ -71,9 +69,7 @@ class Tuning:
 def tuning(page: Page, server: Server):
     lab = Tuning(page, server.url)
     yield lab
-    expected = ("422", "Failed to load resource")
-    unexpected = [problem for problem in lab.problems if not any(word in problem for word in expected)]
-    assert not unexpected, unexpected
+    assert not unexpected(lab.problems)
 
 
 def test_the_map_fills_in_and_says_what_is_best(tuning: Tuning):
