@@ -1,11 +1,14 @@
-"""A served app and a real Chromium, one of each for the session; a page for each test."""
+"""A served app and a real Chromium, one of each for the session; a page for each test, and nothing stored before it."""
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from benchmarks.served import CHROMIUM_FLAGS, Server, chromium, free_port
+
+PATIENCE = 120_000  # ms: a busy machine may take ten seconds to open a page, and longer to import torch
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,9 +24,14 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """A browser with a profile on disk, as a person's has: it keeps the libraries compiled from page to page."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        profile = tmp_path_factory.mktemp("profile")
+        browser = playwright.chromium.launch_persistent_context(
+            profile, executable_path=chromium(), args=CHROMIUM_FLAGS, viewport={"width": 1440, "height": 900}
+        )
+        browser.set_default_timeout(PATIENCE)
         yield browser
         browser.close()
 
@@ -69,8 +77,8 @@ class Playground:
         self.settle()
         return self
 
-    def wait_for(self, condition: str, timeout: float = 20_000) -> None:
-        self.page.wait_for_function(condition, timeout=timeout)
+    def wait_for(self, condition: str) -> None:
+        self.page.wait_for_function(condition)
 
     def settle(self) -> None:
         """Wait until the trails are Plotly's own, which happens a moment after the last change."""
@@ -113,8 +121,11 @@ class Playground:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+def page(browser: BrowserContext, server: Server) -> Iterator[Page]:
+    page = browser.new_page()
+    browser.new_cdp_session(page).send(
+        "Storage.clearDataForOrigin", {"origin": server.url, "storageTypes": "local_storage"}
+    )
     yield page
     page.close()
 

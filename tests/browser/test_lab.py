@@ -47,8 +47,8 @@ class Lab:
         self.wait(" && ".join(f"'{name}' in window.fine" for name in CHARTS))
         return self
 
-    def wait(self, condition: str, timeout: float = 30_000) -> None:
-        self.page.wait_for_function(condition, timeout=timeout)
+    def wait(self, condition: str) -> None:
+        self.page.wait_for_function(condition)
 
     def drawn(self, chart: str, words: str) -> None:
         """Wait until a chart has been drawn finely for a question that contains some words."""
@@ -74,7 +74,7 @@ def lab(page: Page, server: Server) -> Iterator[Lab]:
 def test_the_page_reproduces_the_table_of_estimators(lab: Lab):
     lab.open("f=quadratic:d=4")
     lab.page.click("#lab-compute")
-    lab.wait(f"document.querySelectorAll('#lab-table tbody tr').length === {len(QUOTED)}", 120_000)
+    lab.wait(f"document.querySelectorAll('#lab-table tbody tr').length === {len(QUOTED)}")
     lab.wait("document.querySelector('#lab-compute').textContent === 'Compute'")
     rows = lab.page.locator("#lab-table tbody tr")
     found = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import BrowserContext, Page
 
 from benchmarks.served import Server
 
@@ -162,7 +162,7 @@ class Panels:
         return self.page.locator(f"#opt-{name} {part}").first.inner_text()
 
     def until(self, condition: str) -> None:
-        self.page.wait_for_function(condition, timeout=10_000)
+        self.page.wait_for_function(condition)
 
     def rows(self) -> list[list[str]]:
         """The sentences shown: cells from left to right."""
@@ -189,9 +189,9 @@ class Panels:
 
 
 @pytest.fixture(scope="module")
-def sheet(browser: Browser, server: Server) -> Iterator[Panels]:
+def sheet(browser: BrowserContext, server: Server) -> Iterator[Panels]:
     """One page for all tests, because loading plotly.js takes longer than any of them."""
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page = browser.new_page()
     yield Panels(page, server.url)
     page.close()
 

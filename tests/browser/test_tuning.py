@@ -37,7 +37,7 @@ class Tuning:
         return self
 
     def wait_for(self, condition: str) -> None:
-        self.page.wait_for_function(condition, timeout=20_000)
+        self.page.wait_for_function(condition)
 
     def cell(self, index: int):
         return self.page.locator(f'#map [data-cell="{index}"]')
