@@ -6,8 +6,9 @@
     python -m benchmarks.competition --table --write README.md   the file's tables, between README's markers
 
 Every competitor of a contest is given the same number of settings, and reported on HELD_OUT_SEED, which none has seen.
-The results file is written after every competitor, so that a run that was stopped goes on where it was; what was
-computed by other rules than these is computed again. Nothing depends on the clock or on earlier results.
+The results file is written after every competitor, so that a run that was stopped goes on where it was. What was
+computed by other rules than a contest now states is computed again; after a change of `competitor` name the contests.
+Nothing depends on the clock or on earlier results.
 
 Nearest the truth: θ stays at the start (every step a warm-up step), P starts at 1 and has PASSES forward passes to find
 the diagonal; each of ALPHAS is tried and the least root mean square of ln(P/|truth|) wins.
@@ -270,16 +271,12 @@ def start_document(contests: Iterable[Contest], rules: Nearness) -> dict[str, An
     return {
         "made_by": "python -m benchmarks.competition",
         "seeds": {"tuned": [TUNE_SEED, CONFIRM_SEED], "held_out": HELD_OUT_SEED},
-        "rules": {"nearest": {"alphas": list(rules.alphas), "passes": rules.passes}},
+        "rules": {
+            "nearest": {name: list(value) if isinstance(value, tuple) else value for name, value in vars(rules).items()}
+        },
         "contests": {
-            contest.name: {
-                "f": contest.f,
-                "passes": contest.passes,
-                "gradient_noise": contest.gradient_noise,
-                "settings": contest.settings,
-                "finalists": FINALISTS,
-                "start": start_gap(resolve(contest.f)),
-            }
+            contest.name: {name: value for name, value in vars(contest).items() if name != "name"}
+            | {"finalists": FINALISTS, "mu": MU, "warmup": WARMUP, "start": start_gap(resolve(contest.f))}
             for contest in contests
         },
         "nearest": {},

@@ -109,10 +109,15 @@ def _random_rotation(d: int) -> Array:
     return q * np.sign(np.diag(r))
 
 
+def _turn(x: Array, R: Array) -> Array:
+    # Not x @ R: the bits of a matrix product depend on how many points there are, those of a run must not.
+    return np.einsum("...j,jk->...k", x, R)
+
+
 # What x is turned by, and by what the result is turned back.
 _TURNS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "pairs": (lambda x: _turn_neighbours(x, -PAIRS_ANGLE), lambda y: _turn_neighbours(y, PAIRS_ANGLE)),
-    "random": (lambda x: x @ _random_rotation(x.shape[-1]), lambda y: y @ _random_rotation(y.shape[-1]).T),
+    "random": (lambda x: _turn(x, _random_rotation(x.shape[-1])), lambda y: _turn(y, _random_rotation(y.shape[-1]).T)),
 }
 
 

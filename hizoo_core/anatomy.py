@@ -7,7 +7,7 @@ method never forms (S, δ, m̂) is worked out from them by the formulas as paper
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hizoo_core import noise
-from hizoo_core.base import Hyperparameters, Objective
+from hizoo_core.base import Cancelled, Hyperparameters, Objective
 from hizoo_core.engine import METHODS, walk
 from hizoo_core.spaces import BatchedPoints
 
@@ -76,11 +76,13 @@ def dissect(
     changes: Sequence[tuple[int, Any]] = (),
     gradient_noise: float = 0.0,
     since: StepAnatomy | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> StepAnatomy:
     """Step `step` of run `run` of what `optimize` does with the same arguments, whatever its steps and runs.
 
     `since`, an earlier step of the same run, saves walking there from the start. A run that has diverged by then is
-    walked on, and its numbers need not be finite. Raises ValueError for a run below 0, or a step below 0 or `since`.
+    walked on, and its numbers need not be finite. Raises ValueError for a run below 0, or a step below 0 or `since`;
+    Cancelled soon after `cancelled()` has turned true.
     """
     begin = since.step if since else 0
     for name, value, least in (("step", step, begin), ("run", run, 0)):
@@ -108,6 +110,8 @@ def dissect(
     ]
     with np.errstate(all="ignore"):
         for first, end, _, space in walk(spaces, segments, PIECE):
+            if cancelled is not None and cancelled():
+                raise Cancelled
             for t in space.through(first, end):
                 if t < step:
                     record.step(space, t)

@@ -82,9 +82,7 @@ def optimize(
     recorded = np.union1d(np.arange(0, steps + 1, record_every), steps)
     recording = Recording(record, objective, origin, recorded, computed, limit)
     segments = [(a, b, [settings]) for (a, settings), (b, _) in pairwise([*plan, (steps, None)])]
-    unit = noise.runs_per_stream(origin.size)
-    step_numbers = origin.size * max(record.forwards(settings) for _, settings in plan)
-    groups = _split(computed, unit, max(1, STEP_NUMBERS // (step_numbers * unit)))
+    groups = groups_of(computed, origin.size, max(record.forwards(settings) for _, settings in plan))
     with np.errstate(all="ignore"):  # a run that has diverged computes on with NaN beside those that have not
         done = 0
         for group in groups:
@@ -186,10 +184,11 @@ def advance(
             return
 
 
-def _split(runs: int, unit: int, most: int) -> list[slice]:
-    """Groups of at most `most` units of runs, as even as units allow."""
+def groups_of(runs: int, d: int, price: int) -> list[slice]:
+    """Runs to be advanced together, `price` evaluations a step each: even groups of whole streams' runs."""
+    unit = noise.runs_per_stream(d)
     units = -(-runs // unit)
-    count = -(-units // most)
+    count = -(-units // max(1, STEP_NUMBERS // (d * price * unit)))
     edges = [round(i * units / count) * unit for i in range(count + 1)]
     return [slice(a, min(b, runs)) for a, b in pairwise(edges)]
 

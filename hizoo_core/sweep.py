@@ -16,12 +16,13 @@ import numpy as np
 
 from hizoo_core import noise
 from hizoo_core.base import Method, Objective
-from hizoo_core.engine import NEVER, STEP_NUMBERS, Recording, advance, checked_method, checked_point
+from hizoo_core.engine import NEVER, STEP_NUMBERS, Recording, advance, checked_method, checked_point, groups_of
 from hizoo_core.spaces import BatchedPoints
 
 # What may differ between settings of one batch; all else decides which numbers are drawn, or which formula runs.
 SIDE_BY_SIDE = {"lr", "mu", "alpha", "beta", "beta1", "beta2", "eps"}
 KEPT_NUMBERS = 2**23  # normal numbers kept for the next batch of settings, rather than drawn again
+RECORDED_NUMBERS = 2**22  # most numbers of θ recorded of one setting: frames × runs × dimensions
 
 
 @dataclass(frozen=True)
@@ -62,34 +63,43 @@ def sweep(
 ) -> Iterator[Batch]:
     """Run each of `settings` for as many steps as `forwards` forward-pass equivalents pay, and yield batch after batch.
 
-    About `frames` steps of each are recorded, evenly spaced, the first and the last among them; `target` is watched at
-    every step. Other arguments as for `optimize`. Raises ValueError, TypeError and Cancelled as it does.
+    About `frames` steps of each are recorded, evenly spaced, the first and the last among them (fewer of so many runs
+    or dimensions that they would take more than RECORDED_NUMBERS); `target` is watched at every step. Other arguments
+    as for `optimize`. Raises ValueError, TypeError and Cancelled as it does; ValueError also for a budget below a step.
     """
     record = checked_method(method, settings)
     origin = checked_point(start)
     d = origin.size
-    draws = partial(noise.draw) if d * runs * noise.steps_per_stream(d) > KEPT_NUMBERS else _Kept(KEPT_NUMBERS)
+    dearest = max(map(record.forwards, settings), default=0)
+    if dearest > forwards:
+        raise ValueError(f"forwards = {forwards}: must be at least {dearest}, the price of a step")
+    draws = noise.draw if d * runs * noise.steps_per_stream(d) > KEPT_NUMBERS else _Kept(KEPT_NUMBERS)
     computed = runs if record.stochastic or gradient_noise else 1
+    frames = max(2, min(frames, RECORDED_NUMBERS // (d * computed)))
     for members in batches(record, settings, d, computed):
         chosen = [settings[i] for i in members]
         passes = record.forwards(chosen[0])
-        steps = max(1, forwards // passes)
+        steps = forwards // passes
         recorded = np.unique(np.linspace(0, steps, min(frames, steps + 1)).round().astype(np.int64))
         recording = Recording(record, objective, origin, recorded, len(chosen) * computed, limit, target)
-        spaces = partial(
-            BatchedPoints,
-            record,
-            objective=objective,
-            start=origin,
-            runs=slice(0, computed),
-            seed=seed,
-            gradient_noise=gradient_noise,
-            state=state,
-            draw=draws,
-            steps=steps,
-        )
+        # A setting too large for one batch is advanced in groups of its runs, as `optimize` does.
+        groups = groups_of(computed, d, passes) if len(chosen) == 1 else [slice(0, computed)]
         with np.errstate(all="ignore"):
-            advance(recording, slice(0, recording.runs), spaces, [(0, steps, chosen)], cancelled)
+            for group in groups:
+                spaces = partial(
+                    BatchedPoints,
+                    record,
+                    objective=objective,
+                    start=origin,
+                    runs=group,
+                    seed=seed,
+                    gradient_noise=gradient_noise,
+                    state=state,
+                    draw=draws,
+                    steps=steps,
+                )
+                lanes = group if len(chosen) == 1 else slice(0, recording.runs)
+                advance(recording, lanes, spaces, [(0, steps, chosen)], cancelled)
             true_h = recording.exact_hessian()
         recording.blank(true_h)
 

@@ -246,6 +246,12 @@ def test_a_wrong_question_is_named(query, field, parts):
         assert part in caught.value.errors[0]["message"]
 
 
+def test_curves_that_would_take_longer_than_a_minute_are_refused():
+    spec = parse("f=quadratic:d=300&n=64&steps=5000&alphas=13")
+    with pytest.raises(SpecError, match="steps = 5,000: must be 1 to 667 with n = 64 in 300 dimensions"):
+        lab_api.against_alpha(spec, never)
+
+
 @pytest.mark.parametrize("door", lab_api.DOORS)
 def test_every_door_answers_json_without_nan(door):
     # A truth of 0, and an n that is too small for one of the estimators.

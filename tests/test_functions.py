@@ -139,6 +139,17 @@ def test_any_leading_shape_and_any_memory_layout(spec, shape):
     np.testing.assert_array_equal(diagonal, function.hessian_diagonal(points))
 
 
+@pytest.mark.parametrize("runs", [1, 5])
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_points_bits_do_not_depend_on_the_other_points(spec, runs):
+    function = resolve(spec)
+    probes = np.moveaxis(random_points(function, (17, 64)).transpose(2, 0, 1).copy(), 0, -1)  # as the optimizers ask
+    few = np.moveaxis(probes[:3, :runs].transpose(2, 0, 1).copy(), 0, -1)
+    for name in ("value", "gradient", "hessian_diagonal"):
+        ask = getattr(function, name)
+        np.testing.assert_array_equal(ask(probes)[:3, :runs], ask(few))
+
+
 @pytest.mark.parametrize("layout", ["C", "coordinate-major"])
 @pytest.mark.parametrize("spec", ["quadratic:d=50", "rosenbrock_nd:d=50"])
 def test_a_sum_in_slabs_is_the_sum(spec, layout):

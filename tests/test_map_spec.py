@@ -72,10 +72,28 @@ def test_whole_numbers_are_rounded_and_doubles_dropped():
     assert parse(f"{OPT}&x=warmup=0:20:3").x.values == (0, 10, 20)
 
 
+def test_a_ranges_ends_are_exact_and_its_values_stay_apart():
+    assert parse("opt=adam&y=beta2=0.99:0.99999:4").y.values == (0.99, 0.9933, 0.9967, 0.99999)
+    assert parse(f"{OPT}&x=alpha=0.99996:1:3").x.values == (0.99996, 0.99998, 1.0)
+    assert parse(f"{OPT}&x=alpha=1e-4:1:3").x.values == (1e-4, 0.01, 1.0)
+    assert len(parse(f"{OPT}&x=alpha=0.1:0.11:900&y=n=2,4").x.values) == 900
+
+
+def test_every_cell_is_a_run_that_is_allowed():
+    spec = parse("opt=mezo:n=1&forwards=40001")
+    assert {spec.cell(i).steps for i in range(len(spec.settings))} == {20_000}
+
+
 @pytest.mark.parametrize(
     ("text", "field", "words"),
     [
         ("x=alpha=0:1:12", "x", "above 0"),
+        ("x=warmup=-1e308:1e308:3", "x", "LOW:HIGH:COUNT"),
+        ("y=n=1:128:8", "y", "n = 128: must be a whole number from 1 to 64"),
+        ("y=n=1.5:8:3", "y", "LOW:HIGH:COUNT"),
+        ("opt=mezo:n=0", "opt.mezo.n", "n = 0"),
+        ("opt=mezo:n=1&forwards=40002", "forwards", "up to 40,001, since a run has up to 20,000 steps"),
+        ("opt=hizoo:warmup=60", "opt.hizoo.warmup", "the number of steps that 3,000 passes pay in every cell, 46"),
         ("x=alpha=1:0.1:12", "x", "low below high"),
         ("x=alpha=0.1:0.1:3", "x", "low below high"),
         ("x=alpha=1e-4:1", "x", "LOW:HIGH:COUNT"),
@@ -100,8 +118,9 @@ def test_whole_numbers_are_rounded_and_doubles_dropped():
         ("forwards=100&x=warmup=0,50&y=n=1,8", "x", "the steps that 100 passes pay"),
         ("seed=-1", "seed", "0 to"),
         ("x=n=1,2&x=n=1,3", "x", "given twice"),
-        ("f=quadratic:d=1000&forwards=200000&runs=256", "forwards", "must be up to 500,000,000"),
-        (f"forwards=200000&runs=16&x=alpha=1e-3:1:50&y=lr=1e-3:1:40&{OPT}", "forwards", "lower forwards to"),
+        ("f=quadratic:d=1000&forwards=200000&runs=256", "forwards", "dimensions up to 500,000,000"),
+        ("f=quadratic:d=1000&forwards=9000&runs=256&y=n=64,4", "forwards", "dimensions up to 500,000,000"),
+        (f"forwards=150000&runs=16&x=alpha=1e-3:1:50&y=lr=1e-3:1:40&{OPT}", "forwards", "lower forwards to"),
     ],
 )
 def test_what_is_wrong_is_named(text, field, words):

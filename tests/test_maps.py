@@ -1,8 +1,10 @@
 """A map's cells: the figures that single runs of the same spec have, by every door."""
 
 import csv
+import gc
 import io
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -134,16 +136,54 @@ def test_the_bias_is_the_mean_ratio_of_p_to_the_truth():
         assert float(row["hessian_bias"]) == pytest.approx(whole, rel=0.1)  # the map keeps fewer steps
 
 
+def test_the_figures_do_not_depend_on_the_door_or_on_how_many_cells_there_are():
+    few = f"f=stiff_quadratic&runs=4&forwards=900&{OPT}&x=alpha=0.001,0.01&y=n=1,8"
+    many = few.replace("alpha=0.001,0.01", "alpha=0.001,0.01," + ",".join(f"{0.1 + i / 1000:g}" for i in range(200)))
+    small, (_, cells, _) = rows_of(few), decoded(maps.stream(map_spec.parse(many)))
+    for row, (ix, iy) in zip(small, [(0, 0), (1, 0), (0, 1), (1, 1)], strict=True):
+        cell = cells[iy * 202 + ix]
+        assert cell["bias"] == pytest.approx(float(row["hessian_bias"]), rel=1e-6)  # float32
+        assert cell["loss"] == pytest.approx(float(row["final_gap"] or "inf"), rel=1e-6)
+        assert len(cell["step"]) <= 31, "every second recorded step"
+        assert cell["step"][-1] == int(row["steps"])
+
+
+@pytest.mark.parametrize(("f", "x0"), [("expr:1/x+y^2", "0,1"), ("expr:log(x)+y^2", "-1,1")])
+def test_a_start_where_the_loss_is_not_finite_is_said_to_be_so(f, x0):
+    header, _, end = decoded(maps.stream(map_spec.parse(f"f={f}&x0={x0}&runs=2&forwards=100&{OPT}&y=n=1,2")))
+    assert header["initial_gap"] is None
+    assert end["kind"] == "end"
+
+
+def test_a_map_of_long_runs_of_many_dimensions_keeps_one_batch_at_a_time():
+    spec = map_spec.parse("f=quadratic:d=1000&runs=8&forwards=10&opt=mezo:n=1&x=lr=1e-7,1e-6,1e-5&y=mu=1e-3,1e-2")
+    alive = []
+    for cells, batch in maps.compute(spec):
+        alive.append(weakref.ref(batch))
+        assert len(cells.which) < len(spec.settings), "several batches"
+    del cells, batch
+    gc.collect()
+    assert not any(reference() for reference in alive)
+    assert maps.table(spec).num_rows == 6
+
+
 def test_the_shell_writes_the_same_table(tmp_path, capsys):
     out = tmp_path / "map.csv"
     run_spec = f"f=stiff_quadratic&x0=1,1&runs=7&seed=3&forwards=900&{OPT}"
     assert main(["map", run_spec, "--x", "alpha=1e-3:1:4", "--y", "n=1,2,8", "--out", str(out)]) == 0
     assert out.read_bytes() == tables.csv_bytes(maps.table(map_spec.parse(TEXT)))
     assert "best of 12 cells: alpha=" in capsys.readouterr().err
+    assert main(["map", run_spec, "--x", ""]) == 2
+    assert "'' is no hyperparameter" in capsys.readouterr().err
     assert main(["map", run_spec, "--x", "alpha=1:0:4"]) == 2
     assert "low below high" in capsys.readouterr().err
     assert main(["map", run_spec, "--out", str(tmp_path / "map.txt")]) == 2
     assert ".csv, .json, .parquet" in capsys.readouterr().err
+
+
+def test_without_a_minimum_the_summary_speaks_of_the_loss():
+    spec = map_spec.parse("f=monkey_saddle&runs=2&forwards=60&opt=mezo:n=1&x=lr=1e-3,1e-2&y=mu=1e-3,1e-2")
+    assert ": final loss (no minimum is known) " in maps.summary(spec, maps.table(spec))
 
 
 def test_the_summary_says_so_if_nothing_reaches_the_target():

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from functions import resolve
+from hizoo_core import Cancelled
 from viz_app import api, microscope, parse, run
 from viz_app.spec import SpecError
 
@@ -126,6 +127,15 @@ def test_what_the_run_does_not_have_is_named(where, field, words):
         step(**where)
     assert [error["field"] for error in caught.value.errors] == [field]
     assert words in caught.value.errors[0]["message"]
+
+
+def test_a_walk_whose_client_has_left_goes_no_further_and_leaves_nothing_behind():
+    spec = parse("f=booth&steps=2000&runs=1&seed=12&opt=hizoo:n=2,lr=0.1")
+    asked = []
+    with pytest.raises(Cancelled):
+        microscope.encode(spec, of="hizoo", step=1900, cancelled=lambda: len(asked) > 2 or asked.append(1))
+    later = json.loads(microscope.encode(spec, of="hizoo", step=1900, cancelled=lambda: False))
+    assert later["theta"] == run(spec).traces[0].theta[1900, 0].tolist()
 
 
 def test_over_http_the_answer_is_the_same_and_every_error_is_listed(client):

@@ -150,6 +150,7 @@ def test_labels_tell_repeated_methods_apart():
         ("f=quadratic:d=30&x0=1,2", "x0", "x0 = 2 numbers: must be 30 finite decimal numbers, or one"),
         ("f=stiff_quadratic&x0=1e300,0", "x0", "x0 = 1e300 in coordinate 0: must be within ±"),
         ("steps=5&steps=6", "steps", "steps is given twice"),
+        (f"steps=50&opt=mezo:{''.join(f'@{k}' for k in range(1, 34))}", "opt.mezo", "33 changes (@): must be up to 32"),
         ("stepz=5", "stepz", "'stepz' is no key, did you mean steps? allowed: f, x0, steps"),
         ("qqq=5", "qqq", "'qqq' is no key; allowed: f, x0, steps"),
         ("opt=hizo", "opt.hizo", "'hizo' is no optimizer, did you mean hizoo? allowed: hizoo, mezo"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from objectives import Quadratic, Ripples
 
-from hizoo_core import METHODS, Cancelled, optimize
+from hizoo_core import METHODS, Cancelled, engine, optimize
 from hizoo_core import sweep as sweep_module
 from hizoo_core.sweep import batches, sweep
 
@@ -97,10 +97,28 @@ def test_numbers_too_many_to_keep_are_drawn_again(monkeypatch):
         np.testing.assert_array_equal(batch.theta[:, row], alone.theta[batch.steps])
 
 
+def test_a_setting_too_large_for_a_batch_is_the_same_runs_in_groups(monkeypatch):
+    monkeypatch.setattr(sweep_module, "RECORDED_NUMBERS", 10 * 7 * 200)
+    for module in (engine, sweep_module):
+        monkeypatch.setattr(module, "STEP_NUMBERS", 9 * 7 * 64)
+    settings = [HiZOO(n=4, alpha=alpha, lr=0.05) for alpha in (0.1, 0.2)]
+    objective, start = Quadratic(*np.logspace(0, 2, 7)), np.ones(7)
+    cells = all_cells(objective, "hizoo", settings, start, forwards=270, runs=200, target=30.0)
+    assert len(cells) == 2
+    for place, (batch, row) in cells.items():
+        assert len(batch.steps) == 10, "as many frames as are kept of one setting"
+        alone = optimize(objective, "hizoo", settings[place], start, steps=30, runs=200)
+        np.testing.assert_array_equal(batch.theta[:, row], alone.theta[batch.steps])
+        hit = alone.loss <= 30.0
+        np.testing.assert_array_equal(batch.reached[row], np.where(hit.any(axis=0), hit.argmax(axis=0), -1))
+
+
 def test_wrong_settings_are_refused_and_cancellation_is_heard():
     with pytest.raises(TypeError, match="takes HiZOOHyperparameters"):
         next(sweep(STIFF, "hizoo", [HiZOO(), MeZO()], (1, 1), forwards=100))
     with pytest.raises(ValueError, match="must be a point"):
         next(sweep(STIFF, "hizoo", [HiZOO()], (1, np.nan), forwards=100))
+    with pytest.raises(ValueError, match="forwards = 8: must be at least 9, the price of a step"):
+        next(sweep(STIFF, "hizoo", [HiZOO(n=1), HiZOO(n=4)], (1, 1), forwards=8))
     with pytest.raises(Cancelled):
         next(sweep(STIFF, "hizoo", [HiZOO()], (1, 1), forwards=100, cancelled=lambda: True))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from viz_app import map_spec, run, tune
+from viz_app import map_spec, maps, run, tune
 from viz_app.spec_text import SpecError
 
 TEXT = "f=stiff_quadratic&x0=1,1&runs=5&seed=0&forwards=800&opt=hizoo:lr=1e-3,alpha=1e-3,n=1,warmup=0,estimator=paper"
@@ -46,6 +46,49 @@ def test_its_figures_are_those_of_a_run_that_no_trial_has_seen():
 def test_the_same_search_finds_the_same():
     first, second = (tune.tune(map_spec.parse(TEXT), 16) for _ in range(2))
     assert first["opt"] == second["opt"]
+
+
+@pytest.mark.parametrize("seed", [1_000, 1_001, 2**32 - 1])
+def test_no_trial_sees_the_specs_seed(seed, monkeypatch):
+    seen = []
+
+    def run(spec, settings, seed, *rest, original=maps.run, **options):
+        seen.append(seed)
+        return original(spec, settings, seed, *rest, **options)
+
+    monkeypatch.setattr(maps, "run", run)
+    tune.tune(map_spec.parse(TEXT.replace("seed=0", f"seed={seed}")), 8)
+    assert seen[-1] == seed
+    assert seed not in seen[:-1]
+    assert max(seen) < 2**32
+
+
+def test_no_trial_spends_more_than_the_budget():
+    spec = map_spec.parse("f=isotropic_bowl&runs=2&forwards=12&x=alpha=0.1&y=n=1,2&opt=hizoo:n=1,warmup=0")
+    found = tune.tune(spec, 64)
+    assert 2 * found["best"]["n"] + 1 <= 12
+    assert found["spent"]["forwards"] > 0.7 * found["spent"]["trials"] * 2 * 12
+    dear = map_spec.parse("f=isotropic_bowl&runs=2&forwards=50&x=alpha=0.1&y=n=1,2&opt=hizoo:n=32,warmup=0")
+    with pytest.raises(
+        SpecError, match=r"opt.hizoo.n = 32: must be one of which 50 forward passes pay 1 to 20,000 steps"
+    ):
+        tune.tune(dear, 8)
+
+
+def test_better_is_the_searchs_own_verdict():
+    # Both touch the target, and neither ends there: the lower loss is better, not the earlier touch.
+    noisy = "f=stiff_quadratic&x0=1,1&runs=4&forwards=1500&noise=30&target=0.05"
+    found = tune.tune(map_spec.parse(f"{noisy}&opt=adam:lr=0.15,beta1=0.9,beta2=0.9,eps=1e-8"), 16)
+    assert found["before"]["loss"] > 0.05
+    assert found["held_out"]["loss"] < found["before"]["loss"]
+    assert found["held_out"]["passes"] > found["before"]["passes"]
+    assert found["better"]
+
+
+def test_a_search_of_hours_is_refused():
+    spec = map_spec.parse("f=quadratic:d=1000&runs=256&forwards=3800&opt=mezo:n=1&x=lr=1e-3&y=mu=1e-3")
+    with pytest.raises(SpecError, match="trials = 1024: must be up to 4 with 3,800 forward passes in 256 runs"):
+        tune.tune(spec, 1024)
 
 
 @pytest.mark.parametrize("trials", [7, 1025])

@@ -38,6 +38,11 @@ def test_an_opened_map_is_the_one_of_the_address():
     assert page["errors"] == []
 
 
+def test_a_link_opens_with_all_of_its_digits():
+    page = tuning.open_map("f=stiff_quadratic&x0=1.23456789,-0.1234567&target=0.0123456&noise=0.123456", None)["page"]
+    assert (page["x0"], page["target"], page["noise"]) == ("1.23456789, -0.1234567", "0.0123456", 0.123456)
+
+
 def test_a_wrong_address_opens_its_functions_usual_map_and_says_why():
     page = tuning.open_map("f=double_well&forwards=1&opt=hizoo", None)["page"]
     assert page["family"] == "double_well"

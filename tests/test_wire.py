@@ -171,7 +171,7 @@ def test_high_dimension_thins_curvature_alone():
     close(hizoo["u"][7, 0], direction(0, 7, 0, 3, 100)[0, [3, 97]])
 
 
-def testquantiles_agree_with_numpy_over_the_first_counts():
+def test_quantiles_agree_with_numpy_over_the_first_counts():
     values = np.sort(np.random.default_rng(0).normal(size=(6, 9, 2)), axis=1)
     counts = np.array([9, 1, 2, 5, 8, 9])
     ours = quantiles(values, counts, (0.1, 0.5, 0.9))

@@ -108,7 +108,9 @@ def _step(query: str, cancelled: Cancelling) -> bytes:
     coords = view.coordinates()
     reach = view.read("reach", positive, 1.0, "a number above 0")
     spec = view.spec()
-    return microscope.encode(spec, of=of or spec.labels[0], step=step, run=run, coords=coords, reach=reach)
+    return microscope.encode(
+        spec, of=of or spec.labels[0], step=step, run=run, coords=coords, reach=reach, cancelled=cancelled
+    )
 
 
 def _range(text: str) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from functions.base import Parameter
 from hizoo_core import METHODS, Hyperparameter, describe
 from viz_app import ids, presets
 from viz_app.spec import NOISE_HELP, RUNS, OptSpec, RunSpec, labels, parse
+from viz_app.spec_text import number
 
 SECONDARY = {"floor", "beta", "beta1", "beta2", "eps"}  # folded away under "more"
 
@@ -196,7 +197,7 @@ def function_card(spec: RunSpec, function: TestFunction) -> html.Section:
         text_row("run", "x0", "Start", start_text(spec.x0), START_HELP),
         text_row("run", "seed", "Seed", str(spec.seed), "Seeds every random direction. The same seed gives the same "
                  "picture on the same machine; all optimizers share its directions."),
-        text_row("run", "noise", "Gradient noise σ", short(spec.noise), NOISE_HELP),
+        text_row("run", "noise", "Gradient noise σ", number(float(spec.noise)), NOISE_HELP),
     ]  # fmt: skip
     if function.dim > 2:
         rows.append(text_row("view", "coords", "Coordinates", "0, 1", "The two coordinates (counted from 0) that the "
@@ -240,8 +241,8 @@ def formula(function: TestFunction) -> list:
 
 
 def start_text(x0: tuple[float, ...]) -> str:
-    """The start as typed: one number where all coordinates share it."""
-    return short(x0[0]) if len(x0) > 2 and len(set(x0)) == 1 else ", ".join(short(v) for v in x0)
+    """The start as typed: one number where all coordinates share it. Exact: what is computed is what stands there."""
+    return number(x0[0]) if len(x0) > 2 and len(set(x0)) == 1 else ", ".join(map(number, x0))
 
 
 def optimizer_card(slot: dict[str, Any]) -> html.Section:

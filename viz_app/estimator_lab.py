@@ -23,7 +23,7 @@ from hizoo_core.sweep import sweep
 from viz_app.estimator_theory import moments
 
 HIZOO = METHODS["hizoo"]
-WORK = 20_000_000  # directions × dimensions of one answer: a second or two
+WORK = 20_000_000  # directions × dimensions of one curve, a second or so, unless its steps ask for more
 BINS = 97  # odd, so that a single value lies in the middle of one
 NARROW = 1e-6  # a span of S/|truth| below which it is rounding, and is drawn as one value
 DIRECTIONS = (1, 2, 4, 8, 16, 32, 64)

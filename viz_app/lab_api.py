@@ -21,8 +21,10 @@ from typing import Any
 from viz_app import estimator_lab as lab
 from viz_app import estimator_table
 from viz_app.finite import finite
-from viz_app.lab_spec import LabSpec, parse
+from viz_app.lab_spec import RUNS, LabSpec, parse
 from viz_app.spec_text import SpecError, between, wrong
+
+LONGEST = 2_000_000_000  # directions × dimensions of one answer at the fewest runs: a minute or so
 
 Cancelling = Callable[[], bool]
 Work = Callable[[str, Cancelling], bytes]
@@ -52,14 +54,24 @@ def against_d(spec: LabSpec, cancelled: Cancelling) -> list[Any]:
 
 
 def running(spec: LabSpec, cancelled: Cancelling) -> list[Any]:
+    _check_steps(spec, 1)
     return [lab.running(spec.place, spec.probe, name, spec.steps, spec.runs, cancelled) for name in spec.estimators]
 
 
 def against_alpha(spec: LabSpec, cancelled: Cancelling) -> list[Any]:
+    _check_steps(spec, spec.alphas)
     return [
         lab.against_alpha(spec.place, spec.probe, name, spec.grid, spec.steps, spec.runs, cancelled)
         for name in spec.estimators
     ]
+
+
+def _check_steps(spec: LabSpec, curves: int) -> None:
+    """Raise SpecError if so many steps take too long for `curves` curves of each estimator."""
+    a_step = curves * len(spec.estimators) * RUNS[0] * spec.probe.n * spec.place.d
+    if spec.steps * a_step > LONGEST:
+        allowed = f"1 to {LONGEST // a_step:,} with n = {spec.probe.n} in {spec.place.d} dimensions"
+        raise SpecError([wrong("steps", f"{spec.steps:,}", allowed)])
 
 
 def table(spec: LabSpec, cancelled: Cancelling) -> dict[str, Any]:

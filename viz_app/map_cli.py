@@ -24,8 +24,9 @@ NAME=v1,v2,…, with NAME any number of the optimizer's (alpha, n, lr, mu, warmu
 for hizoo, lr and mu for mezo, lr and beta2 for adam.
 
 Columns of the map: optimizer, the two axes, steps, forwards, runs, passes_to_target (median over runs until the loss
-first was there; empty unless half of them got there), reached (runs), final_gap (median; empty if half diverged),
-diverged_share, hessian_bias (geometric mean of P over the true diagonal in the second half of the runs).
+first was there; empty unless half of them got there), reached (runs), final_gap (median above the minimum, or the loss
+itself where no minimum is known; empty if half diverged), diverged_share, hessian_bias (geometric mean of P over the
+true diagonal in the second half of the runs).
 
   python app.py map 'f=stiff_quadratic&opt=hizoo' --x alpha=1e-4:1:12 --y n=1,2,4,8,16,32 --out map.csv
 
@@ -67,7 +68,7 @@ def add_commands(commands: Any) -> None:
 def _map(arguments: argparse.Namespace) -> int:
     text = arguments.spec
     for key in ("x", "y"):
-        if axis := getattr(arguments, key):
+        if (axis := getattr(arguments, key)) is not None:
             text += f"&{key}={quote(axis, safe=',:=')}"
     try:
         spec = map_spec.parse(text)

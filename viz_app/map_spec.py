@@ -3,13 +3,15 @@
     f=stiff_quadratic&runs=16&seed=0&forwards=3000&opt=hizoo:lr=0.1&x=alpha=1e-4:1:12&y=n=1,2,4,8,16,32
 
 An axis is NAME=LOW:HIGH:COUNT, spaced as the hyperparameter's slider is (whole numbers rounded, doubles dropped), or
-NAME=v1,v2,…. Every cell spends the same forward passes, so that each has its own number of steps. What is left out
-takes the function's preset and the method's usual axes; the canonical text spells it out.
+NAME=v1,v2,…. Every cell spends the same forward passes, so that each has its own number of steps, and is a run that
+`viz_app.spec` allows. What is left out takes the function's preset and the method's usual axes; the canonical text
+spells it out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -161,7 +163,7 @@ def parse(text: str) -> MapSpec:
     try:
         base = specs.parse("&".join([*rest, f"steps={min(max(1, steps), specs.STEPS[1])}"]))
     except SpecError as error:
-        errors += [each | {"field": "forwards"} if each["field"] == "steps" else each for each in error.errors]
+        errors += [_of_map(each, forwards) for each in error.errors]
     if base and base.opts[0].changes:
         errors.append(fault("opt", "a map is of one setting: opt must not change at a step (@)"))
     if x and y and x.name == y.name:
@@ -189,8 +191,17 @@ def parse(text: str) -> MapSpec:
             where = next((key for key, axis in (("x", x), ("y", y)) if axis.name == "warmup"), "opt")
             allowed = f"0 to {steps}, the steps that {forwards:,} passes pay at n = {each.n}"
             raise SpecError([wrong(where, f"warmup={each.warmup}", allowed)])
-    directions = sum(getattr(each, "n", 1) * steps_of(forwards, method, each) for each in settings)
-    if (work := directions * base.runs * base.function.dim) > WORK:
+    cheapest = min(map(METHODS[method].forwards, settings))
+    if (most := (specs.STEPS[1] + 1) * cheapest - 1) < forwards:
+        allowed = (
+            f"up to {most:,}, since a run has up to {specs.STEPS[1]:,} steps and a cell's cost only {cheapest} passes"
+        )
+        raise SpecError([wrong("forwards", f"{forwards:,}", allowed)])
+    directions = [getattr(each, "n", 1) * steps_of(forwards, method, each) for each in settings]
+    numbers = base.runs * base.function.dim
+    if max(directions) * numbers > specs.WORK:
+        raise SpecError([_too_long(forwards)])
+    if (work := sum(directions) * numbers) > WORK:
         raise SpecError(
             [
                 fault(
@@ -217,7 +228,30 @@ def default_target(spec: MapSpec) -> float | None:
     function = spec.function
     if spec.target is not None or function.minimum is None:
         return spec.target
-    return wire.default_target(float(function.value(np.array(spec.base.x0))) - function.minimum, decades=6)
+    return wire.default_target(initial_gap(spec), decades=6)
+
+
+def initial_gap(spec: MapSpec) -> float:
+    """The loss at the start above the minimum, or above 0 where that is not known; it need not be finite."""
+    with np.errstate(all="ignore"):
+        return float(spec.function.value(np.array(spec.base.x0))) - (spec.function.minimum or 0.0)
+
+
+def _of_map(error: Error, forwards: int) -> Error:
+    """What is wrong with a map's run, in the map's words: its steps come from its budget."""
+    if error["field"] == "steps":
+        return _too_long(forwards)
+    if error["field"].endswith(".warmup") and "number of steps" in error["message"]:
+        words = "the number of steps"
+        return error | {
+            "message": error["message"].replace(words, f"{words} that {forwards:,} passes pay in every cell")
+        }
+    return error
+
+
+def _too_long(forwards: int) -> Error:
+    allowed = f"less, or runs fewer: one cell may have steps × runs × directions × dimensions up to {specs.WORK:,}"
+    return wrong("forwards", f"{forwards:,}", allowed)
 
 
 def _axis(key: str, own: Mapping[str, str], method: str, errors: list[Error]) -> Axis | None:
@@ -258,15 +292,22 @@ def _axis(key: str, own: Mapping[str, str], method: str, errors: list[Error]) ->
 
 
 def _range(key: str, parameter: Hyperparameter, text: str, errors: list[Error]) -> list[Any]:
-    """The values of LOW:HIGH:COUNT, four significant digits each."""
+    """The values of LOW:HIGH:COUNT: its ends as they are, and evenly spaced values between them, in few digits."""
     parts = text.split(":")
     form = f"{parameter.name}=LOW:HIGH:COUNT or {parameter.name}=v1,v2,…"
     try:
         if len(parts) != 3:
             raise ValueError
-        low, high, count = decimal(parts[0]), decimal(parts[1]), whole(parts[2])
+        low, high = map(whole if parameter.integer else decimal, parts[:2])
+        count = whole(parts[2])
     except ValueError:
         errors.append(wrong(key, f"{parameter.name}={short(text)}", form))
+        return []
+    try:
+        parameter.check(low)
+        parameter.check(high)
+    except HyperparameterError as error:
+        errors.append(fault(key, error.message))
         return []
     log = parameter.scale == "log"
     if log and low <= 0:
@@ -276,9 +317,22 @@ def _range(key: str, parameter: Hyperparameter, text: str, errors: list[Error]) 
     elif not 2 <= count <= CELLS:
         errors.append(wrong(key, f"{parameter.name}={text}, count {count}", between((2, CELLS))))
     else:
-        spaced = np.geomspace(low, high, count) if log else np.linspace(low, high, count)
-        return [round(value) if parameter.integer else float(f"{value:.4g}") for value in spaced.tolist()]
+        spaced = (np.geomspace if log else np.linspace)(low, high, count).tolist()
+        if parameter.integer:
+            return [round(value) for value in spaced]
+        return [low, *_rounded(spaced)[1:-1], high]
     return []
+
+
+def _rounded(values: Sequence[float]) -> list[float]:
+    """Rising values with as few digits, from four on, as keep each within a tenth of the distance to its neighbours."""
+    gaps = [b - a for a, b in pairwise(values)]
+    tolerances = [min(near) / 10 for near in zip([gaps[0], *gaps], [*gaps, gaps[-1]], strict=True)]
+    candidates = [[float(f"{value:.{digits}g}") for digits in range(4, 18)] for value in values]
+    return [
+        next(shorter for shorter in shorters if abs(shorter - value) <= tolerance)
+        for value, shorters, tolerance in zip(values, candidates, tolerances, strict=True)
+    ]
 
 
 def _allowed(key: str, axis: Axis, opt: OptSpec, given: bool, errors: list[Error]) -> Axis:
@@ -307,6 +361,6 @@ def _dearest(method: str, opt: str, family: str, axes: Sequence[Axis | None]) ->
     values = {**presets.for_function(family).settings(method, given), **given}
     counts = [value for axis in axes if axis and axis.name == "n" for value in axis.values] or [values.get("n", 1)]
     try:
-        return max(METHODS[method].forwards(SimpleNamespace(n=int(n))) for n in counts)
+        return max(1, *(METHODS[method].forwards(SimpleNamespace(n=int(n))) for n in counts))
     except ValueError:
         return 1

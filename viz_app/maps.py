@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from hizoo_core.sweep import Batch, sweep
 from viz_app import map_spec, tables, wire
+from viz_app.finite import finite
 from viz_app.map_spec import MapSpec
 from viz_app.spec import divergence_limit
 from viz_app.spec_text import number
 
-FRAMES = 61
-FEW_FRAMES = 31  # of maps with more than MANY cells
+FRAMES = 61  # recorded steps of a run; the bias is of them, and must not depend on who asks
+THIN = 2  # every second of them is sent of maps with more than MANY cells
 MANY = 400
 COARSE_WORK = 20_000_000  # normal numbers, some 300 ms: more is shown coarse first
 FLAT = 1e-12  # of a true curvature: the ratio of P to less means nothing
@@ -39,22 +40,19 @@ class Cells:
     loss: np.ndarray
     diverged: np.ndarray
     bias: np.ndarray
-    batch: Batch
 
 
-def compute(spec: MapSpec, cancelled: Callable[[], bool] | None = None, frames: int | None = None) -> Iterator[Cells]:
-    """All cells, in batches, coarse to fine where the whole takes longer than a moment."""
+def compute(spec: MapSpec, cancelled: Callable[[], bool] | None = None) -> Iterator[tuple[Cells, Batch]]:
+    """All cells, in batches with what was recorded, coarse to fine where the whole takes longer than a moment."""
     settings = spec.settings
-    if frames is None:
-        frames = FRAMES if len(settings) <= MANY else FEW_FRAMES
     for level in levels(spec):
-        for cells in run(spec, [settings[i] for i in level], spec.base.seed, frames, cancelled):
-            yield replace(cells, which=np.array(level)[cells.which])
+        for cells, batch in run(spec, [settings[i] for i in level], spec.base.seed, cancelled):
+            yield replace(cells, which=np.array(level)[cells.which]), batch
 
 
 def run(
-    spec: MapSpec, settings: Sequence[Any], seed: int, frames: int, cancelled: Callable[[], bool] | None
-) -> Iterator[Cells]:
+    spec: MapSpec, settings: Sequence[Any], seed: int, cancelled: Callable[[], bool] | None, frames: int = FRAMES
+) -> Iterator[tuple[Cells, Batch]]:
     """Some settings of the spec's optimizer, in batches; `which` are their places in the list."""
     function = spec.function
     reference = function.minimum or 0.0
@@ -73,7 +71,7 @@ def run(
         gradient_noise=spec.base.noise,
         cancelled=cancelled,
     ):
-        yield _figures(batch, reference)
+        yield _figures(batch, reference), batch
 
 
 def levels(spec: MapSpec) -> list[list[int]]:
@@ -113,7 +111,6 @@ def _figures(batch: Batch, reference: float) -> Cells:
         loss=_median(final),
         diverged=stopped.mean(axis=1),
         bias=bias,
-        batch=batch,
     )
 
 
@@ -138,7 +135,7 @@ def table(
     `progress` is told how many more cells are done.
     """
     cells = []
-    for part in compute(spec, cancelled, frames=21):
+    for part, _ in compute(spec, cancelled):
         cells.append(part)
         if progress is not None:
             progress(len(part.which))
@@ -181,7 +178,8 @@ def summary(spec: MapSpec, rows: pa.Table) -> str:
     if there.any():
         return f"best of {rows.num_rows} cells: {setting}: {cell['passes_to_target']:.4g} forward passes to {target:g}"
     missed = "" if target is None else f"nothing reaches a gap of {target:g} and stays there; "
-    return f"{missed}lowest of {rows.num_rows} cells: {setting}: final gap {cell['final_gap']:.4g}"
+    measure = "final loss (no minimum is known)" if spec.function.minimum is None else "final gap"
+    return f"{missed}lowest of {rows.num_rows} cells: {setting}: {measure} {cell['final_gap']:.4g}"
 
 
 def to_json(rows: pa.Table) -> bytes:
@@ -233,18 +231,18 @@ def stream(
             "runs": spec.base.runs,
             "target": map_spec.default_target(spec),
             "reference": reference,
-            "initial_gap": float(function.value(np.array(spec.base.x0))) - (reference or 0.0),
+            "initial_gap": finite(map_spec.initial_gap(spec)),
             "function": {"spec": function.spec, "name": function.name, "dim": function.dim, "minimum": reference},
             "coords": coords,
             "cells": total,
         },
     )
     done = spent = 0
-    for cells in compute(spec, cancelled):
+    for cells, batch in compute(spec, cancelled):
         done += len(cells.which)
         spent += len(cells.which) * spec.base.runs * cells.steps * cells.passes_per_step
         packer = wire.Packer()
-        arrays = packer.add(_drawn(spec, cells, coords, reference or 0.0))
+        arrays = packer.add(_drawn(spec, cells, batch, coords, reference or 0.0))
         yield _message(
             packer,
             {
@@ -265,8 +263,12 @@ def _message(packer: wire.Packer, header: dict[str, Any]) -> bytes:
     return len(body).to_bytes(4, "little") + body
 
 
-def _drawn(spec: MapSpec, cells: Cells, coords: tuple[int, int], reference: float) -> dict[str, np.ndarray]:
-    batch, shown = cells.batch, list(coords)
+def _drawn(
+    spec: MapSpec, cells: Cells, batch: Batch, coords: tuple[int, int], reference: float
+) -> dict[str, np.ndarray]:
+    shown = list(coords)
+    if len(spec.settings) > MANY:
+        batch = _thinned(batch)
     frames, count, runs = batch.loss.shape
     stopped = ~np.isfinite(batch.loss)
     gaps = np.where(stopped, np.inf, batch.loss - reference)
@@ -305,3 +307,13 @@ def _drawn(spec: MapSpec, cells: Cells, coords: tuple[int, int], reference: floa
         arrays["h_q"] = np.moveaxis(over_runs(batch.h[..., shown], alive, wire.QUANTILES), 2, 0)
         arrays["shown_h"] = by_cell(batch.h[chosen][..., shown])
     return arrays
+
+
+def _thinned(batch: Batch) -> Batch:
+    """Every second recorded step, and the last."""
+    last = len(batch.steps) - 1
+    kept = [*range(0, last, THIN), last]
+    h = None if batch.h is None else batch.h[kept]
+    return replace(
+        batch, steps=batch.steps[kept], theta=batch.theta[kept], loss=batch.loss[kept], h=h, true_h=batch.true_h[kept]
+    )

@@ -10,7 +10,8 @@ units of that. Numbers that are not finite are null.
 """
 
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -30,9 +31,18 @@ SAMPLES = 101  # odd, and 2.5 is 50 of them: θ and both probes are among the ne
 
 
 def encode(
-    spec: RunSpec, *, of: str, step: int, run: int = 0, coords: tuple[int, int] = (0, 1), reach: float = 1.0
+    spec: RunSpec,
+    *,
+    of: str,
+    step: int,
+    run: int = 0,
+    coords: tuple[int, int] = (0, 1),
+    reach: float = 1.0,
+    cancelled: Callable[[], bool] | None = None,
 ) -> bytes:
-    """The JSON described above. Raises SpecError for an `of`, `step` or `run` that the spec does not have."""
+    """The JSON described above. Raises SpecError for an `of`, `step` or `run` that the spec does not have, and
+    `hizoo_core.Cancelled` soon after `cancelled()` has turned true.
+    """
     errors: list[Error] = []
     if of not in spec.labels:
         errors.append(unknown("of", "optimizer of this run", of, spec.labels))
@@ -43,49 +53,50 @@ def encode(
         raise SpecError(errors)
     opt = spec.opts[spec.labels.index(of)]
     with np.errstate(all="ignore"):
-        anatomy = _anatomy(spec.f, spec.x0, spec.seed, spec.noise, opt, run, step)
+        anatomy = _anatomy(_Walk(spec.f, spec.x0, spec.seed, spec.noise, opt, run, cancelled), step)
         record = _record(spec.function, anatomy, list(coords), reach)
     place = {"of": of, "method": opt.method, "run": run, "step": step, "steps": spec.steps, "coords": coords}
     return _json(place | record).encode()
 
 
-def _anatomy(f: str, x0: tuple[float, ...], seed: int, noise: float, opt: OptSpec, run: int, step: int) -> StepAnatomy:
+@dataclass(frozen=True)
+class _Walk:
+    """One run of one optimizer, as a key of what is kept of it; who asks is no part of the key."""
+
+    f: str
+    x0: tuple[float, ...]
+    seed: int
+    noise: float
+    opt: OptSpec
+    run: int
+    cancelled: Callable[[], bool] | None = field(compare=False)
+
+    def to(self, step: int, since: StepAnatomy | None) -> StepAnatomy:
+        return dissect(
+            resolve(self.f),
+            self.opt.method,
+            self.opt.hyperparameters,
+            self.x0,
+            step=step,
+            run=self.run,
+            seed=self.seed,
+            changes=self.opt.changes,
+            gradient_noise=self.noise,
+            since=since,
+            cancelled=self.cancelled,
+        )
+
+
+def _anatomy(walk: _Walk, step: int) -> StepAnatomy:
     milestone = step // MILESTONE
-    since = _milestone(f, x0, seed, noise, opt, run, milestone) if milestone else None
-    return _dissect(f, x0, seed, noise, opt, run, step, since)
+    return walk.to(step, _milestone(walk, milestone) if milestone else None)
 
 
 @lru_cache(maxsize=256)
-def _milestone(
-    f: str, x0: tuple[float, ...], seed: int, noise: float, opt: OptSpec, run: int, number: int
-) -> StepAnatomy:
+def _milestone(walk: _Walk, number: int) -> StepAnatomy:
     """Step number × MILESTONE, walked to from the milestone before it."""
-    since = _milestone(f, x0, seed, noise, opt, run, number - 1) if number > 1 else None
-    return replace(_dissect(f, x0, seed, noise, opt, run, number * MILESTONE, since), probes=None)
-
-
-def _dissect(
-    f: str,
-    x0: tuple[float, ...],
-    seed: int,
-    noise: float,
-    opt: OptSpec,
-    run: int,
-    step: int,
-    since: StepAnatomy | None,
-) -> StepAnatomy:
-    return dissect(
-        resolve(f),
-        opt.method,
-        opt.hyperparameters,
-        x0,
-        step=step,
-        run=run,
-        seed=seed,
-        changes=opt.changes,
-        gradient_noise=noise,
-        since=since,
-    )
+    since = _milestone(walk, number - 1) if number > 1 else None
+    return replace(walk.to(number * MILESTONE, since), probes=None)
 
 
 def _record(function: TestFunction, anatomy: StepAnatomy, shown: list[int], reach: float) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from hizoo_core import HyperparameterError, describe
 
 MAX_TEXT = 64 * 1024  # a thousand coordinates at full precision take some 20 kB
+CHANGES = 32  # of one optimizer's settings in one run; each costs a chunk of directions
 
 _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -185,6 +186,9 @@ def forked(
     What a change leaves out stays as it was before.
     """
     first, *later = text.split("@")
+    if len(later) > CHANGES:
+        errors.append(wrong(field, f"{len(later)} changes (@)", f"up to {CHANGES}"))
+        return None
     opt = optimizer(methods, method, first, field, defaults, errors)
     if opt is None:
         return None

@@ -33,6 +33,7 @@ import numpy as np
 
 from functions import TestFunction
 from hizoo_core import METHODS, Trace, noise
+from viz_app.finite import finite
 from viz_app.runner import RunResult
 from viz_app.spec import RunSpec
 from viz_app.tables import describe_function
@@ -74,7 +75,7 @@ def encode(
             "coords": coords,
             "reference": function.minimum,
             "target": target,
-            "initial_gap": _finite(initial),
+            "initial_gap": finite(initial),
             "recorded_every": result.recorded_every,
             "runs": result.spec.runs,
             "steps": result.spec.steps,
@@ -192,7 +193,7 @@ def _readings(label: str, trace: Trace, reference: float, target: float | None) 
         "first_diverged_step": min(diverged, default=None),
         "floor_step": min(floors, default=None),
         "passes_to_target": None if target is None else _passes_to(trace, reference + target),
-        "final_loss_median": _finite(quantiles(final[None], np.array([len(final)]), (0.5,))[0, 0]),
+        "final_loss_median": finite(quantiles(final[None], np.array([len(final)]), (0.5,))[0, 0]),
     }
 
 
@@ -309,7 +310,3 @@ def quantiles(ordered: np.ndarray, counts: np.ndarray, levels: tuple[float, ...]
         between = np.where(weight > 0, low + weight * (high - low), low)
         quantiles.append(np.where(low == high, low, between))  # inf − inf
     return np.stack(quantiles)
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -16,6 +16,7 @@ from viz_app.controls import Control, attributes
 from viz_app.map_spec import MapSpec
 from viz_app.pages.playground import fallback, stage
 from viz_app.spec import NOISE_HELP, SpecError
+from viz_app.spec_text import number
 
 METHOD_CHOICE = ("hizoo", "mezo", "adam")
 MEASURES = {"passes": "passes to target", "loss": "final loss", "diverged": "diverged", "bias": "Hessian bias"}
@@ -207,7 +208,7 @@ def slots(spec: MapSpec) -> dict[str, dict[str, Any]]:
             "axes": dict(zip("xy", given, strict=True)),
             "usual": dict(zip("xy", usual, strict=True)),
             "options": [
-                {key: getattr(h, key) for key in ("name", "label", "symbol", "scale")}
+                {key: getattr(h, key) for key in ("name", "label", "symbol", "scale", "integer")}
                 | {"text": dict(axes).get(h.name, span(h))}
                 for h in described
             ],
@@ -224,7 +225,7 @@ def span(parameter: Hyperparameter) -> str:
 
 def target_text(spec: MapSpec) -> str:
     """The target as its field shows it."""
-    return AUTO if spec.target is None else controls.short(spec.target)
+    return AUTO if spec.target is None else number(spec.target)
 
 
 def price(method: str) -> dict[str, int]:
@@ -296,7 +297,7 @@ def function_card(spec: MapSpec, function: TestFunction) -> html.Section:
                 html.Summary("start, seed, noise"),
                 controls.text_row("run", "x0", "Start", controls.start_text(base.x0), controls.START_HELP),
                 controls.text_row("run", "seed", "Seed", str(base.seed), SEED_HELP),
-                controls.text_row("run", "noise", "Gradient noise σ", controls.short(base.noise), NOISE_HELP),
+                controls.text_row("run", "noise", "Gradient noise σ", number(float(base.noise)), NOISE_HELP),
             ]
         ),
     ]
