@@ -174,44 +174,48 @@ def parse(text: str) -> MapSpec:
     if errors:
         raise SpecError(errors)
     spec = MapSpec(base, forwards, x, y, target)
-    cells = len(x.values) * len(y.values)
-    if cells > CELLS:
-        raise SpecError([wrong("x", f"{len(x.values)} × {len(y.values)} = {cells:,} cells", f"up to {CELLS:,} cells")])
+    if error := _cells_error(spec):
+        raise SpecError([error])
+    return spec
+
+
+def _cells_error(spec: MapSpec) -> Error | None:
+    """The first thing for which a cell would be no run that `viz_app.spec` allows, or all of them too much."""
+    method, forwards, x, y = METHODS[spec.opt.method], spec.forwards, spec.x, spec.y
+    if (cells := len(x.values) * len(y.values)) > CELLS:
+        return wrong("x", f"{len(x.values)} × {len(y.values)} = {cells:,} cells", f"up to {CELLS:,} cells")
     try:
         settings = spec.settings
     except HyperparameterError as error:  # of two values that do not go together
-        raise SpecError([fault(error.field, error.message)]) from error
-    dearest = max(settings, key=METHODS[method].forwards)
-    if (price := METHODS[method].forwards(dearest)) > forwards:
+        return fault(error.field, error.message)
+    dearest = max(settings, key=method.forwards)
+    if (price := method.forwards(dearest)) > forwards:
         allowed = f"at least {price:,}, the passes of one step at n = {getattr(dearest, 'n', 1)}"
-        raise SpecError([wrong("forwards", forwards, allowed)])
-    for each in settings:
-        steps = steps_of(forwards, method, each)
-        if getattr(each, "warmup", 0) > steps:
+        return wrong("forwards", forwards, allowed)
+    steps = [steps_of(forwards, spec.opt.method, each) for each in settings]
+    for each, count in zip(settings, steps, strict=True):
+        if getattr(each, "warmup", 0) > count:
             where = next((key for key, axis in (("x", x), ("y", y)) if axis.name == "warmup"), "opt")
-            allowed = f"0 to {steps}, the steps that {forwards:,} passes pay at n = {each.n}"
-            raise SpecError([wrong(where, f"warmup={each.warmup}", allowed)])
-    cheapest = min(map(METHODS[method].forwards, settings))
-    if (most := (specs.STEPS[1] + 1) * cheapest - 1) < forwards:
+            allowed = f"0 to {count}, the steps that {forwards:,} passes pay at n = {each.n}"
+            return wrong(where, f"warmup={each.warmup}", allowed)
+    if max(steps) > specs.STEPS[1]:
+        price = min(map(method.forwards, settings))
+        most = (specs.STEPS[1] + 1) * price - 1
         allowed = (
-            f"up to {most:,}, since a run has up to {specs.STEPS[1]:,} steps and a cell's cost only {cheapest} passes"
+            f"up to {most:,}, since a run has up to {specs.STEPS[1]:,} steps and a cell's cost only {price} passes"
         )
-        raise SpecError([wrong("forwards", f"{forwards:,}", allowed)])
-    directions = [getattr(each, "n", 1) * steps_of(forwards, method, each) for each in settings]
-    numbers = base.runs * base.function.dim
+        return wrong("forwards", f"{forwards:,}", allowed)
+    directions = [getattr(each, "n", 1) * count for each, count in zip(settings, steps, strict=True)]
+    numbers = spec.base.runs * spec.function.dim
     if max(directions) * numbers > specs.WORK:
-        raise SpecError([_too_long(forwards)])
+        return _too_long(forwards)
     if (work := sum(directions) * numbers) > WORK:
-        raise SpecError(
-            [
-                fault(
-                    "forwards",
-                    f"cells × runs × directions × dimensions = {work:,}: must be up to {WORK:,}; lower forwards to "
-                    f"{max(FORWARDS[0], forwards * WORK // work):,}, or runs, or the number of cells",
-                )
-            ]
+        return fault(
+            "forwards",
+            f"cells × runs × directions × dimensions = {work:,}: must be up to {WORK:,}; lower forwards to "
+            f"{max(FORWARDS[0], forwards * WORK // work):,}, or runs, or the number of cells",
         )
-    return spec
+    return None
 
 
 def describe_axis(axis: Axis) -> dict[str, Any]:
