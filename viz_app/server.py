@@ -100,13 +100,21 @@ def layout() -> dmc.MantineProvider:
 
 def show_page(path: str | None) -> dict[str, list]:
     """The page of an address, its buttons in the header, and the links to all pages."""
-    here = path if path in PAGES else "/"
-    page = PAGES[here]
+    page = PAGES.get(path or "/")
     return {
         "nav": [
-            html.A(other.title, href=address, className="here" if address == here else None)
+            html.A(other.title, href=address, className="here" if other is page else None)
             for address, other in PAGES.items()
         ],
-        "actions": page.actions(),
-        "page": [page.layout()],
+        "actions": page.actions() if page else [],
+        "page": [page.layout() if page else nowhere(path)],
     }
+
+
+def nowhere(path: str | None) -> html.Main:
+    """For an address that is none of the pages'."""
+    words = [
+        html.H2("There is no such page"),
+        html.P([f"The app has no page {path}. ", html.A("Playground", href="/")]),
+    ]
+    return html.Main(html.Section(words, className="card"), style={"display": "block"})

@@ -139,8 +139,21 @@ def test_several_forks_stand_side_by_side_and_are_removed(playground: Playground
     assert set(playground.readings()) == {"hizoo", "hizoo#2", "hizoo#3", "mezo"}
     assert {"HiZOO @100", "HiZOO @100 (2)", "HiZOO, as it was"} <= set(curves(playground))
     whole = playground.query
-    playground.next_picture(lambda: page.locator(FORK).get_by_label("Remove this fork").click())
+    held = []
+    page.route("**/api/trace?*", lambda route: held.append(route))
+    page.locator(FORK).get_by_label("Remove this fork").click()
+    page.wait_for_timeout(800)  # longer than it takes until the page says that it computes
+    assert page.get_by_role("button", name="Undo").is_visible(), "the way back stays"
+    playground.next_picture(held[0].continue_)
+    page.unroute("**/api/trace?*")
     assert playground.next_picture(lambda: page.get_by_role("button", name="Undo").click()) == whole
+    page.keyboard.press("f")
+    playground.next_picture(lambda: page.locator(FORK).get_by_label("Remove this fork").click())
+    playground.next_picture(lambda: playground.type_into("hizoo.alpha", "0.3"))
+    query = playground.next_picture(lambda: page.get_by_role("button", name="Undo").click())
+    old, first, second, _ = parse(query).opts
+    assert old.hyperparameters.alpha == 0.3, "what was changed since stays"
+    assert (str(first), str(second)) == (f"{old}@100:lr=0.2", f"{old}@100:n=6")
     playground.next_picture(lambda: page.locator(FORK).get_by_label("Remove this fork").click())
     playground.settle()
     assert page.locator(".card.fork").count() == 1

@@ -111,9 +111,17 @@ def test_one_run_and_all_runs_are_forgotten(playground: Playground):
     three_runs(playground)
     page = playground.page
     page.get_by_role("button", name="History").click()
+    page.keyboard.press("Escape")
+    assert page.locator("#history").is_hidden()
+    page.keyboard.press("Enter")
+    page.locator("#history li").nth(1).get_by_label("Delete this run").focus()
+    page.evaluate("window.dispatchEvent(new Event('storage'))")  # as when another tab has added a run
+    focus = "[...document.querySelectorAll('#history li')].indexOf(document.activeElement.closest('li'))"
+    assert page.evaluate(focus) == 1
     for undone in (True, False):
         page.locator("#history li").nth(1).get_by_label("Delete this run").click()
         assert page.locator("#history li").count() == 2
+        assert page.evaluate(focus) == 1, "the entry that took its place"
         if undone:
             page.get_by_role("button", name="Undo").click()
             assert page.locator("#history li p").all_inner_texts()[:2] == ["seed 3 → 4", "α 0.1 → 0.3"]
@@ -138,7 +146,7 @@ def test_a_full_storage_gives_up_the_oldest_and_a_spoilt_one_starts_anew(playgro
         {"query": f"f=booth&x0=1,1&steps=5&runs=1&seed={i}&opt=adam:lr=0.1", "name": "Booth", "at": 0}
         for i in range(40)
     ]
-    old = [{**run, "image": "x" * 100, "names": "", "view": ""} for run in old]
+    old = [{**run, "image": "x" * 100, "names": "", "view": "", "pinned": i == 39} for i, run in enumerate(old)]
     playground.page.add_init_script(
         f"if (!sessionStorage.begun) localStorage.setItem('lab-history', {json.dumps(json.dumps(old))});"
         "sessionStorage.begun = 1; const write = Storage.prototype.setItem;"
@@ -149,6 +157,11 @@ def test_a_full_storage_gives_up_the_oldest_and_a_spoilt_one_starts_anew(playgro
     playground.open(SPEC)
     playground.page.get_by_text("storage is full: the history keeps 20 of 40 runs").wait_for()
     assert "stiff_quadratic" in playground.page.evaluate(f"{STORED}[0].query")
+    assert "seed=39&" in playground.page.evaluate(f"{STORED}.find((run) => run.pinned).query"), "pinned ones go last"
+    spoilt = [*({**old[0], "query": query} for query in ("v2!abc", "f=x&y=%")), {"query": old[1]["query"]}, old[2]]
+    playground.page.evaluate("(runs) => (localStorage['lab-history'] = JSON.stringify(runs))", spoilt)
+    playground.page.get_by_role("button", name="History").click()
+    assert playground.page.locator("#history li").count() == 1
     playground.page.evaluate("localStorage['lab-history'] = '{not json'")
     playground.next_picture(lambda: playground.type_into("run.seed", "9"))
     playground.wait_for("localStorage['lab-history'].includes('seed=9')")

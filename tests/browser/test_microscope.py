@@ -1,6 +1,7 @@
 """The microscope as a person uses it: its numbers hang together, and it moves with the player."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 from conftest import Playground
@@ -236,3 +237,71 @@ def test_a_loss_too_small_beside_its_probes_is_not_written_as_zero(playground: P
     microscope.wait("centre", 0)
     centre, plus = microscope.value("centre"), microscope.value("plus")
     assert 0 < centre < 1e-29 < 1e-9 < plus
+
+
+def test_what_was_not_answered_is_asked_again(microscope: Microscope):
+    page = microscope.page
+    page.route("**/api/step?*", lambda route: route.fulfill(status=500))
+    page.keyboard.press("ArrowRight")
+    microscope.panel.get_by_text("The server answered 500").wait_for()
+    assert microscope.lines.count() == 0, "no numbers of another step"
+    assert microscope.stepper("step") == "21"
+    page.unroute("**/api/step?*")
+    page.keyboard.press("ArrowRight")
+    microscope.wait("curvature", 22)
+    page.keyboard.press("ArrowLeft")
+    microscope.wait("curvature", 21)
+    held = []
+    page.route("**/api/step?*", lambda route: held.append(route))
+    with page.expect_request("**/api/step?*step=20&*"):
+        page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Escape")
+    with page.expect_response("**/api/step?*step=20&*"):
+        held[0].continue_()
+    page.unroute("**/api/step?*")
+    page.keyboard.press("m")
+    microscope.wait("curvature", 20)
+
+
+def test_keys_belong_to_what_has_the_focus(microscope: Microscope):
+    page = microscope.page
+    microscope.lines.nth(3).focus()
+    page.keyboard.press("ArrowRight")
+    microscope.wait("curvature", 21)
+    assert page.evaluate("document.activeElement.dataset.key") == "slope"
+    folded = page.locator("#controls details summary").first
+    unfolded = folded.evaluate("(summary) => summary.parentElement.open")
+    folded.focus()
+    page.keyboard.press(" ")
+    assert folded.evaluate("(summary) => summary.parentElement.open") != unfolded
+    assert page.locator("#player").get_by_label("Play", exact=True).is_visible()
+    folded.blur()
+    # A frame that comes a minute late, as after another tab: it plays on from where it was.
+    page.evaluate(
+        "() => { const frame = requestAnimationFrame;"
+        " window.requestAnimationFrame = (f) => frame((t) => f(t + 60_000)); }"
+    )
+    page.keyboard.press(" ")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.locator("#player").get_by_label("Pause").is_visible()
+
+
+def test_names_are_no_markup_and_a_loss_that_leaves_every_scale_does_not_fall(playground: Playground):
+    names = {"adam": "<img src=x onerror=hit=1>", "hizoo": "<b>%{x}</b>"}
+    given = quote(",".join(f"{label}:{quote(name)}" for label, name in names.items()))
+    spec = "f=expr:exp(x^2%2By^2)&x0=2,1&steps=60&runs=1&seed=3&opt=hizoo:lr=0.01&opt=adam:lr=100"
+    playground.open(spec, f"t=1&clock=steps&names={given}")
+    page = playground.page
+    page.keyboard.press("m")
+    microscope = Microscope(page)
+    microscope.choose("adam")
+    microscope.panel.get_by_text("this is its last step").wait_for()
+    assert "loss diverges: 148.413 → not finite" in microscope.panel.locator('[data-key="step"]').inner_text()
+    assert microscope.panel.locator("select option").all_inner_texts() == [names["hizoo"], names["adam"]]
+    assert page.locator("#microscope img").count() == 0
+    page.keyboard.press("Escape")
+    playground.settle()
+    hover = "(chart) => Plotly.Fx.hover(chart, [{ curveNumber: chart.data.findIndex((t) => t.name), pointNumber: 1 }])"
+    page.locator("#loss-chart .js-plotly-plot").evaluate(hover)
+    assert names["hizoo"] in page.locator("#loss-chart .hoverlayer").text_content()
+    assert page.evaluate("window.hit") is None

@@ -3,6 +3,7 @@
 import csv
 import io
 import urllib.request
+from urllib.parse import unquote
 
 import pytest
 from conftest import Playground
@@ -103,6 +104,17 @@ def test_play_pause_step_and_scrub(playground: Playground):
     scrubber.fill("500")
     assert "step 60 of 120" in output.inner_text()
     assert playground.readings()["hizoo"][2] == f"{60 * 9:,}", "forward passes at the cursor"
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/step" in request.url else None)
+    with page.expect_response("**/api/step?*step=60&*"):
+        page.keyboard.press("m")
+    page.locator("#microscope li").first.wait_for()
+    before = len(asked)
+    page.keyboard.press(" ")
+    playground.wait_for("document.querySelector('#player input').value > 600")
+    assert len(asked) == before, "the microscope waits while the run plays"
+    with page.expect_request("**/api/step?*"):
+        page.keyboard.press(" ")
 
 
 def test_pause_commits_the_trails_to_plotly(playground: Playground):
@@ -149,8 +161,18 @@ def test_a_value_out_of_range_is_explained_beside_its_control(playground: Playgr
     assert "7" in error.inner_text()
     assert "1" in error.inner_text()
     assert playground.readings() == good, "the last good picture stays"
+    page = playground.page
+    with page.expect_response("**/api/trace?*"):
+        page.locator('[data-slot="mezo"] .mantine-Switch-track').first.click()
+    page.get_by_role("button", name="To the start").click()
+    assert "step 0 of 120" in page.locator("#player output").inner_text(), "and plays, whatever the controls say"
+    page.locator("#theme").get_by_text("Dark").click()
+    playground.settle()
+    page.get_by_role("button", name="To the end").click()
+    assert playground.readings() == good
     playground.next_picture(lambda: playground.type_into("hizoo.alpha", "0.2"))
     assert playground.page.locator(".error-text").count() == 0
+    assert set(playground.readings()) == {"hizoo"}
 
 
 def test_an_expression_of_ones_own_and_a_bad_one(playground: Playground):
@@ -295,6 +317,70 @@ def test_choosing_a_function_opens_its_preset(playground: Playground):
     assert playground.query.startswith("f=rosenbrock")
     page.go_back()
     playground.wait_for("window.drawn.at(-1).query.startsWith('f=stiff_quadratic')")
+
+
+def choose_function(playground: Playground, name: str) -> None:
+    playground.page.locator("#function").click()
+    playground.page.get_by_role("option", name=name, exact=True).click()
+
+
+def test_back_and_pasted_links_open_what_they_name(playground: Playground):
+    playground.open(SPEC)
+    page, output = playground.page, playground.page.locator("#player output")
+    playground.wait_for("location.search.includes('warmup=')")
+    page.reload()  # the address is now as the page itself writes it
+    playground.wait_for("window.drawn.length > 0")
+    playground.next_picture(lambda: choose_function(playground, "Rosenbrock"))
+    playground.wait_for("location.search.startsWith('?f=rosenbrock')")
+    playground.next_picture(page.go_back)
+    assert playground.query.startswith("f=stiff_quadratic")
+    assert page.locator("#function").input_value() == "Stiff quadratic"
+    playground.next_picture(lambda: page.evaluate("location.hash = 't=0.25&clock=steps'"))
+    assert "step 30 of 120" in output.inner_text()
+    assert "t=0.25" in page.url
+    page.get_by_role("button", name="To the end").click()
+    assert page.url.endswith("#clock=steps"), "the link's moment is no longer the page's"
+    page.route("**/api/list?*", lambda route: route.abort())
+    choose_function(playground, "Booth")
+    page.get_by_text("The server does not answer").wait_for()
+    assert "f=stiff_quadratic" in page.url
+    page.unroute("**/api/list?*")
+    playground.wait_for("window.drawn.at(-1).query.startsWith('f=booth')")
+    playground.wait_for("location.search.startsWith('?f=booth')")
+    assert not page.locator("#message").is_visible()
+
+
+def test_a_failed_landscape_is_asked_for_again(playground: Playground):
+    playground.open("f=quadratic:d=10&x0=1,1,1,1,1,2,2,2,2,2&steps=40&runs=1&opt=adam")
+    page = playground.page
+    page.route("**/api/landscape?*", lambda route: route.fulfill(status=500), times=1)
+    with page.expect_response(lambda response: "/api/landscape" in response.url and response.ok) as asked:
+        playground.type_into("function.condition", "5")
+        page.get_by_text("The server answered 500").wait_for()
+    assert "condition=5" in unquote(asked.value.url)
+    page.get_by_text("The server answered 500").wait_for(state="hidden")
+    playground.next_picture(lambda: playground.type_into("function.d", "12"))
+    assert playground.row("run.x0").locator("input").input_value() == "1"
+    playground.settle()
+    box = page.locator("#landscape .nsewdrag").bounding_box()
+    playground.next_picture(lambda: page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"]))
+    assert len(parse(playground.query.split("&coords=")[0]).x0) == 12
+    assert page.locator(".error-text").count() == 0
+    waiting = page.evaluate(
+        """async () => {
+          const { Latest } = await import('/assets/lab/latest.mjs');
+          const [set, clear, live] = [setTimeout, clearTimeout, new Set()];
+          window.setTimeout = (f, ms) => { const id = set(f, ms); if (ms === 2000) live.add(id); return id; };
+          window.clearTimeout = (id) => { live.delete(id); clear(id); };
+          const latest = new Latest(() => Promise.reject(Error()), () => {}, (_, key) => latest.again(key));
+          for (let i = 0; i < 5; i++) { latest.request(i); await new Promise((done) => set(done, 0)); }
+          const count = live.size;
+          latest.cancel();
+          Object.assign(window, { setTimeout: set, clearTimeout: clear });
+          return [count, live.size];
+        }"""
+    )
+    assert waiting == [1, 0], "however often it has failed, it is repeated once"
 
 
 def test_many_dimensions_show_a_projection_and_the_sorted_diagonal(playground: Playground):

@@ -65,6 +65,13 @@ class Tuning:
         box.press("Enter")
 
 
+def luminance(colour: str) -> float:
+    """WCAG's relative luminance of rgb(…)."""
+    parts = [int(value) / 255 for value in re.findall(r"\d+", colour)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 @pytest.fixture
 def tuning(page: Page, server: Server):
     lab = Tuning(page, server.url)
@@ -74,10 +81,7 @@ def tuning(page: Page, server: Server):
 
 def test_the_map_fills_in_and_says_what_is_best(tuning: Tuning):
     tuning.open()
-    counts = [detail["done"] for detail in tuning.page.evaluate("window.maps")]
-    assert counts == sorted(counts)
-    assert len(set(counts)) > 1, "it fills in, message by message"
-    computed = list(maps.compute(map_spec.parse(SPEC)))
+    computed = [part for part, _ in maps.compute(map_spec.parse(SPEC))]
     cells = {int(cell): float(part.passes[k]) for part in computed for k, cell in enumerate(part.which)}
     safe = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.diverged[k] == 0}
     stays = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.loss[k] <= 0.01}
@@ -90,11 +94,16 @@ def test_the_map_fills_in_and_says_what_is_best(tuning: Tuning):
     assert unquote(tuning.page.url).startswith(
         f"{tuning.url}/tuning?f=stiff_quadratic&x0=1,1&runs=4&seed=3&forwards=1200"
     )
+    tuning.next_map(lambda: tuning.type_into("run.runs", "64"))
+    query = tuning.next_map(lambda: tuning.type_into("run.forwards", "30000"))
+    counts = [detail["done"] for detail in tuning.page.evaluate("window.maps") if detail["query"] == query]
+    assert counts == sorted(counts)
+    assert len(set(counts)) > 1, "it fills in, message by message"
 
 
 def test_diverged_cells_are_hatched_missed_ones_grey_and_those_that_rose_darker(tuning: Tuning):
     tuning.open()
-    computed = list(maps.compute(map_spec.parse(SPEC)))
+    computed = [part for part, _ in maps.compute(map_spec.parse(SPEC))]
     diverged = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.diverged[k] > 0.5}
     missed = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.passes[k] != part.passes[k]}
     start = 10_001.0
@@ -127,6 +136,14 @@ def test_another_measure_shows_other_numbers(tuning: Tuning):
     tuning.measure("final loss")
     expect(text).not_to_contain_text("×")
     assert text.text_content() != passes
+    coloured = tuning.page.evaluate(
+        """[...document.querySelectorAll('#map [data-kind=value]')]
+          .map((cell) => [cell.querySelector('rect').getAttribute('fill'), cell.querySelector('text').style.fill])"""
+    )
+    assert coloured
+    for fill, ink in coloured:
+        light, dark = sorted((luminance(fill), luminance(ink)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (fill, ink)
     tuning.page.locator("#tuning-method").get_by_text("MeZO").click()
     expect(tuning.page.locator("#tuning-measure").get_by_text("Hessian bias")).to_have_count(0)
 
@@ -161,7 +178,7 @@ def test_a_click_opens_the_cell_in_the_playground(tuning: Tuning):
     opened = parse(tuning.page.url.partition("?")[2].partition("#")[0])
     assert opened == spec.cell(10)
     passes = next(
-        f"{p:,.0f}" for part in maps.compute(spec) for p, at in zip(part.passes, part.which, strict=True) if at == 10
+        f"{p:,.0f}" for part, _ in maps.compute(spec) for p, at in zip(part.passes, part.which, strict=True) if at == 10
     )
     assert passes in tuning.page.locator("#readings tbody tr td").all_inner_texts(), "counted to the same target"
     tuning.page.go_back()
@@ -235,6 +252,18 @@ def test_the_axes_may_be_any_two_and_change_places(tuning: Tuning):
     assert tuning.page.evaluate(f"new Set({other}.map((e) => e.name)).size") == 1, "MeZO's map stays as it is"
     query = tuning.next_map(lambda: across.select_option("lr"))
     assert map_spec.parse(query).x.name == "lr"
+    text, listed = tuning.page.evaluate(
+        """() => {
+          const row = document.querySelector('[data-field="axis.x"]');
+          row.querySelector('select').value = 'mu';
+          row.querySelector('select').dispatchEvent(new Event('change'));
+          const text = [...row.querySelectorAll('.axis-range input')].map(({ value }) => value).join(':');
+          row.querySelector('.as-list').click(); // before its map is there
+          return [text, row.querySelector('.axis-list').value];
+        }"""
+    )
+    spaced = map_spec.parse(SPEC.replace("x=alpha=1e-4:1:6", f"x=mu={text}")).x.values
+    assert [float(value) for value in listed.split(",")] == list(spaced)
 
 
 def test_each_optimizer_gets_a_map_with_as_many_settings(tuning: Tuning):
@@ -273,6 +302,9 @@ def test_where_nothing_reaches_the_target_the_final_loss_is_shown(tuning: Tuning
     page.locator('[data-field="run.target"] .reset').click()
     expect(page.locator('[data-field="run.target"] input')).to_have_value("auto")
     tuning.wait_for("!location.search.includes('target=')")
+    page.evaluate("document.querySelectorAll('#tuning-controls details').forEach((part) => (part.open = true))")
+    tuning.next_map(lambda: tuning.type_into("run.x0", "0,0"))
+    expect(sentence).to_contain_text("No target: the start is the minimum already")
 
 
 def test_the_measure_survives_a_reload(tuning: Tuning):
@@ -341,6 +373,34 @@ def test_a_new_setting_cancels_the_map_under_way(tuning: Tuning):
     tuning.wait_for(COMPLETE)
 
 
+def test_going_back_to_a_map_ends_the_other_and_goes_on_with_the_rest(tuning: Tuning):
+    page = tuning.page
+    page.route("**/api/map/stream?*opt=adam*", lambda route: None)
+    tuning.open()
+    page.route("**/api/map/stream?*lr=0.25*", lambda route: None)
+    with page.expect_request("**/api/map/stream?*lr=0.25*"):
+        tuning.type_into("hizoo.lr", "0.25")
+    page.unroute("**/api/map/stream?*opt=adam*")
+    with page.expect_event("requestfailed", lambda request: "lr=0.25" in request.url):
+        tuning.type_into("hizoo.lr", "0.5")
+    tuning.wait_for(ALL_THREE)
+
+
+def test_the_start_follows_the_dimension_and_a_failed_landscape_is_asked_for_again(tuning: Tuning):
+    page = tuning.page
+    page.route("**/api/landscape?*", lambda route: route.fulfill(status=500), times=1)
+    tuning.open("f=quadratic:d=10&runs=2&forwards=300&opt=adam&x=lr=0.01,0.1&y=beta2=0.9,0.99")
+    expect(page.locator("#message")).to_be_hidden()
+    expect(page.locator("#cell-title")).to_contain_text("Adam")
+    tuning.next_map(lambda: tuning.type_into("function.d", "12"))
+    page.wait_for_function("document.querySelectorAll('.stage.live').length === 1")
+    box = page.locator("#landscape .nsewdrag").bounding_box()
+    assert box
+    query = tuning.next_map(lambda: page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"]))
+    assert len(map_spec.parse(query).base.x0) == 12
+    expect(page.locator(".error-text")).to_have_count(0)
+
+
 def test_another_function_keeps_the_optimizer_and_its_axes(tuning: Tuning):
     tuning.open()
     tuning.page.locator("#function").click()
@@ -361,6 +421,37 @@ def test_the_lab_opens_by_its_hash(tuning: Tuning):
     tuning.wait_for(COMPLETE)
     expect(tuning.page.locator("#map")).to_be_visible()
     assert "#lab" not in tuning.page.url
+    tuning.measure("final loss")
+    tuning.page.evaluate("location.hash = 'lab&n=5'")  # as a link that is pasted
+    expect(lab.get_by_label("n directions", exact=True)).to_have_value("5")
+    tuning.page.evaluate("location.hash = 'lab&n=6'")
+    expect(lab.get_by_label("n directions", exact=True)).to_have_value("6")
+    tuning.page.go_back()
+    tuning.page.go_back()
+    expect(lab).to_be_hidden()
+    tuning.wait_for("location.hash === '#measure=loss'")
+    tuning.page.get_by_text("Estimator lab", exact=True).click()
+    tuning.wait_for("location.hash.startsWith('#lab')")
+    tuning.page.get_by_text("Map", exact=True).first.click()
+    tuning.wait_for("location.hash === '#measure=loss'")
+
+
+def test_the_lab_opens_even_before_the_page_is_there(tuning: Tuning):
+    page, held = tuning.page, []
+
+    def hold(route):
+        if '"output":"..tuning-controls' in (route.request.post_data or ""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/_dash-update-component*", hold)
+    with page.expect_request(lambda request: '"output":"..tuning-controls' in (request.post_data or "")):
+        page.goto(f"{tuning.url}/tuning?{SPEC}")
+    page.get_by_text("Estimator lab", exact=True).click()
+    tuning.wait_for("document.querySelector('main').dataset.tab === 'lab'")
+    held[0].continue_()
+    expect(page.locator("#estimator-lab .lab-cards")).to_be_visible()
 
 
 def test_the_map_fits(tuning: Tuning, tmp_path):

@@ -7,7 +7,7 @@ no answer queues behind another. Python makes the controls and opens specs.
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, MATCH, ClientsideFunction, Input, Output, callback, clientside_callback, ctx, dcc, html
+from dash import ALL, MATCH, ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
 from dash.exceptions import PreventUpdate
 
 from functions import FunctionError, resolve
@@ -129,7 +129,7 @@ def register() -> None:
     """Connect the page. Called once, by `create_app`."""
     callback(
         output={"panel": Output(ids.CONTROLS, "children"), "page": Output(ids.PAGE, "data")},
-        inputs={"search": Input(ids.URL, "search"), "go": Input(ids.GO, "data")},
+        inputs={"search": State(ids.URL, "search"), "go": Input(ids.GO, "data")},
     )(open_spec)
     callback(Output(ids.FORMULA, "children"), inputs={"f": Input(ids.F, "data")}, prevent_initial_call=True)(
         show_formula
@@ -149,10 +149,10 @@ def register() -> None:
 
 
 def open_spec(search: str | None, go: dict[str, str] | None) -> dict[str, Any]:
-    """Controls and state for a spec, from the address or from the page. A spec with errors opens its function with
-    presets, and the page shows what was wrong.
+    """Controls and state for a spec: the address's at first, then those that the page asks for. A spec with errors
+    opens its function with presets, and the page shows what was wrong.
     """
-    text = go["query"] if go and ctx.triggered_id == ids.GO else (search or "")
+    text = go["query"] if go else (search or "")
     try:
         spec, errors = parse(text), []
     except SpecError as error:

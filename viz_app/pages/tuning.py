@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Input, Output, callback, clientside_callback, ctx, dcc, html
+from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
 
-from functions import FUNCTIONS, TestFunction
+from functions import FUNCTIONS, TestFunction, resolve
 from hizoo_core import METHODS, Hyperparameter, describe
 from viz_app import controls, ids, map_spec
 from viz_app.controls import Control, attributes
@@ -139,7 +139,7 @@ def register() -> None:
     """Connect the page. Called once, by `create_app`; roles such as fields and sliders are the Playground's."""
     callback(
         output={"panel": Output(ids.TUNING_CONTROLS, "children"), "page": Output(ids.TUNING_PAGE, "data")},
-        inputs={"search": Input(ids.URL, "search"), "go": Input(ids.TUNING_GO, "data")},
+        inputs={"search": State(ids.URL, "search"), "go": Input(ids.TUNING_GO, "data")},
     )(open_map)
     clientside_callback(ClientsideFunction("lab", "open"), Input(ids.TUNING_PAGE, "data"))
     for name, component in (("method", ids.TUNING_METHOD), ("tab", ids.TUNING_TAB)):
@@ -147,10 +147,10 @@ def register() -> None:
 
 
 def open_map(search: str | None, go: dict[str, str] | None) -> dict[str, Any]:
-    """Controls and state for a map's spec, from the address or from the page. A spec with errors opens its function's
-    usual map, and the page shows what was wrong.
+    """Controls and state for a map's spec: the address's at first, then those that the page asks for. A spec with
+    errors opens its function's usual map, and the page shows what was wrong.
     """
-    text = go["query"] if go and ctx.triggered_id == ids.TUNING_GO else (search or "")
+    text = go["query"] if go else (search or "")
     try:
         spec, errors = map_spec.parse(text), []
     except SpecError as error:
@@ -178,6 +178,7 @@ def open_map(search: str | None, go: dict[str, str] | None) -> dict[str, Any]:
                 "runs": 16,
                 "forwards": 3000,
                 "target": AUTO,
+                "x0": controls.start_text(resolve(base.f if family == "expr" else family).start),
                 "parameters": controls.function_parameters(family),
             },
             "minima": spec.function.minima,

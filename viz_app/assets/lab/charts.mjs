@@ -1,5 +1,6 @@
 // The two charts: pure functions from a trace to what is drawn, and a chart that can draw it at once or for good.
 
+import { escapedInPlotly } from "./escaped.mjs";
 import { whenIdle } from "./idle.mjs";
 import { Overlay } from "./overlay.mjs";
 import { subscript } from "./scale.mjs";
@@ -312,7 +313,8 @@ export class Chart {
 }
 
 function plotlyTraces({ curves }, { theme }) {
-  return curves.flatMap(({ name: title, x, y, low, high, colour, dashed, faint, ghost }) => {
+  return curves.flatMap(({ name, x, y, low, high, colour, dashed, faint, ghost }) => {
+    const title = escapedInPlotly(name);
     const band = low && {
       type: "scatter",
       x: [...x, ...x.toReversed()],

@@ -6,21 +6,22 @@ import { differences, showDifferences } from "./forkcards.mjs";
 import { whenIdle } from "./idle.mjs";
 import { clockKey, element, page, timeOf } from "./page.mjs";
 import { short } from "./scale.mjs";
+import { leftAt } from "./share.mjs";
 import { forks, running, settings, spans, title } from "./slots.mjs";
 import { fade, readTheme } from "./theme.mjs";
 import { clockAt, clockLength, frameAt, stepAt } from "./trace.mjs";
 
 /** Names, colours and forks anew: after a trace, a theme, a name. */
 export function dress() {
-  const { state, parts } = page;
+  const { drawn, parts } = page;
   const theme = readTheme();
-  const slots = running(state);
+  const slots = running(drawn);
   parts.look = {
     theme,
     colours: slots.map((slot) => theme.colour(slot.colour)),
     titles: slots.map(title),
-    spans: spans(state),
-    origins: slots.map((slot) => origin(state, slot)),
+    spans: spans(drawn),
+    origins: slots.map((slot) => origin(drawn, slot)),
   };
   Object.assign(parts.landscape, parts.look, { stale: true });
 }
@@ -60,15 +61,15 @@ export function redraw() {
 const clockLabel = () => (page.clock === "seconds" ? "seconds (all runs together)" : page.clock);
 
 function notes() {
-  const { state, trace, parts } = page;
+  const { drawn, trace, parts } = page;
   const { theme, colours, titles } = parts.look;
   const kinds = new Set(parts.loss.picture.curves.flatMap(({ marks }) => marks.map(({ kind }) => kind)));
   const remarks = [
     `median and 10–90 % of ${trace.header.runs} runs`,
     ...(kinds.has("cross") ? ["✕ half diverged"] : []),
     ...(kinds.has("below") ? ["▼ below the axis"] : []),
-    ...(forks(state).some(({ parent }) => parent) ? ["dotted: the old future"] : []),
-    ...(state.noise > 0 ? ["without the gradient noise"] : []),
+    ...(forks(drawn).some(({ parent }) => parent) ? ["dotted: the old future"] : []),
+    ...(drawn.noise > 0 ? ["without the gradient noise"] : []),
   ];
   if (page.clock === "forward passes" && trace.tracks.filter(({ n }) => n !== null).length > 1) {
     remarks.push("ends with the first spent budget");
@@ -82,7 +83,7 @@ function notes() {
     if (track.shown_h) key.push(`<span title="Its probes are drawn from this ellipse: Σ = 1/P"><i class="ring" style="border-color:${colours[index]};background:${fade(colours[index], 0.15)}"></i>Σ of ${escaped(titles[index])}</span>`);
   });
   if (trace.tracks.some((track) => track.shown_h)) key.push(`<span title="What the probes would be drawn from if P were the exact Hessian, off-diagonal part and all"><i class="ring dashed" style="border-color:${theme.ink}"></i>inverse true Hessian${hasNegative() ? " <em>(brown: negative curvature)</em>" : ""}</span>`);
-  if (state.minima.length && state.dim === 2) key.push(`<span>★ minimum</span>`);
+  if (drawn.minima.length && drawn.dim === 2) key.push(`<span>★ minimum</span>`);
   if (trace.tracks.some((track) => track.u)) key.push(`<span title="θ ± Σ^½u, enlarged by the ellipses' factor over μ">○ this step's probes, on pause</span>`);
   key.push(`<span>bold: run 1 of ${trace.header.runs}${scale === 1 ? "" : `; ellipses × ${short(scale)}`}</span>`);
   setHtml(element("key"), key.join(""));
@@ -104,8 +105,8 @@ export function setText(target, text) {
 
 /** Draw a part of the run, 0 to 1. */
 export function drawMoment(part, playing) {
-  const { state, trace, parts } = page;
-  if (!trace || trace.tracks.length !== running(state).length) return; // a newer one is on its way
+  const { drawn, trace, parts } = page;
+  if (!trace) return;
   const { landscape, loss, hessian, readings, player } = parts;
   const time = (page.time = timeOf(part));
   if (playing && !landscape.isLive) landscape.live(true);
@@ -117,7 +118,7 @@ export function drawMoment(part, playing) {
     hessian.cursor(null);
   } else hessian.cursor(time);
   const found = differences();
-  readings.draw(time, clockKey(), running(state).map(({ slot }) => found.get(slot)));
+  readings.draw(time, clockKey(), running(drawn).map(({ slot }) => found.get(slot)));
   showDifferences(found);
   parts.forks.cursor(part);
   const lead = trace.tracks[0];
@@ -127,7 +128,8 @@ export function drawMoment(part, playing) {
   const length = clockLength(trace, clockKey());
   if (page.clock === "forward passes") setText(player.output, `pass ${Math.round(time).toLocaleString("en-US")} of ${length.toLocaleString("en-US")}`);
   else setText(player.output, `step ${lead.step[frame].toLocaleString("en-US")} of ${last.toLocaleString("en-US")}`);
-  parts.microscope.update();
+  if (!playing) parts.microscope.update(); // it asks the server
+  leftAt(part);
 }
 
 /** When nothing has moved for a while, commit what is on the canvas to Plotly. */

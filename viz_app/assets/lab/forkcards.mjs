@@ -56,8 +56,8 @@ function mark(state, slot, edited) {
 
 /** What each running fork's loss is beside the old future's, now and at the end, by the fork's slot. */
 export function differences() {
-  const { state, trace, time } = page;
-  const on = running(state);
+  const { drawn, trace, time } = page;
+  const on = running(drawn);
   const solved = trace.reference === null ? null : SOLVED * trace.header.initial_gap;
   const clock = clockKey();
   const at = (slot, moment) => {
@@ -65,7 +65,7 @@ export function differences() {
     return track.gap_q[track.frames + frameAt(track, moment, clock).frame];
   };
   const end = clockLength(trace, clock);
-  const pairs = forks(state).filter(({ parent }) => parent);
+  const pairs = forks(drawn).filter(({ parent }) => parent);
   return new Map(
     pairs.map(({ fork, parent }) => [
       fork.slot,

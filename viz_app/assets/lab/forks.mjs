@@ -2,10 +2,8 @@
 
 import { message } from "./messages.mjs";
 import { clockKey, page } from "./page.mjs";
-import { addFork, different, find, holder, remove, running, segments, settings } from "./slots.mjs";
+import { MOST, addFork, different, find, holder, remove, running, segments, settings } from "./slots.mjs";
 import { stepAt } from "./trace.mjs";
-
-const MOST = 8; // optimizers in a spec
 
 export class Forks {
   /**
@@ -85,11 +83,12 @@ export class Forks {
     if (inherited[name] === value) delete fork.overrides[name];
   }
 
-  /** Take a fork out. */
+  /** Take a fork out. @returns {() => void} puts it back */
   remove(key) {
     for (const [card, fork] of [...this.editing]) if (fork.key === key) this.#release(card);
-    remove(page.state, key);
+    const back = remove(page.state, key);
     this.hooks.changed();
+    return back;
   }
 
   /** Whether a fork can begin where the player is. */
@@ -119,7 +118,7 @@ export class Forks {
 
 /** The step that a slot's run is at. */
 function stepOf(slot) {
-  const track = page.trace?.tracks[running(page.state).indexOf(slot)];
+  const track = page.trace?.tracks[running(page.drawn).findIndex((drawn) => drawn.slot === slot.slot)];
   return track ? Math.round(stepAt(track, page.time, clockKey())) : 0;
 }
 

@@ -23,6 +23,7 @@ export class History {
     Object.assign(this, { root, button, hooks, store: new Store() });
     button.setAttribute("aria-expanded", "false");
     button.addEventListener("click", () => this.toggle());
+    root.tabIndex = -1; // it has the focus when it is opened, so that Escape closes it
     root.innerHTML = `<div class="head"><h2>History</h2>
         <button data-do="compare" title="The loss curves of all pinned runs in one chart" disabled>Compare</button>
         <button data-do="clear" title="Forget all runs">Clear</button>
@@ -36,15 +37,21 @@ export class History {
     for (const [name, action] of Object.entries(actions)) root.querySelector(`[data-do=${name}]`).addEventListener("click", action);
     this.dialog.querySelector("button").addEventListener("click", () => this.dialog.close());
     this.list.addEventListener("click", (event) => this.#clicked(event));
-    root.addEventListener("keydown", (event) => event.key === "Escape" && !this.dialog.open && this.toggle(false));
+    root.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || this.dialog.open) return;
+      event.stopPropagation(); // the microscope stays
+      this.toggle(false);
+    });
     window.addEventListener("storage", () => this.#show()); // another tab has added a run
   }
 
   toggle(open = this.root.hidden) {
     this.root.hidden = !open;
     this.button.setAttribute("aria-expanded", String(open));
-    if (open) this.#show();
-    else this.button.focus({ preventScroll: true });
+    if (open) {
+      this.#show();
+      this.root.focus({ preventScroll: true });
+    } else this.button.focus({ preventScroll: true });
   }
 
   /** A picture has been drawn: keep it if it stands. */
@@ -67,9 +74,26 @@ export class History {
   #show() {
     if (this.root.hidden) return;
     const runs = this.store.runs();
+    const held = this.#held();
     this.note.textContent = runs.length ? "Kept in this browser. Click a run to open it; pin two or more to compare them." : "No runs yet: one is kept when a picture has stood for a moment.";
     this.list.innerHTML = runs.map((run, i) => this.#entry(run, runs[i + 1])).join("");
+    if (held) this.#hold(held, runs);
     this.#count();
+  }
+
+  /** Which button of which entry has the focus. */
+  #held() {
+    const button = document.activeElement;
+    if (!this.list.contains(button)) return null;
+    const entry = button.closest("li");
+    return { query: entry.dataset.query, at: [...this.list.children].indexOf(entry), selector: button.dataset.do ? `[data-do=${button.dataset.do}]` : ".open" };
+  }
+
+  /** Give it back, or if its entry is gone, to the one that took its place. */
+  #hold({ query, at, selector }, runs) {
+    const same = runs.findIndex((run) => run.query === query);
+    const entry = this.list.children[same < 0 ? Math.min(at, runs.length - 1) : same];
+    (entry?.querySelector(selector) ?? this.root).focus({ preventScroll: true });
   }
 
   #entry(run, before) {
@@ -125,6 +149,7 @@ export class History {
     undo(words, () => {
       this.store.restore(runs);
       this.#show();
+      if (document.activeElement === document.body) this.root.focus({ preventScroll: true }); // the button that had it is gone
     });
   }
 

@@ -1,7 +1,7 @@
 // The loss curves of several runs in one chart, against forward passes.
 
 import { fetchBytes } from "./latest.mjs";
-import { escaped } from "./escaped.mjs";
+import { escapedInPlotly } from "./escaped.mjs";
 import { differences, family, read } from "./specwords.mjs";
 import { when } from "./when.mjs";
 import { fade, readTheme } from "./theme.mjs";
@@ -49,7 +49,7 @@ function plotted({ of, opt, spec, track, dash, colour }, reference, theme) {
   const at = (q) => Array.from(track.gap_q.subarray(q * R, (q + 1) * R), (value) => (Number.isFinite(value) ? value : null));
   const [low, median, high] = [at(0), at(1), at(2)];
   const whole = median.map((value, i) => (value !== null && low[i] !== null && high[i] !== null ? i : -1)).filter((i) => i >= 0);
-  const name = escaped(`${of.join(", ")}  ${opt.label}${own(opt, spec, reference)}`);
+  const name = escapedInPlotly(`${of.join(", ")}  ${opt.label}${own(opt, spec, reference)}`);
   return [
     {
       type: "scatter",

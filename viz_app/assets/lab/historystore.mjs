@@ -1,7 +1,24 @@
 // The runs in localStorage, newest first. A storage that is full, forbidden or spoilt loses entries, never the page.
 
+import { read } from "./specwords.mjs";
+
 const KEY = "lab-history";
 const MOST = 40;
+
+/** An entry that the panel can show: another program, or another version of this one, may have written there. */
+function sound(run) {
+  if (![run?.query, run?.name, run?.image].every((text) => typeof text === "string") || !Number.isFinite(run.at)) return false;
+  const { f, opts } = read(run.query);
+  return Boolean(f && opts.length);
+}
+
+/** At most so many: the oldest are given up, those that are not pinned before those that are. */
+function newest(runs, most) {
+  const inTurn = [...runs.filter(({ pinned }) => !pinned).toReversed(), ...runs.filter(({ pinned }) => pinned).toReversed()];
+  const gone = new Set(inTurn.slice(0, Math.max(0, runs.length - most)));
+  return runs.filter((run) => !gone.has(run));
+}
+
 const without = (runs, gone) => runs.filter(({ query }) => !gone.some((run) => run.query === query));
 
 export class Store {
@@ -13,7 +30,7 @@ export class Store {
     if (this.#forbidden) return this.#kept;
     try {
       const runs = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-      return Array.isArray(runs) ? runs.filter((run) => typeof run?.query === "string") : [];
+      return Array.isArray(runs) ? runs.filter(sound) : [];
     } catch {
       return this.#kept;
     }
@@ -23,7 +40,7 @@ export class Store {
   add(run) {
     const others = this.runs();
     const pinned = others.find(({ query }) => query === run.query)?.pinned;
-    return this.#write([{ ...run, pinned }, ...without(others, [run])].slice(0, MOST));
+    return this.#write(newest([{ ...run, pinned }, ...without(others, [run])], MOST));
   }
 
   /** Mark a run to be compared, or unmark it. */
@@ -37,13 +54,13 @@ export class Store {
 
   /** Put runs back where they were. */
   restore(runs) {
-    this.#write([...without(runs, this.runs()), ...this.runs()].sort((a, b) => b.at - a.at).slice(0, MOST));
+    this.#write(newest([...without(runs, this.runs()), ...this.runs()].sort((a, b) => b.at - a.at), MOST));
   }
 
-  /** Write the runs; of a full storage the oldest half is given up until the rest fits. */
+  /** Write the runs; of a full storage half is given up until the rest fits. */
   #write(runs) {
     this.#kept = runs;
-    for (let kept = runs; ; kept = kept.slice(0, kept.length >> 1)) {
+    for (let kept = runs; ; kept = newest(kept, kept.length >> 1)) {
       try {
         localStorage.setItem(KEY, JSON.stringify(kept));
         return kept.length < runs.length ? `The browser's storage is full: the history keeps ${kept.length} of ${runs.length} runs.` : null;

@@ -1,5 +1,6 @@
 // The picture: contours by Plotly, and over them on a canvas whatever moves.
 
+import { escapedInPlotly } from "./escaped.mjs";
 import { Overlay } from "./overlay.mjs";
 import { niceBelow, reading, short } from "./scale.mjs";
 import { fade, readTheme } from "./theme.mjs";
@@ -120,12 +121,13 @@ export class Landscape {
       x.push(null);
       y.push(null);
     }
+    const title = escapedInPlotly(this.titles[index]);
     const shown = { x: [], y: [], text: [] };
     const old = { x: [], y: [], text: [] };
     for (let t = first; t <= frame; t++) {
       const at = 2 * t * track.runs;
       if (!Number.isFinite(track.path[at])) break;
-      const text = `${this.titles[index]}, run 1<br>step ${track.step[t]}, ${track.forwards[t]} forward passes<br>θ (${short(track.path[at])}, ${short(track.path[at + 1])})<br>loss ${reading(track.gap[t * track.runs])}`;
+      const text = `${title}, run 1<br>step ${track.step[t]}, ${track.forwards[t]} forward passes<br>θ (${short(track.path[at])}, ${short(track.path[at + 1])})<br>loss ${reading(track.gap[t * track.runs])}`;
       for (const list of t < ghost ? [shown] : t === ghost ? [shown, old] : [old]) {
         list.x.push(track.path[at]);
         list.y.push(track.path[at + 1]);

@@ -1,6 +1,7 @@
 // One request at a time, and after it only the newest of those that came meanwhile: no queue of stale answers.
 
 const PATIENCE = 400; // ms before a request under way gives way to a newer one
+const AGAIN = 2000; // ms before one that failed is repeated
 
 export class Latest {
   /**
@@ -12,18 +13,38 @@ export class Latest {
     Object.assign(this, { load, done, failed, key: null, waiting: null, controller: null, since: 0 });
   }
 
-  /** Ask for `key`. */
+  /** Ask for `key`, in place of whatever else waits. */
   request(key) {
-    if (this.controller) {
-      this.waiting = key;
-      clearTimeout(this.giveWay);
-      const left = Math.max(0, this.since + PATIENCE - performance.now());
-      this.giveWay = setTimeout(() => this.controller?.abort(), left);
-    } else this.#start(key);
+    this.#forget();
+    if (!this.controller) return void this.#start(key);
+    if (key === this.key && !this.controller.signal.aborted) return; // its answer is on the way
+    this.waiting = key;
+    const left = Math.max(0, this.since + PATIENCE - performance.now());
+    this.giveWay = setTimeout(() => this.controller?.abort(), left);
+  }
+
+  /** After a failure: ask for `key` once more in a while, unless something else is asked for before. */
+  again(key) {
+    if (this.controller) return;
+    this.#forget();
+    this.repeat = setTimeout(() => this.request(key), AGAIN);
+  }
+
+  /** Ask for nothing any more. */
+  cancel() {
+    this.#forget();
+    this.controller?.abort();
+  }
+
+  #forget() {
+    clearTimeout(this.giveWay);
+    clearTimeout(this.repeat);
+    this.waiting = null;
   }
 
   async #start(key) {
     const controller = (this.controller = new AbortController());
+    this.key = key;
     this.since = performance.now();
     let outcome;
     try {

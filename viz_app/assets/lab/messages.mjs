@@ -51,6 +51,7 @@ function controlOf(path, state) {
  */
 export function message(text, stays = false, action = null) {
   const box = document.getElementById("message");
+  message.text = text;
   box.textContent = text;
   box.classList.toggle("shown", Boolean(text));
   clearTimeout(message.timer);
@@ -65,6 +66,16 @@ export function message(text, stays = false, action = null) {
     action[1]();
   });
   box.append(button);
+}
+
+/** What takes its time: said until the next line, but not in place of one that offers something. */
+export function busy(text) {
+  if (!document.querySelector("#message.shown button")) message(text, true);
+}
+
+/** Take a line away, if it still stands. */
+export function unsay(text) {
+  if (message.text === text) message("");
 }
 
 /** Something is gone: say so, with a way back. */

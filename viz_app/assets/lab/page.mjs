@@ -5,12 +5,15 @@ import { clockLength } from "./trace.mjs";
 
 /**
  * `state` is what the controls say: the spec, and under `view` how it is looked at. `trace` and `grid` are the server's
- * newest answers, `time` the clock's, `parts` the pictures, the player and the table.
+ * newest answers, and `drawn` is the state that the trace was asked for, by which it is drawn; they differ while an answer
+ * is on its way, or the controls say what the server refuses. `time` is the clock's, `parts` the pictures, the player and
+ * the table.
  */
 export const page = {
   state: null,
   parts: null,
   trace: null,
+  drawn: null,
   grid: null,
   time: 0,
   clock: "forward passes",

@@ -3,6 +3,7 @@
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16];
 const OWN_KEYS = "input:not(#player input), select, textarea, [role=combobox], [role=menu], dialog[open]"; // they use the keys themselves
 const FULL = 8000; // ms for a whole run at 1×
+const LONGEST = 100; // ms that a frame counts for: a tab that was hidden plays on from where it was
 
 const ICONS = {
   start: "M6 5h2v14H6zM20 5v14L9 12z",
@@ -56,7 +57,7 @@ export class Player {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "f" && !event.target.closest?.(OWN_KEYS)) return hooks.fork();
       if (!name) return;
-      const owners = event.key === " " ? `${OWN_KEYS}, button` : `${OWN_KEYS}, [role=slider]`;
+      const owners = event.key === " " ? `${OWN_KEYS}, button, summary` : `${OWN_KEYS}, [role=slider]`;
       if (event.target.closest?.(owners)) return;
       event.preventDefault();
       actions[name]();
@@ -78,7 +79,7 @@ export class Player {
     let before = performance.now();
     const tick = (now) => {
       if (!this.playing) return;
-      this.part = Math.min(1, this.part + (Math.max(now - before, 0) / FULL) * this.speed);
+      this.part = Math.min(1, this.part + (Math.min(Math.max(now - before, 0), LONGEST) / FULL) * this.speed);
       before = now;
       if (this.part >= 1) this.pause();
       else {

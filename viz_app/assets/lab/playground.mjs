@@ -1,5 +1,7 @@
 // The Playground: controls → spec → trace → pictures. The state is one object; everything drawn follows from it.
 
+import { Address } from "./address.mjs";
+import { asking } from "./answers.mjs";
 import { Chart } from "./charts.mjs";
 import { drawMoment, dress, neighbour, redraw, setText, settle } from "./drawing.mjs";
 import { showForks } from "./forkcards.mjs";
@@ -7,30 +9,31 @@ import { Forks } from "./forks.mjs";
 import { History } from "./history.mjs";
 import { plotlyGraph } from "./graph.mjs";
 import { Landscape } from "./landscape.mjs";
-import { Latest, SpecError, fetchBytes } from "./latest.mjs";
+import { Landscapes } from "./landscapes.mjs";
+import { fetchBytes } from "./latest.mjs";
 import { functionSpec, otherFunction, toQuery } from "./link.mjs";
-import { complain, message, undo } from "./messages.mjs";
+import { busy, complain, message, undo } from "./messages.mjs";
 import { Microscope } from "./microscope/panel.mjs";
+import { Opening } from "./opening.mjs";
 import { CLOCKS, clockKey, element, names, page, timeOf } from "./page.mjs";
 import { Player } from "./player.mjs";
 import { Readings } from "./readings.mjs";
 import { fromSlider, toSlider } from "./scale.mjs";
-import { address, viewOf, watchSharing } from "./share.mjs";
+import { address, forget, linkedView, viewOf, watchSharing, zoomedTo } from "./share.mjs";
 import { watchSliders } from "./sliders.mjs";
-import { adopt, find, readNames, remove, running, settings } from "./slots.mjs";
+import { MOST, adopt, find, readNames, remove, running, settings } from "./slots.mjs";
 import { placeStart, startAt } from "./start.mjs";
 import { watchSurface } from "./surface.mjs";
 import { readTheme } from "./theme.mjs";
-import { clockLength, decode, decodeTrace } from "./trace.mjs";
+import { clockLength, decodeTrace } from "./trace.mjs";
 import { mark, optimizerOf, presetOf, rangeOf, read, showValue, tuned } from "./values.mjs";
 import { noNumber, numberIn, shown } from "./widgets.mjs";
 
 const { set_props: setProps } = window.dash_clientside;
 
 let building = null;
-let zoomTo = null; // what a link asks for, until the first landscape is there
+let zoomTo = null; // what a link asks for, until the landscape is there
 
-const MOST = 8; // optimizers in a spec
 /** People who asked for less motion get the end of a run at once. */
 const stillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -42,47 +45,45 @@ export async function open([opened]) {
   building ??= build();
   await building;
   const { parts } = page;
+  opening.arrived();
   const first = page.state === null;
-  const view = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-  const state = (page.state = { ...opened, view: { coords: view.coords ?? "0,1", target: view.target ?? "" }, fresh: true });
+  const view = linkedView();
+  const state = (page.state = { ...opened, view: { coords: view.coords ?? "0,1", target: view.target ?? "" } });
   if (state.view.target && !(Number(state.view.target) > 0)) {
     state.errors.push({ field: "target", message: `target = “${state.view.target}”: must be a number above 0` });
     state.view.target = "";
   }
-  page.trace = null;
-  wanted.landscape = "";
+  page.trace = page.drawn = null;
+  landscapes.clear();
   parts.forks.clear();
   adopt(state);
   readNames(state, view.names ?? "");
-  Object.assign(parts.landscape, { minima: state.dim === 2 ? state.minima : [], localMinima: state.dim === 2 ? state.localMinima : [] });
-  placeStart();
-  element("hessian-view").hidden = state.dim === 2; // two coordinates need no sorting
-  if (state.dim === 2 && page.hessian === "sorted") setProps("hessian-view", { value: (page.hessian = "over time") });
+  if (view.hessian === "sorted") setProps("hessian-view", { value: (page.hessian = "sorted") });
+  takeDimension();
   if (state.errors.length) compute(); // the address stays as it was pasted, so that it can be corrected
   else changed();
   lament();
   for (const slot of state.slots) if (!slot.parent) for (const key of Object.keys(slot.values)) mark(slot.slot, key);
   for (const key of Object.keys(state.parameters)) mark("function", key);
   for (const key of ["steps", "runs"]) mark("run", key);
-  if (first) {
-    parts.player.part = "t" in view ? Math.min(Math.max(Number(view.t) || 0, 0), 1) : stillness() ? 1 : 0;
-    if (CLOCKS.includes(view.clock)) setProps("clock", { value: (page.clock = view.clock) });
-    if (view.hessian === "sorted") setProps("hessian-view", { value: (page.hessian = "sorted") });
-    if (view.x && view.y) zoomTo = { "xaxis.range": view.x.split(",").map(Number), "yaxis.range": view.y.split(",").map(Number) };
-  }
+  if ("t" in view) parts.player.seek(Number(view.t) || 0);
+  else if (first) parts.player.part = stillness() ? 1 : 0;
+  if (CLOCKS.includes(view.clock)) setProps("clock", { value: (page.clock = view.clock) });
+  zoomTo = view.x && view.y ? { "xaxis.range": view.x.split(",").map(Number), "yaxis.range": view.y.split(",").map(Number) } : null;
   if (state.dim > 2 && state.view.coords !== "0,1") setProps({ role: "field", slot: "view", name: "coords" }, { value: state.view.coords });
   parts.autoplay = parts.player.part === 0 && !("t" in view);
 }
 
 export function chooseFunction([family]) {
-  if (!page.state || family === page.state.family) return;
-  page.parts.player.part = stillness() ? 1 : 0;
-  go(otherFunction(page.state, family));
+  if (!page.state) return;
+  if (family === page.state.family) return opening.stay();
+  go(otherFunction(page.state, family), {}, () => (page.parts.player.part = stillness() ? 1 : 0));
 }
 
 export function duplicate(_, trigger) {
-  const { state } = page;
-  const slot = state && trigger && find(state, trigger.slot);
+  if (!page.state || !trigger) return;
+  const state = structuredClone(page.state);
+  const slot = find(state, trigger.slot);
   if (!slot) return;
   if (running(state).length >= MOST) return message(`at most ${MOST} optimizers run side by side`);
   slot.on = true;
@@ -90,11 +91,13 @@ export function duplicate(_, trigger) {
 }
 
 export function clock([value]) {
+  if (value !== page.clock) forget("clock");
   page.clock = value;
   refresh();
 }
 
 export function hessianView([value]) {
+  if (value !== page.hessian) forget("hessian");
   page.hessian = value;
   refresh();
 }
@@ -156,7 +159,7 @@ function change(slot, name, value, from) {
   if (slot === "function") {
     if (name === "expr") state.text = value;
     else state.parameters[name] = value;
-    if (name === "d" && state.x0.includes(",")) state.x0 = "";
+    if (name === "d") changeDimension(value);
   } else if (slot === "run") state[name] = value;
   else if (slot === "view") state.view[name] = value.replace(/\s+/g, "");
   else if (parts.forks.on) {
@@ -170,18 +173,47 @@ function change(slot, name, value, from) {
   changed();
 }
 
-/** Open another spec; `view` is how it is looked at: names of optimizers (see slots.mjs), coords and target. */
-function go(query, view = {}) {
+/** Another number of coordinates: a start with a number for each makes way for the usual one. */
+function changeDimension(d) {
+  const { state } = page;
+  const { low, high } = rangeOf("function", "d");
+  if (!(Number.isInteger(d) && d >= low && d <= high)) return; // the server says so
+  state.dim = d;
+  if (state.x0.includes(",")) {
+    state.x0 = state.preset.x0;
+    showValue("run", "x0", state.x0);
+  }
+  takeDimension();
+}
+
+/** What is shown of two coordinates only, and of more. */
+function takeDimension() {
+  const { state, parts } = page;
+  const flat = state.dim === 2;
+  Object.assign(parts.landscape, { minima: flat ? state.minima : [], localMinima: flat ? state.localMinima : [] });
+  placeStart();
+  element("hessian-view").hidden = flat; // two coordinates need no sorting
+  if (flat && page.hessian === "sorted") setProps("hessian-view", { value: (page.hessian = "over time") });
+}
+
+const addressBar = new Address(address);
+const opening = new Opening("go", addressBar);
+
+/**
+ * Open another spec; `view` is how it is looked at: names of optimizers (see slots.mjs), coords and target. `then` is done
+ * when it is there.
+ */
+function go(query, view = {}, then) {
   const fragment = new URLSearchParams(view).toString();
-  history.pushState(null, "", `/?${query}${fragment && `#${fragment}`}`);
-  setProps("go", { data: { query, at: Date.now() } });
+  opening.go(`/?${query}${fragment && `#${fragment}`}`, then);
 }
 
 /** Take an optimizer's card away; the server makes the others anew. */
 function removeCard(slot) {
   if (running(page.state).length === 1 && optimizerOf(slot).on) return message("at least one optimizer stays on");
-  remove(page.state, slot);
-  go(toQuery(page.state), viewOf(page.state));
+  const state = structuredClone(page.state);
+  remove(state, slot);
+  go(toQuery(state), viewOf(state));
 }
 
 const forkHooks = {
@@ -190,18 +222,19 @@ const forkHooks = {
   remove: (slot) => {
     if (running(page.state).length === 1) return message("at least one optimizer stays on");
     const { state } = page;
-    const before = structuredClone(state.slots);
-    page.parts.forks.remove(slot);
+    const back = page.parts.forks.remove(slot);
     undo("The fork is removed.", () => {
       if (page.state !== state) return;
-      state.slots = before;
+      if (running(state).length >= MOST) return message(`at most ${MOST} optimizers run side by side`);
+      back();
       changed();
     });
   },
   rename(slot, name) {
     optimizerOf(slot).given = name;
-    history.replaceState(history.state, "", address());
+    addressBar.now();
     if (!page.trace) return;
+    Object.assign(find(page.drawn, slot) ?? {}, { given: name });
     dress();
     page.parts.readings.setTrace(page.trace, page.parts.look);
     redraw();
@@ -212,8 +245,7 @@ const forkHooks = {
 /** The state has changed: the address follows, and what is drawn. */
 function changed() {
   page.state.errors = [];
-  clearTimeout(changed.timer);
-  changed.timer = setTimeout(() => history.replaceState(history.state, "", address()), 300);
+  addressBar.later();
   compute();
 }
 
@@ -223,68 +255,46 @@ function compute() {
   const view = [];
   if (state.dim > 2) view.push(`coords=${state.view.coords}`);
   if (state.view.target) view.push(`target=${state.view.target}`);
-  traces.request([toQuery(state), ...view].join("&"));
-  requestLandscape();
+  traces.request({ query: [toQuery(state), ...view].join("&"), state, asked: structuredClone(state) });
+  landscapes.request();
   showForks(forkHooks);
 }
 
-const wanted = { landscape: "" };
+const refused = (error) => complain(error.errors, page.state);
 
-function requestLandscape(ranges = null) {
-  const { state } = page;
-  const query = [`f=${encodeURIComponent(functionSpec(state))}`];
-  if (state.dim > 2) query.push(`coords=${state.view.coords}`);
-  const key = query.join("&");
-  if (!ranges && key === wanted.landscape) return;
-  wanted.landscape = key;
-  if (ranges) query.push(`xrange=${ranges.xrange.join(",")}`, `yrange=${ranges.yrange.join(",")}`);
-  landscapes.request(query.join("&"));
-}
-
-const traces = new Latest(
-  async (query, signal) => {
-    const busy = setTimeout(() => message("Computing …", true), 600);
+const traces = asking(
+  async ({ query }, signal) => {
+    const slow = setTimeout(() => busy("Computing …"), 600);
     try {
       return decodeTrace(await fetchBytes(`/api/trace?${query}`, signal));
     } finally {
-      clearTimeout(busy);
+      clearTimeout(slow);
     }
   },
-  (answer, query) => {
+  (answer, { query, state, asked }) => {
+    if (state !== page.state) return; // another spec has been opened
     lament();
+    page.drawn = asked;
     takeTrace(answer, query);
   },
-  failed,
+  refused,
 );
 
-const landscapes = new Latest(
-  async (query, signal) => {
-    const { header, view } = decode(await fetchBytes(`/api/landscape?${query}`, signal));
-    return { ...header, z: view(header.arrays.z) };
-  },
-  (answer, query) => {
-    const { state, parts, grid } = page;
-    const zoomed = query.includes("xrange=");
-    const fresh = grid === null || (!zoomed && answer.f.split(":")[0] !== grid.f.split(":")[0]) || state.fresh;
-    state.fresh = false;
-    page.grid = answer;
-    parts.landscape.theme = readTheme();
-    parts.landscape.names = names();
-    parts.landscape.setGrid(answer, fresh).then(() => {
-      if (zoomTo) window.Plotly.relayout(parts.landscape.graph, zoomTo);
+const landscapes = new Landscapes({
+  place: () => `f=${encodeURIComponent(functionSpec(page.state))}${page.state.dim > 2 ? `&coords=${page.state.view.coords}` : ""}`,
+  take(grid, whole) {
+    const { landscape } = page.parts;
+    page.grid = grid;
+    landscape.theme = readTheme();
+    landscape.names = names();
+    landscape.setGrid(grid, whole).then(() => {
+      if (zoomTo) window.Plotly.relayout(landscape.graph, zoomTo);
       zoomTo = null;
     });
     if (page.trace) takeTrace(page.trace);
   },
-  failed,
-);
-
-function failed(error, query) {
-  if (error instanceof SpecError) return complain(error.errors, page.state);
-  const what = error.status ? `The server answered ${error.status}` : "The server does not answer";
-  message(`${what}. Trying again every two seconds; the picture is the last good one.`, true);
-  setTimeout(() => (query.includes("steps=") ? compute() : requestLandscape()), 2000);
-}
+  refused,
+});
 
 /** What is wrong with the address: said until something is changed or the line is closed. */
 function lament() {
@@ -297,16 +307,14 @@ function lament() {
 }
 
 function takeTrace(trace, query) {
-  const { state, parts, time } = page;
-  const slots = running(state);
+  const { drawn, parts, time } = page;
   page.trace = trace;
-  if (trace.tracks.length !== slots.length) return; // a newer one is on its way
   // A fork of another n may end the race sooner: the cursor stays where the fork begins.
   if (parts.forks.on) parts.player.part = Math.min(1, time / clockLength(trace, clockKey()));
   dress();
   parts.landscape.setTrace(trace, clockKey());
   parts.readings.setTrace(trace, parts.look);
-  for (const [index, slot] of slots.entries()) {
+  for (const [index, slot] of running(drawn).entries()) {
     const label = document.querySelector(`[data-passes="${slot.slot}"]`);
     const { passes_per_step: passes } = trace.tracks[index].changes.at(-1) ?? trace.tracks[index];
     if (label) setText(label, `${passes} passes a step`);
@@ -332,12 +340,8 @@ async function build() {
       if (done) settle();
     },
     moved: (ranges) => {
-      clearTimeout(build.timer);
-      build.timer = setTimeout(() => {
-        if (!ranges) page.state.fresh = true;
-        if (!ranges) wanted.landscape = "";
-        requestLandscape(ranges);
-      }, 120);
+      zoomedTo(ranges);
+      landscapes.moved(ranges);
     },
   });
   const parts = (page.parts = { landscape, loss: new Chart(graphs[1]), hessian: new Chart(graphs[2]) });

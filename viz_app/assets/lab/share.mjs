@@ -26,6 +26,38 @@ export function viewOf(state) {
   return Object.fromEntries(Object.entries(view).filter(([, text]) => text));
 }
 
+/** What the address says of the view: its keys stay there only as long as they are true. @type {Record<string, string>} */
+let linked = {};
+
+/** Read the address. */
+export function linkedView() {
+  linked = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  return linked;
+}
+
+/** Parts of the view have changed: they leave the address. */
+export function forget(...keys) {
+  if (!keys.some((key) => key in linked)) return;
+  const view = new URLSearchParams(location.hash.slice(1));
+  for (const key of keys) {
+    delete linked[key];
+    view.delete(key);
+  }
+  const fragment = view.toString();
+  history.replaceState(history.state, "", `${location.pathname}${location.search}${fragment && `#${fragment}`}`);
+}
+
+/** The player is at a part of the run: the address's, or another. */
+export function leftAt(part) {
+  if ("t" in linked && !(Math.abs(part - linked.t) <= 1e-4)) forget("t"); // as a link rounds it
+}
+
+/** The picture shows these ranges, or the whole. @param {{xrange: number[], yrange: number[]} | null} ranges */
+export function zoomedTo(ranges) {
+  const same = (text, [low, high]) => text?.split(",").every((bound, i) => Math.abs(bound - [low, high][i]) <= 1e-3 * (high - low));
+  if (!ranges || !same(linked.x, ranges.xrange) || !same(linked.y, ranges.yrange)) forget("x", "y");
+}
+
 /** The address for the state: its spec, and in the fragment its view, beside what else stands there. */
 export function address() {
   const view = new URLSearchParams(location.hash.slice(1));
@@ -53,6 +85,7 @@ async function copyLink() {
   }
   const link = `${location.origin}/?${toQuery(state)}#${new URLSearchParams({ ...view, ...viewOf(state) })}`;
   history.replaceState(history.state, "", link);
+  linkedView();
   try {
     await navigator.clipboard.writeText(link);
     message("Link copied: it opens exactly this picture.");

@@ -1,6 +1,8 @@
 // The optimizers of the page's state, and their forks. A fork runs as its parent does up to a step, and from there on
 // with other settings; it holds those only (`overrides`), so that it follows what is changed in its parent.
 
+import { decoded } from "./decoded.mjs";
+
 /**
  * @typedef {object} Slot one optimizer, with a card of its own or, as a fork, a card under its parent's
  * @property {string} slot its key: `hizoo`, `hizoo#2`
@@ -11,6 +13,7 @@
  * @property {object} values the settings of one without a parent  @property {{step: number, values: object}[]} past those before
  */
 
+export const MOST = 8; // optimizers in a spec
 const EXTRA = 4; // spare colours in style.css
 
 export const find = (state, key) => state.slots.find(({ slot }) => slot === key);
@@ -59,17 +62,11 @@ function forkName(state, { slot: own, parent, step }) {
 
 /** Add a fork of `parent` at a step, with its parent's settings so far. */
 export function addFork(state, parent, step) {
-  const keys = new Set(state.slots.map(({ slot }) => slot));
-  let copy = 2;
-  while (keys.has(`${parent.method}#${copy}`)) copy++;
-  const used = new Set(state.slots.map(({ colour }) => colour));
-  const spare = Array.from({ length: EXTRA }, (_, i) => `--extra-${i + 1}`);
   const slot = {
     ...parent,
-    slot: `${parent.method}#${copy}`,
+    ...unused(state, parent.method),
     given: undefined,
     on: true,
-    colour: spare.find((colour) => !used.has(colour)) ?? spare[(copy - 2) % EXTRA],
     parent: parent.slot,
     step,
     past: [],
@@ -80,13 +77,33 @@ export function addFork(state, parent, step) {
   return slot;
 }
 
-/** Take a slot out; what was forked from it keeps the settings that it has now. */
+/** A key that no slot has, and a colour, another one if there are enough. */
+function unused(state, method) {
+  let copy = 2;
+  while (find(state, `${method}#${copy}`)) copy++;
+  const spare = Array.from({ length: EXTRA }, (_, i) => `--extra-${i + 1}`);
+  const colour = spare.find((name) => state.slots.every((slot) => slot.colour !== name)) ?? spare[(copy - 2) % EXTRA];
+  return { slot: `${method}#${copy}`, colour };
+}
+
+/**
+ * Take a slot out; what was forked from it keeps the settings that it has now.
+ * @returns {() => void} puts it back, and leaves the rest of the state as it is by then
+ */
 export function remove(state, key) {
-  for (const child of state.slots.filter(({ parent }) => parent === key)) {
-    const all = segments(state, child);
+  const at = state.slots.findIndex(({ slot }) => slot === key);
+  const [gone] = state.slots.splice(at, 1);
+  const children = state.slots.filter(({ parent }) => parent === key);
+  const before = children.map(({ past, values }) => ({ past, values }));
+  for (const child of children) {
+    const all = segments({ slots: [...state.slots, gone] }, child);
     Object.assign(child, { past: all.slice(0, -1), values: all.at(-1).values, parent: null });
   }
-  state.slots = state.slots.filter(({ slot }) => slot !== key);
+  return () => {
+    if (find(state, gone.slot)) Object.assign(gone, unused(state, gone.method)); // a newer fork has taken its place
+    state.slots.splice(Math.min(at, state.slots.length), 0, gone);
+    children.forEach((child, i) => Object.assign(child, before[i], { parent: gone.slot }));
+  };
 }
 
 /** The running forks, each with its parent where that runs too. */
@@ -128,14 +145,6 @@ export function readNames(state, text) {
   const given = new Map(text.split(",").map((part) => part.split(":")));
   labels(state).forEach((label, i) => {
     const name = given.get(label);
-    if (name) running(state)[i].given = decode(name).slice(0, 40);
+    if (name) running(state)[i].given = decoded(name).slice(0, 40);
   });
-}
-
-function decode(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // a stray % that somebody typed
-  }
 }

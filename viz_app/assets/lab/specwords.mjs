@@ -1,5 +1,6 @@
 // What differs between two canonical specs, in words.
 
+import { decoded } from "./decoded.mjs";
 import { arrow, changes } from "./words.mjs";
 
 const NAMES = { hizoo: "HiZOO", mezo: "MeZO", adam: "Adam", newton_diag: "Exact diagonal" };
@@ -14,7 +15,7 @@ export function read(query) {
   const seen = {};
   for (const part of query.split("&")) {
     const at = part.indexOf("=");
-    const [key, text] = [part.slice(0, at), decodeURIComponent(part.slice(at + 1))];
+    const [key, text] = [part.slice(0, at), decoded(part.slice(at + 1))];
     if (key !== "opt") {
       spec[key] = text;
       continue;

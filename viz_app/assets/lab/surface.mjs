@@ -1,5 +1,6 @@
 // The surface in three dimensions, made on demand: browsers allow few WebGL contexts, so it is purged when closed.
 
+import { escapedInPlotly } from "./escaped.mjs";
 import { frameAt } from "./trace.mjs";
 
 /** Connect the button and the dialog. `picture` tells what is on screen, or null while nothing is. */
@@ -50,7 +51,7 @@ async function openSurface(root, { grid, trace, moment, clock, look, names }) {
       points.y.push(py);
       points.z.push(z + 0.02 * (heights.to - heights.from));
     }
-    return { type: "scatter3d", mode: "lines", name: look.titles[index], ...points, line: { color: look.colours[index], width: 6 } };
+    return { type: "scatter3d", mode: "lines", name: escapedInPlotly(look.titles[index]), ...points, line: { color: look.colours[index], width: 6 } };
   });
   const axis = (text) => ({ title: { text }, color: theme.muted, gridcolor: theme.grid, backgroundcolor: theme.panel });
   await window.Plotly.newPlot(

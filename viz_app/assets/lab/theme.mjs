@@ -8,7 +8,11 @@ export const readTheme = () => (known ??= fromStyleSheet());
 
 function fromStyleSheet() {
   const style = getComputedStyle(document.documentElement);
-  const get = (name) => style.getPropertyValue(name).trim();
+  const read = new Map();
+  const get = (name) => {
+    if (!read.has(name)) read.set(name, style.getPropertyValue(name).trim());
+    return read.get(name);
+  };
   return {
     colour: get,
     ink: get("--ink"),

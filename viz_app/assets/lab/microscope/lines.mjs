@@ -1,6 +1,6 @@
 // The formulas of a step with its own numbers in them: pure functions of what /api/step answers.
 
-import { factor, lostInRounding, number, together } from "./numbers.mjs";
+import { factor, less, lostInRounding, number, together } from "./numbers.mjs";
 
 /**
  * @typedef {object} Line one formula
@@ -24,8 +24,8 @@ const ofI = (symbol, n) => (n === 1 ? `<i>${symbol}</i>` : `<i>${symbol}</i><sub
 
 function losses(step, i) {
   const { plus, minus, centre } = step.directions[i];
-  const first = plus - minus;
-  const second = centre === null ? NaN : plus - centre - (centre - minus);
+  const first = less(plus, minus);
+  const second = less(plus, centre) - less(centre, minus);
   const show = together([plus, minus, ...(centre === null ? [] : [centre])], [[first, 5], [second, 2]]);
   return { plus, minus, centre, first, second, show };
 }
@@ -78,7 +78,7 @@ function hizooLines(step, i, names) {
 }
 
 /** The mean over directions of g u at a shown coordinate. */
-const along = (step, j) => step.directions.reduce((sum, { g, u }) => sum + g * u[j], 0) / step.directions.length;
+const along = (step, j) => step.directions.reduce((sum, { g, u }) => sum + (g ?? NaN) * u[j], 0) / step.directions.length;
 
 /** P ← (1 − α) P + α S, of `paper` and `released`. */
 function smoothing(step, names) {
@@ -154,13 +154,14 @@ function newtonLines(step, _, names) {
 /** The last line: the step at the shown coordinates, and what it did to the loss. */
 function stepLine(step, formula, numbers, names) {
   const { theta, theta_next: next, loss, loss_next: after } = step;
-  const apart = Math.abs(after - loss) > 1e3 * Math.min(Math.abs(loss), Math.abs(after));
-  const show = apart ? number : together([loss, after], [[after - loss, 2]]);
-  const word = after < loss ? "falls" : after > loss ? "rises" : "stays";
+  const change = less(after, loss);
+  const apart = Math.abs(change) > 1e3 * Math.min(Math.abs(loss), Math.abs(after));
+  const show = apart ? number : together([loss, after], [[change, 2]]);
+  const word = after === null ? "diverges" : loss === null ? "is finite again" : after < loss ? "falls" : after > loss ? "rises" : "stays";
   const outcome = `<small>loss ${word}: ${show(loss)} → ${show(after)}</small>`;
   if (step.warming) {
     return { key: "step", title: "no step", html: `<b data-value="warming">Warm-up: θ stays.</b> Step ${step.step + 1} of ${step.hyperparameters.warmup} that only update <i>P</i>.` };
   }
-  const rows = names.map((name, j) => `<div class="number">Δ${step.dim > 2 ? sub("θ", name) : `<i>${name}</i>`} = ${numbers(j)} = <b data-value="move${j}">${number(next[j] - theta[j])}</b></div>`);
+  const rows = names.map((name, j) => `<div class="number">Δ${step.dim > 2 ? sub("θ", name) : `<i>${name}</i>`} = ${numbers(j)} = <b data-value="move${j}">${number(less(next[j], theta[j]))}</b></div>`);
   return { key: "step", title: "the step", html: `${formula}${rows.join("")}${outcome}` };
 }

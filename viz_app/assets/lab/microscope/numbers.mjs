@@ -16,6 +16,9 @@ export function number(value, digits = 4) {
   return lead === 1 ? power(Number(shown)).slice(1) : sign(String(lead)) + power(Number(shown));
 }
 
+/** a − b; not a number where one of them is the server's null, which is not finite (and which JavaScript takes for 0). */
+export const less = (a, b) => (a === null || b === null ? NaN : a - b);
+
 /** A number within a product or under a fraction's bar: in parentheses where it is negative or a product itself. */
 export function factor(value, digits) {
   const text = number(value, digits);

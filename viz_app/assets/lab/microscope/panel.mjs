@@ -56,7 +56,7 @@ export class Microscope {
     this.steps = new Latest(
       async (query, signal) => JSON.parse(new TextDecoder().decode(await fetchBytes(`/api/step?${query}`, signal))),
       (answer, query) => this.#take(answer, query),
-      (error) => this.#remark(error instanceof SpecError ? error.message : "The server does not answer."),
+      (error, query) => this.#failed(error, query),
     );
     this.#listen();
   }
@@ -80,7 +80,10 @@ export class Microscope {
     this.#stop();
     this.#light(null, Infinity);
     if (on) this.hooks.seek(moment.time); // which pauses
-    else this.picture.show(null);
+    else {
+      this.picture.show(null);
+      this.asked = null; // an answer that comes now is not taken
+    }
     this.landscape.draw();
     if (!on) this.button.focus();
   }
@@ -91,8 +94,9 @@ export class Microscope {
     if (!this.open || !moment) return;
     const { trace, look } = moment;
     if (!trace.tracks.some(({ label }) => label === this.label)) this.label = trace.tracks[0].label;
-    const options = trace.tracks.map(({ label }, k) => `<option value="${label}"${label === this.label ? " selected" : ""}>${look.titles[k]}</option>`).join("");
-    if (this.options !== options) this.chooser.innerHTML = this.options = options;
+    const options = JSON.stringify([look.titles, trace.tracks.map(({ label }) => label), this.label]);
+    if (this.options !== options) this.chooser.replaceChildren(...trace.tracks.map(({ label }, k) => new Option(look.titles[k], label, false, label === this.label)));
+    this.options = options;
     this.root.style.setProperty("--colour", look.colours[this.index]);
     this.run = Math.min(this.run, trace.header.runs - 1);
     const { coords, spec } = trace.header;
@@ -134,6 +138,21 @@ export class Microscope {
     this.update();
   }
 
+  /** No numbers: those of another step would be taken for this one's. The player's next move asks again. */
+  #failed(error, query) {
+    if (query !== this.asked) return;
+    Object.assign(this, { asked: null, answer: null, lines: null, written: null });
+    this.#stop();
+    this.picture.show(null);
+    this.canvas.width = 0; // which empties it
+    this.list.replaceChildren();
+    this.root.querySelector(".legend").replaceChildren();
+    const moment = this.hooks.moment();
+    if (moment) this.#stepper("step", count(this.#step()), `of ${count(moment.trace.header.steps)}`, true);
+    if (error instanceof SpecError) this.#remark(error.message);
+    else this.#remark(`${error.status ? `The server answered ${error.status}` : "The server does not answer"}. It is asked again when the player moves.`);
+  }
+
   /** Write the numbers and draw the pictures of the present answer. */
   draw() {
     if (!this.open || !this.answer || !this.hooks.moment()) return;
@@ -145,13 +164,20 @@ export class Microscope {
     this.#stepper("direction", this.direction + 1, `of ${several}`, several > 1);
     this.lines = linesOf(answer, this.direction, names);
     const html = this.lines.map(({ key, title, html }) => `<li tabindex="0" data-key="${key}" aria-label="${title}">${html}</li>`).join("");
-    if (this.written !== html) {
-      const unfolded = this.list.querySelector("details")?.open;
-      this.list.innerHTML = this.written = html;
-      if (unfolded) this.list.querySelector("details")?.setAttribute("open", "");
-    }
+    if (this.written !== html) this.#write(html);
     this.#remark(this.#remarks());
     this.#show();
+  }
+
+  /** Replace the lines; what was unfolded stays so, and the focus is where it was. */
+  #write(html) {
+    const unfolded = this.list.querySelector("details")?.open;
+    const held = this.list.contains(document.activeElement) ? document.activeElement : null;
+    const [key, within] = [held?.closest("li").dataset.key, held?.matches("summary")];
+    this.list.innerHTML = this.written = html;
+    if (unfolded) this.list.querySelector("details")?.setAttribute("open", "");
+    const line = key && this.list.querySelector(`[data-key="${key}"]`);
+    if (line) ((within && line.querySelector("summary")) || line).focus({ preventScroll: true });
   }
 
   #remarks() {
@@ -210,14 +236,14 @@ export class Microscope {
   }
 
   #move(name, by) {
-    if (!this.answer) return;
+    if (!this.hooks.moment()) return;
     const around = (value, length) => (value + by + length) % length;
     if (name === "step") this.#goTo(this.#step() + by);
     if (name === "run") {
       this.run = around(this.run, this.hooks.moment().trace.header.runs);
       this.update();
     }
-    if (name === "direction") {
+    if (name === "direction" && this.answer) {
       this.direction = around(this.direction, this.answer.directions.length);
       this.draw();
     }
@@ -252,6 +278,7 @@ export class Microscope {
     this.root.querySelector("[data-do=play]").textContent = "❚❚ pause";
     this.#go(this.#at() < 0 || this.#at() === this.lines.length - 1 ? 0 : this.#at() + 1);
     this.timer = setInterval(() => {
+      if (document.hidden) return;
       if (this.#at() >= this.lines.length - 1) this.#stop();
       else this.#go(this.#at() + 1);
     }, PACE);

@@ -3,6 +3,7 @@
 import { Overlay } from "../overlay.mjs";
 import { niceBelow } from "../scale.mjs";
 import { fade, readTheme } from "../theme.mjs";
+import { less } from "./numbers.mjs";
 
 const ARROW = 26; // px: a shorter step is enlarged, by a power of ten
 const [SHORT, SEEN, LONG] = [45, 110, 260]; // px of the longest probe: below and above which it is scaled anew, and to what
@@ -42,7 +43,8 @@ export class Picture {
   enlargement(step) {
     const { x, y } = this.overlay;
     if (!x) return 1;
-    const length = Math.hypot((step.theta_next[0] - step.theta[0]) * x.scale, (step.theta_next[1] - step.theta[1]) * y.scale);
+    const [dx, dy] = moveOf(step);
+    const length = Math.hypot(dx * x.scale, dy * y.scale);
     return length > 0 && length < ARROW ? 10 ** Math.ceil(Math.log10(ARROW / length)) : 1;
   }
 
@@ -167,8 +169,8 @@ export class Picture {
     const { step, strong, shown } = this.scene;
     if (!shown.has("step") || step.warming) return;
     const factor = this.enlargement(step);
-    const move = [0, 1].map((j) => step.theta_next[j] - step.theta[j]);
-    if (!move.some((part) => part)) return;
+    const move = moveOf(step);
+    if (!move.every(Number.isFinite) || !move.some((part) => part)) return;
     this.context.globalAlpha = this.#alpha("step");
     const to = this.#at(move, factor);
     this.#arrow(this.#at([0, 0]), to, (strong === "step" ? 2 : 1.3) * this.theme.line, this.theme.ink);
@@ -205,7 +207,7 @@ export class Picture {
   #aside() {
     const { step, i } = this.scene;
     const { x, y } = this.overlay;
-    const move = [0, 1].map((j) => (step.theta_next[j] - step.theta[j]) * [x.scale, y.scale][j]);
+    const move = moveOf(step).map((part, j) => part * [x.scale, y.scale][j]);
     const z = step.directions[i]?.z ?? [move[1] * y.scale, -move[0] * x.scale];
     const across = [-z[1] * y.scale, z[0] * x.scale];
     const length = Math.hypot(...across) || 1;
@@ -257,5 +259,8 @@ export class Picture {
     context.fillText(text, ...place);
   }
 }
+
+/** The step at the shown coordinates. */
+const moveOf = ({ theta, theta_next: next }) => [0, 1].map((j) => less(next[j], theta[j]));
 
 const inside = ({ left, top, width, height }, [x, y]) => x >= left && x <= left + width && y >= top && y <= top + height;

@@ -54,6 +54,7 @@ function frameOf(slice, width, height, theme) {
   const { from, to, loss } = slice.samples;
   const heights = loss.filter((value) => value !== null).map((value) => value - slice.base);
   for (const { s, loss: at } of slice.points) if (s >= from && s <= to && Number.isFinite(at)) heights.push(at - slice.base);
+  if (!heights.length) heights.push(0); // a run that has diverged
   let [low, high] = [Math.min(...heights), Math.max(...heights)];
   if (!(high > low)) [low, high] = [(low || 0) - 1, (high || 0) + 1];
   const room = 0.16 * (high - low);

@@ -1,5 +1,6 @@
 // The map's two axes: which hyperparameter, and its values as a range or as a list.
 
+import { axisErrors } from "./axischeck.mjs";
 import { isRange } from "./spec.mjs";
 
 /** @typedef {{name: string, text: string}} Axis `text` is LOW:HIGH:COUNT or a list with commas */
@@ -56,15 +57,16 @@ export class Axes {
     list.addEventListener("change", () => tell(list.value.replace(/\s+/g, "")));
     toggle.addEventListener("click", () => {
       const axis = this.axes[which];
-      if (isRange(axis.text)) tell((this.values?.[which] ?? []).map((value) => Number(value.toPrecision(4))).join(","));
-      else {
+      if (isRange(axis.text)) {
+        if (!axisErrors(this.axes, this.options, which).length) tell(spread(axis.text, this.options.find(({ name }) => name === axis.name)).join(","));
+      } else {
         const numbers = axis.text.split(",").map(Number);
         tell(`${Math.min(...numbers)}:${Math.max(...numbers)}:${numbers.length}`);
       }
     });
   }
 
-  /** @param {Record<"x"|"y", Axis>} axes  @param {{name: string, label: string, scale: string, text: string}[]} options what an axis may be, and its usual values */
+  /** @param {Record<"x"|"y", Axis>} axes  @param {{name: string, label: string, scale: string, integer: boolean, text: string}[]} options what an axis may be, and its usual values */
   show(axes, options) {
     Object.assign(this, { axes: structuredClone(axes), options });
     for (const which of Object.keys(NAMES)) {
@@ -79,4 +81,18 @@ export class Axes {
       else chosen.text.split(":").forEach((text, i) => (parts[RANGE[i][0]].value = text));
     }
   }
+}
+
+/** The values of a sound LOW:HIGH:COUNT, spaced and rounded as viz_app/map_spec.py does it. */
+function spread(text, { scale, integer }) {
+  const [low, high, count] = text.split(":").map(Number);
+  const at = (part) => (scale === "log" ? low * (high / low) ** part : low + (high - low) * part);
+  const values = Array.from({ length: count }, (_, i) => at(i / (count - 1)));
+  if (integer) return [...new Set(values.map((value) => (value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value))))];
+  const rounded = (value, i) => {
+    const near = Math.min(value - values[i], values[i + 2] - value) / 10; // digits enough to tell it from its neighbours
+    const digits = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16].find((n) => Math.abs(Number(value.toPrecision(n)) - value) <= near);
+    return Number(value.toPrecision(digits ?? 17));
+  };
+  return [low, ...values.slice(1, -1).map(rounded), high];
 }

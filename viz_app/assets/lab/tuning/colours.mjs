@@ -1,8 +1,15 @@
 // From a measure's value to a colour; the stops stand in tuning.css.
 
 const STOPS = 5;
+const EVEN = Math.sqrt(1.05 * 0.05) - 0.05; // the luminance on which black and white contrast alike
 
 const channels = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+
+/** Relative luminance, as WCAG 2 defines it. */
+function luminance(rgb) {
+  const [r, g, b] = rgb.map((value) => value / 255).map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
 
 /** Where a value lies between the ends of its scale: 0 is the worst or lowest colour's end. */
 export function place(value, [low, high], scale) {
@@ -25,8 +32,7 @@ export function shade(part, colours) {
   const i = Math.min(Math.floor(at), colours.length - 2);
   const [from, to] = [channels(colours[i]), channels(colours[i + 1])];
   const mixed = from.map((value, k) => Math.round(value + (to[k] - value) * (at - i)));
-  const light = (0.299 * mixed[0] + 0.587 * mixed[1] + 0.114 * mixed[2]) / 255;
-  return { fill: `rgb(${mixed.join(" ")})`, ink: light > 0.55 ? "#000000" : "#ffffff" };
+  return { fill: `rgb(${mixed.join(" ")})`, ink: luminance(mixed) > EVEN ? "#000000" : "#ffffff" };
 }
 
 /** Round values for a colour bar's ticks, both ends' neighbourhood included. */

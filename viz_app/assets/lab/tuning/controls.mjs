@@ -72,7 +72,7 @@ export class Controls {
     if (slot === "function") {
       if (name === "expr") state.text = value;
       else state.parameters[name] = value;
-      if (name === "d" && state.x0.includes(",")) this.change("run", "x0", "");
+      if (name === "d") this.#resize(value);
     } else if (slot === "run") state[name] = value;
     else state.methods[slot].values[name] = value;
     put(slot, name, value, { from, range: this.#range(slot, name), now: () => this.read(slot, name) });
@@ -80,6 +80,14 @@ export class Controls {
     rowOf(slot, name)?.classList.remove("tuned");
     message("");
     this.changed(slot, name);
+  }
+
+  /** Another number of coordinates: a start with a number for each makes way for the usual one. */
+  #resize(d) {
+    const { low, high } = this.#range("function", "d");
+    if (!(Number.isInteger(d) && d >= low && d <= high)) return; // the server says so
+    this.state.dim = d;
+    if (this.state.x0.includes(",")) this.change("run", "x0", this.state.preset.x0);
   }
 
   /** Show the reset button where a value differs from its preset. */

@@ -1,12 +1,16 @@
 // The Tuning page: controls → map's spec → map, cell by cell → pictures. The state is one object.
 
-import { Latest, SpecError, fetchBytes } from "../latest.mjs";
-import { functionSpec } from "../link.mjs";
+import { Address } from "../address.mjs";
+import { asking, stop } from "../answers.mjs";
+import { inFrame } from "../frame.mjs";
 import { plotlyGraph } from "../graph.mjs";
-import { message, rowOf } from "../messages.mjs";
+import { Landscapes } from "../landscapes.mjs";
+import { SpecError } from "../latest.mjs";
+import { functionSpec } from "../link.mjs";
+import { rowOf } from "../messages.mjs";
+import { Opening } from "../opening.mjs";
 import { movedTo, pointOf } from "../point.mjs";
 import { short } from "../scale.mjs";
-import { decode } from "../trace.mjs";
 import { Axes } from "./axes.mjs";
 import { axisErrors } from "./axischeck.mjs";
 import { CellView } from "./cell.mjs";
@@ -20,7 +24,7 @@ import { mapQuery, matchAxes, optimizerSpec, otherFunction, pageQuery, runAddres
 import { readMessages } from "./stream.mjs";
 import { Strip } from "./strip.mjs";
 import { Tune } from "./tune.mjs";
-import { readView, writeView } from "./view.mjs";
+import { readView, viewHash } from "./view.mjs";
 
 const { set_props: setProps } = window.dash_clientside;
 const element = (id) => document.getElementById(id);
@@ -31,7 +35,9 @@ let state = null;
 let parts = null;
 let grid = null;
 let shown = null; // the map on screen
+let standing = false; // whether the controls are on it
 let building = null;
+let lab = null; // the estimator lab's module
 let measureName = "passes";
 let chosenMeasure = null; // by a person or a link; null: the passes, or where nothing reaches the target the final loss
 const pointed = { pointer: null, focus: null };
@@ -46,29 +52,30 @@ export async function open([page]) {
   if (!page) return;
   building ??= build(page);
   await building;
-  const first = state === null;
-  state = { ...page, fresh: true };
-  wanted.landscape = "";
+  opening.arrived();
+  const asked = state === null && !mapIsOn(); // somebody was quicker than the page
+  state = page;
+  landscapes.clear();
   setProps("tuning-method", { value: state.method });
   const view = readView();
-  if (MEASURES[view.measure]) chosenMeasure = view.measure;
+  chosenMeasure = MEASURES[view.measure] ? view.measure : null;
   chosenCell = view.cell;
   parts.controls.open(state);
   takeMethod();
-  if (first && location.hash.startsWith("#lab")) setProps("tuning-tab", { value: "lab" });
-  else if (state.errors.length) refresh(); // the address stays as it was pasted, so that it can be corrected
-  else {
-    changed();
-    keepView();
-  }
   accept();
+  if (shown?.query === mapQuery(state)) {
+    chooseMeasure();
+    draw();
+  }
+  const wanted = asked || location.hash.startsWith("#lab") ? "lab" : "map";
+  if (wanted !== document.querySelector("main").dataset.tab) setProps("tuning-tab", { value: wanted });
+  else tab([wanted]);
 }
 
 export function chooseFunction([family]) {
-  if (!state || family === state.family) return;
-  const query = otherFunction(state, family);
-  history.pushState(null, "", `/tuning?${query}`);
-  setProps("tuning-go", { data: { query, at: Date.now() } });
+  if (!state) return;
+  if (family === state.family) return opening.stay();
+  opening.go(`/tuning?${otherFunction(state, family)}${viewHash({ measure: chosenMeasure, cell: null })}`);
 }
 
 export function method([chosen]) {
@@ -82,11 +89,9 @@ export function method([chosen]) {
 /** A person chose a measure. */
 function lookAt(chosen) {
   setProps("tuning-measure", { value: (measureName = chosenMeasure = chosen) });
-  keepView();
+  addressBar.now();
   draw();
 }
-
-const keepView = () => state.errors.length || writeView({ measure: chosenMeasure, cell: chosenCell });
 
 /** Where nobody has chosen: the passes to the target, and the final loss if nothing reaches it. */
 function chooseMeasure() {
@@ -96,14 +101,29 @@ function chooseMeasure() {
 }
 
 export function tab([chosen]) {
+  addressBar.flush();
   document.querySelector("main").dataset.tab = chosen;
-  if (!state) return;
-  if (chosen === "lab" && !location.hash.startsWith("#lab")) history.replaceState(history.state, "", `${location.pathname}${location.search}#lab`);
-  if (chosen === "map" && location.hash.startsWith("#lab")) history.replaceState(history.state, "", `${location.pathname}${location.search}`);
-  if (chosen === "lab") openLab();
-  else changed();
+  if (!state) return; // `open` will see to it
+  if (chosen === "lab") return openLab();
+  lab?.leave();
+  if (location.hash.startsWith("#lab")) history.replaceState(history.state, "", `${location.pathname}${location.search}`);
+  if (state.errors.length) refresh(); // the address stays as it was pasted, so that it can be corrected
+  else {
+    changed();
+    addressBar.now();
+  }
 }
 const mapIsOn = () => document.querySelector("main").dataset.tab === "map";
+
+/** The map's address; the lab writes its own. */
+const addressBar = new Address(() => (state && mapIsOn() && !state.errors.length ? `/tuning?${pageQuery(state)}${viewHash({ measure: chosenMeasure, cell: chosenCell })}` : null));
+const opening = new Opening("tuning-go", {
+  flush: () => addressBar.flush(),
+  drop() {
+    addressBar.drop();
+    lab?.leave(); // it is on again when what was asked for is there
+  },
+});
 
 export const field = ([text], { slot, name }) => state && parts.controls.field(text, slot, name);
 export const choice = ([value], { slot, name }) => state && parts.controls.choice(value, slot, name);
@@ -136,8 +156,7 @@ function setAxes(axes, edited) {
 /** The state has changed: the address follows, and what is drawn. */
 function changed() {
   state.errors = [];
-  clearTimeout(changed.timer);
-  changed.timer = setTimeout(() => history.replaceState(history.state, "", `/tuning?${pageQuery(state)}${location.hash}`), 300);
+  addressBar.later();
   refresh();
 }
 
@@ -153,64 +172,55 @@ function refresh() {
   const wrong = axisErrors(current().axes, current().options, current().edited);
   if (wrong.length) return complain(wrong, state);
   const query = mapQuery(state);
+  landscapes.request();
   if (shown?.query === query) {
     accept();
-    return draw(); // only where the controls are has moved
+    stand();
+    if (!shown.complete) return maps.request(query); // it may be under way already
+    stop(maps);
+    return background.resume();
   }
   background.stop();
   parts.tune.stop();
-  if (finished.has(query)) return complete(finished.get(query));
-  maps.request(query);
-  requestLandscape();
+  if (!finished.has(query)) return maps.request(query);
+  stop(maps);
+  complete(finished.get(query));
 }
 
-const wanted = { landscape: "" };
-
-function requestLandscape(ranges = null) {
-  const key = `f=${encodeURIComponent(functionSpec(state))}${state.dim > 2 ? "&coords=0,1" : ""}`;
-  if (!ranges && key === wanted.landscape) return;
-  wanted.landscape = key;
-  landscapes.request(ranges ? `${key}&xrange=${ranges.xrange.join(",")}&yrange=${ranges.yrange.join(",")}` : key);
-}
-
-const landscapes = new Latest(
-  async (query, signal) => {
-    const { header, view } = decode(await fetchBytes(`/api/landscape?${query}`, signal));
-    return { ...header, z: view(header.arrays.z) };
-  },
-  (answer, query) => {
-    const fresh = grid === null || state.fresh || (!query.includes("xrange=") && answer.f.split(":")[0] !== grid.f.split(":")[0]);
-    state.fresh = false;
+const landscapes = new Landscapes({
+  place: () => `f=${encodeURIComponent(functionSpec(state))}${state.dim > 2 ? "&coords=0,1" : ""}`,
+  take(answer, whole) {
     grid = answer;
-    parts.cell.setGrid(answer, fresh, state).then(showCell);
+    parts.cell.setGrid(answer, whole, state).then(showCell);
     placeStart();
   },
-  failed,
-);
+  refused: (error) => complain(error.errors, state),
+});
 
-/** Read a map, and call `drawn` for every picture that it gives. */
+/** Read a map, and call `drawn` as it grows, at most once a frame: an error in drawing is none of the server's. */
 async function read(query, signal, drawn) {
   let map = null;
   const asked = performance.now();
+  const soon = inFrame(() => signal.aborted || drawn(map));
   await readMessages(`/api/map/stream?${query}`, signal, (answer) => {
     const { kind } = answer.header;
     if (kind === "map") map = new MapData(answer.header, query);
     else if (kind === "cells") map.take(answer);
     else map.finish(answer.header, (performance.now() - asked) / 1000);
-    if (kind !== "map" && !signal.aborted) drawn(map);
+    if (kind !== "map") soon();
   });
   return map;
 }
 
-const maps = new Latest(
+const maps = asking(
   (query, signal) => read(query, signal, (map) => {
-    if (mapQuery(state) === query) take(map);
+    if (mapQuery(state) === query && !map.drawn) take(map);
   }),
   (map, query) => {
     keep(map);
     if (mapQuery(state) === query) complete(map);
   },
-  failed,
+  (error, query) => mapQuery(state) === query && complain(error.errors, state),
 );
 
 function keep(map) {
@@ -222,7 +232,6 @@ function keep(map) {
 /** A map is on screen and complete: the other optimizers' turn. */
 function complete(map) {
   if (shown !== map || !map.drawn) take(map);
-  requestLandscape();
   background.start();
 }
 
@@ -232,7 +241,6 @@ function take(map) {
   shown = map;
   chooseMeasure();
   map.drawn = map.complete;
-  parts.axes.values = { x: map.header.x.values, y: map.header.y.values };
   draw();
   if (chosenCell !== null && document.activeElement === document.body && map.known[chosenCell]) parts.picture.focus(chosenCell);
   document.dispatchEvent(new CustomEvent("lab:map", { detail: { query: map.query, done: map.done, total: map.total } }));
@@ -244,6 +252,10 @@ const background = {
   stop() {
     this.controller?.abort();
     this.controller = null;
+  },
+  /** Start, unless it has been started and not stopped since. */
+  resume() {
+    if (!this.controller) this.start();
   },
   async start() {
     this.stop();
@@ -264,13 +276,6 @@ const background = {
   },
 };
 
-function failed(error, query) {
-  if (error instanceof SpecError) return query.includes("forwards=") && query !== mapQuery(state) ? undefined : complain(error.errors, state);
-  const what = error.status ? `The server answered ${error.status}` : "The server does not answer";
-  message(`${what}. Trying again every two seconds; the picture is the last good one.`, true);
-  setTimeout(() => (query.includes("forwards=") ? refresh() : requestLandscape()), 2000);
-}
-
 // ---- drawing ----
 
 const picked = () => pointed.pointer ?? pointed.focus ?? best(shown, measureName) ?? best(shown, "loss") ?? firstKnown();
@@ -286,13 +291,22 @@ function here() {
 
 function draw() {
   if (!shown) return;
-  const found = best(shown, measureName);
-  parts.picture.show(shown, { measure: measureName, best: found, here: here(), picked: picked() });
-  const inside = parts.picture.here(here());
-  say(element("map-sentence"), shown, { measure: measureName, automatic: chosenMeasure === null, found, inside, texts: parts.picture.texts, look: lookAt });
+  parts.picture.show(shown, { measure: measureName, best: best(shown, measureName), here: here(), picked: picked() });
+  standing = parts.picture.here(here());
+  tell();
   strip();
   showCell();
 }
+
+/** Only where the controls are has moved. */
+function stand() {
+  const inside = parts.picture.here(here());
+  if (inside === standing) return;
+  standing = inside;
+  tell();
+}
+
+const tell = () => say(element("map-sentence"), shown, { measure: measureName, automatic: chosenMeasure === null, found: best(shown, measureName), inside: standing, texts: parts.picture.texts, look: lookAt });
 
 function strip() {
   for (const [key, { method: name }] of Object.entries(state.methods)) {
@@ -313,7 +327,7 @@ function point(cell, by) {
   pointed[by] = cell !== null && shown?.known[cell] ? cell : null;
   if (by === "focus" && cell !== chosenCell) {
     chosenCell = cell;
-    keepView();
+    addressBar.later();
   }
   if (by === "focus" && cell !== null) parts.picture.rove(cell);
   if (shown && grid) showCell();
@@ -357,8 +371,9 @@ function moveStart(point, done) {
 }
 
 async function openLab() {
-  const { open: openIt } = await import("./lab/main.mjs");
-  openIt(element("estimator-lab"), state);
+  if (!location.hash.startsWith("#lab")) history.replaceState(history.state, "", `${location.pathname}${location.search}#lab`);
+  lab = await import("./lab/main.mjs");
+  if (!mapIsOn()) lab.open(element("estimator-lab"), state);
 }
 
 // ---- once ----
@@ -367,14 +382,7 @@ async function build(page) {
   const graphs = await Promise.all(["landscape", "loss-chart", "hessian-chart"].map(plotlyGraph));
   const cell = new CellView(graphs, {
     start: moveStart,
-    moved: (ranges) => {
-      clearTimeout(build.timer);
-      build.timer = setTimeout(() => {
-        if (!ranges) Object.assign(state, { fresh: true });
-        if (!ranges) wanted.landscape = "";
-        requestLandscape(ranges);
-      }, 120);
-    },
+    moved: (ranges) => landscapes.moved(ranges),
   });
   parts = {
     cell,
@@ -387,6 +395,7 @@ async function build(page) {
       changed();
     }),
   };
+  element("map").addEventListener("click", () => addressBar.flush(), true); // before the cell's link is followed
   // The page sets this switch too; an event of the browser's is a person's choice.
   element("tuning-measure").addEventListener("change", (event) => lookAt(event.target.value));
   document.addEventListener("lab:theme", () => {

@@ -4,6 +4,7 @@ import { short } from "../scale.mjs";
 import { readTheme } from "../theme.mjs";
 import { place, shade, stops, ticks } from "./colours.mjs";
 import { MEASURES, extent, kind as kindOf, sentence } from "./measures.mjs";
+import { Nearest } from "./nearest.mjs";
 import { svg } from "./svg.mjs";
 
 const MARK = 9; // radius of the mark of where the controls are, with its rim
@@ -16,7 +17,7 @@ export class Picture {
    * @param {{pick: (cell: number|null, by: "pointer"|"focus") => void, address: (cell: number) => string}} hooks
    */
   constructor(root, hooks) {
-    Object.assign(this, { root, hooks, map: null, size: 0, cells: [] });
+    Object.assign(this, { root, hooks, map: null, near: null, size: 0, cells: [] });
     this.svg = svg("svg", { role: "grid", class: "map" });
     root.append(this.svg);
     new ResizeObserver(() => this.#layOut()).observe(root);
@@ -53,9 +54,10 @@ export class Picture {
     for (const [name, value] of Object.entries({ x: left, y: top, width: w, height: h })) this.ringed.setAttribute(name, value);
   }
 
-  /** Where the controls are. @param {{x: number, y: number}} values along the axes */
+  /** Where the controls are; nothing else is drawn anew. @param {{x: number, y: number}} values along the axes */
   here(values) {
     if (!this.hereMark || !this.map) return;
+    this.what.here = values;
     const { header } = this.map;
     const at = [along(values.x, header.x), along(values.y, header.y)];
     const inside = at.every((value) => value !== null);
@@ -175,28 +177,30 @@ export class Picture {
     const theme = readTheme();
     const colours = stops(theme, measure.scale);
     const range = extent(map, what.measure);
-    const lenders = map.complete ? null : nearest(map);
+    if (this.near?.map !== map) this.near = new Nearest(map);
+    const lenders = map.complete ? null : this.near.update();
     let hatched = 0;
-    this.cells.forEach(({ link, rect, text }, cell) => {
+    this.cells.forEach((entry, cell) => {
+      const { link, rect, text } = entry;
       const known = map.known[cell] === 1;
-      const from = known ? cell : lenders?.[cell];
-      const kind = from === undefined ? "empty" : kindOf(map, from, what.measure);
+      const from = known ? cell : (lenders?.[cell] ?? -1);
+      const kind = from < 0 ? "empty" : kindOf(map, from, what.measure);
       const colour = kind === "value" ? shade(place(measure.value(map, from), range, measure.scale), colours) : null;
-      rect.setAttribute("class", kind);
-      if (colour) rect.setAttribute("fill", colour.fill);
-      else rect.removeAttribute("fill");
-      rect.setAttribute("opacity", known ? 1 : GUESS);
+      const [again, anew] = [differs(entry, "kind", kind), differs(entry, "known", known)];
+      if (again) rect.setAttribute("class", kind);
+      if (anew) rect.setAttribute("opacity", known ? 1 : GUESS);
+      if (differs(entry, "fill", colour?.fill ?? "")) rect.setAttribute("fill", entry.fill);
       if (known && kind === "diverged") hatched += 1;
       if (text) {
         const value = measure.value(map, cell);
         const own = kind === "value" || (kind === "higher" && what.measure === "loss") || (kind === "diverged" && what.measure === "diverged");
-        const written = known && own ? measure.text(value, map, cell) : "";
-        if (text.textContent !== written) text.textContent = written;
-        text.style.fill = colour?.ink ?? "";
-        text.setAttribute("class", `on-${kind}`);
+        if (differs(entry, "written", known && own ? measure.text(value, map, cell) : "")) text.textContent = entry.written;
+        if (differs(entry, "ink", colour?.ink ?? "")) text.style.fill = entry.ink;
+        if (again) text.setAttribute("class", `on-${kind}`);
       }
       if (!known) return;
-      link.dataset.kind = kind;
+      if (again || anew) link.dataset.kind = kind;
+      if (!anew) return; // a cell that is known stays as it is
       link.setAttribute("href", this.hooks.address(cell));
       const { x, y } = map.at(cell);
       link.setAttribute("aria-label", `${map.header.x.symbol} ${short(rounded(x))}, ${map.header.y.symbol} ${short(rounded(y))}: ${sentence(map, cell)}`);
@@ -262,6 +266,13 @@ export class Picture {
   }
 }
 
+/** Take a value; whether it is another. Writing what stands there already costs the browser as much as a change. */
+function differs(entry, key, value) {
+  const other = entry[key] !== value;
+  entry[key] = value;
+  return other;
+}
+
 const words = (axis) => `${axis.label}${axis.unit ? `, ${axis.unit}` : ""}`;
 
 /** Three digits are what a tick can hold. */
@@ -278,19 +289,4 @@ function along(value, { values, scale }) {
   // Half a cell beyond the first and the last centre is still their cells.
   const close = values.findIndex((v) => Math.abs(v - value) <= 1e-9 * Math.abs(v));
   return close < 0 ? null : close;
-}
-
-/** For every cell the nearest one that is computed. */
-function nearest(map) {
-  const known = [];
-  for (let cell = 0; cell < map.total; cell++) if (map.known[cell]) known.push(cell);
-  return Array.from({ length: map.total }, (_, cell) => {
-    if (map.known[cell]) return cell;
-    let [found, least] = [undefined, Infinity];
-    for (const other of known) {
-      const distance = Math.hypot((other % map.nx) - (cell % map.nx), Math.floor(other / map.nx) - Math.floor(cell / map.nx));
-      if (distance < least) [found, least] = [other, distance];
-    }
-    return found;
-  });
 }

@@ -11,21 +11,25 @@ export async function readMessages(url, signal, take) {
   const reader = (await fetchSound(url, signal)).body.getReader();
   let held = new Uint8Array(0);
   let complete = false;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    const joined = new Uint8Array(held.length + value.length);
-    joined.set(held);
-    joined.set(value, held.length);
-    held = joined;
-    while (held.length >= 4) {
-      const size = new DataView(held.buffer, held.byteOffset).getUint32(0, true);
-      if (held.length < 4 + size) break;
-      const message = decode(held.slice(4, 4 + size).buffer); // of its own, so that its arrays are aligned
-      held = held.subarray(4 + size);
-      complete = message.header.kind === "end";
-      take(message);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const joined = new Uint8Array(held.length + value.length);
+      joined.set(held);
+      joined.set(value, held.length);
+      held = joined;
+      while (held.length >= 4) {
+        const size = new DataView(held.buffer, held.byteOffset).getUint32(0, true);
+        if (held.length < 4 + size) break;
+        const message = decode(held.slice(4, 4 + size).buffer); // of its own, so that its arrays are aligned
+        held = held.subarray(4 + size);
+        complete = message.header.kind === "end";
+        take(message);
+      }
     }
+  } finally {
+    reader.cancel().catch(() => {}); // the server stops computing what nobody reads; after the end there is nothing to stop
   }
   if (!complete) throw new Error("the map's stream ended early");
 }

@@ -15,10 +15,10 @@ export function say(root, map, { measure, automatic, found, inside, texts, look 
   const lines = [];
   const axis = ({ symbol, unit }, value) => `${symbol} = ${short(Number(value.toPrecision(4)))}${unit ? ` ${unit}` : ""}`;
   const all = map.complete;
-  const unknownMinimum = header.target === null;
-  const missed = (all || unknownMinimum) && best(map, "passes") === null;
+  const untargeted = header.target === null;
+  const missed = (all || untargeted) && best(map, "passes") === null;
   if (missed && (measure === "passes" || (measure === "loss" && automatic))) {
-    const why = unknownMinimum ? "No target: the minimum of this function is not known" : `Nothing reaches the target (${above(map)} ≤ ${reading(header.target)}) within ${count(header.forwards)} forward passes`;
+    const why = untargeted ? `No target: ${header.reference === null ? "the minimum of this function is not known" : "the start is the minimum already"}` : `Nothing reaches the target (${above(map)} ≤ ${reading(header.target)}) within ${count(header.forwards)} forward passes`;
     lines.push(node("strong", measure === "loss" ? `${why}; shown is the final loss.` : `${why}.`), " ");
     if (measure === "passes") {
       const button = Object.assign(document.createElement("button"), { textContent: "Look at the final loss instead" });
@@ -51,7 +51,7 @@ export function say(root, map, { measure, automatic, found, inside, texts, look 
   if (hatched) mark("hatch", `diverged: more than half of the runs (${count(hatched)})`);
   const kinds = new Set(cells.map((cell) => kind(map, cell, measure)));
   if (kinds.has("higher")) mark("higher", "ended higher than it began");
-  if (kinds.has("none")) mark("none", measure === "passes" && unknownMinimum ? "no target" : MEASURES[measure].none);
+  if (kinds.has("none")) mark("none", measure === "passes" && untargeted ? "no target" : MEASURES[measure].none);
   if (measure === "passes" && texts && cells.some((cell) => touches(map, cell))) mark("touched", "reached, but ended above it");
   if (found !== null) mark("star", map.diverged[found] > 0 ? "best; some of its runs diverged" : "best, no run diverged");
   mark("ring", inside ? "you are here" : "you are here: outside of this map");

@@ -68,28 +68,22 @@ export class Tune {
   }
 
   #say(answer) {
-    const { spent, before, held_out: now, best, searched } = answer;
+    const { spent, best, searched, target } = answer;
+    const [before, now] = [answer.before, answer.held_out].map((figures) => result(figures, target));
     const text = (tag, words) => Object.assign(document.createElement(tag), { textContent: words });
     const named = searched.filter((name) => name in best).map((name) => this.hooks.words(name, best[name])).join(", ");
     const cost = text("b", `Spent ${count(spent.trials)} settings, ${count(spent.forwards)} forward passes, ${spent.seconds.toFixed(1)} s. `);
     const own = this.hooks.values();
     const same = searched.every((name) => best[name] === own[name]);
-    if (same || !better(now, before)) {
-      const words = same ? `the setting that was there stays (${result(before)}).` : `on random numbers that the search never saw its best, ${named}, has ${result(now)}; the setting that was there has ${result(before)} and stays.`;
+    if (same || !answer.better) {
+      const words = same ? `the setting that was there stays (${before}).` : `on random numbers that the search never saw its best, ${named}, has ${now}; the setting that was there has ${before} and stays.`;
       return this.note.replaceChildren(cost, text("b", "Nothing better found: "), words);
     }
     const link = Object.assign(text("a", "Open in the Playground"), { href: this.hooks.found(answer) });
-    this.note.replaceChildren(cost, "Best: ", text("b", named), `; the controls are there now. Before: ${result(before)} → now: ${result(now)}, on random numbers that the search never saw. `, link);
+    this.note.replaceChildren(cost, "Best: ", text("b", named), `; the controls are there now. Before: ${before} → now: ${now}, on random numbers that the search never saw. `, link);
   }
 }
 
 const reaches = ({ passes }) => passes !== null && passes !== undefined;
-const result = (figures) => `${reaches(figures) ? `${count(figures.passes)} passes to the target` : `final loss ${reading(figures.loss ?? Infinity)}`}${figures.diverged > 0 ? `, ${Math.round(100 * figures.diverged)} % diverged` : ""}`;
-
-/** As the search ranks (viz_app/tune.py): no run diverges, the target is reached, in fewer passes or with less loss. */
-function better(mine, other) {
-  const score = (figures) => [figures.diverged > 0, !reaches(figures), reaches(figures) ? figures.passes : (figures.loss ?? Infinity)].map(Number);
-  const [a, b] = [score(mine), score(other)];
-  const at = a.findIndex((value, i) => value !== b[i]);
-  return at >= 0 && a[at] < b[at];
-}
+const leaves = ({ loss }, target) => !(loss <= target); // which it had reached
+const result = (figures, target) => `${reaches(figures) ? `${count(figures.passes)} passes to the target${leaves(figures, target) ? `, but final loss ${reading(figures.loss ?? Infinity)}` : ""}` : `final loss ${reading(figures.loss ?? Infinity)}`}${figures.diverged > 0 ? `, ${Math.round(100 * figures.diverged)} % diverged` : ""}`;

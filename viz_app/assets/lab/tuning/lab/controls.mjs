@@ -183,6 +183,6 @@ export class Controls {
       ["hollow", "|S|, given to P"],
       ["here", "the controls’ value"],
     ];
-    return make("div", { class: "lab-key" }, ...lines.map(([kind, text]) => make("span", { class: `key-${kind}` }, text)));
+    return make("div", { class: "lab-key" }, ...lines.map(([kind, text]) => make("span", { class: `key-${kind}` }, text)), make("p", {}, "theory: exact for quadratics as μ → 0"));
   }
 }

@@ -1,6 +1,6 @@
 // The estimator lab: a question in the controls, and six panels that answer it. `open` fills an empty element once.
 
-import { SpecError } from "../../latest.mjs";
+import { SpecError, fetchBytes } from "../../latest.mjs";
 import { functionSpec } from "../../link.mjs";
 import { make } from "../../opt/make.mjs";
 import { count, reading, subscript } from "../../scale.mjs";
@@ -30,30 +30,57 @@ const SUBTITLES = {
   "against-d": () => "always on quadratics",
 };
 
+/** What is marked in a chart whose numbers do not depend on it. */
+const MARKS = { "against-alpha": "alpha", "against-n": "n" };
+
 let lab = null;
+let there = false; // the lab is on, and the address is its own
+let listed = null; // the functions, once they have been asked for
 
 /**
  * Open the lab in an element, at a function and θ: those of the address’s `#lab&…`, or else of the page’s state.
  * @param {HTMLElement} root @param {object=} state the Tuning page’s: family, parameters, text, x0
  */
 export async function open(root, state) {
+  there = true;
   const asked = fromHash(location.hash);
   const place = state ? { f: functionSpec(state), x0: String(state.x0).replace(/\s+/g, "") } : {};
-  if (lab && lab.root === root && root.childElementCount) {
+  let families;
+  try {
+    families = await (listed ??= functions());
+  } catch (error) {
+    listed = null;
+    const again = make("button", { type: "button", on: { click: () => open(root, state) } }, "Try again");
+    return root.replaceChildren(make("p", { class: "lab-problem error-text", role: "alert" }, `The lab cannot be opened: ${error.message}. `, again));
+  }
+  while (!window.Plotly) await new Promise((resolve) => setTimeout(resolve, 20));
+  // A function of the hash’s own starts at its own start.
+  const question = { ...usual(), ...place, ...(asked.f ? { x0: "" } : {}), ...asked };
+  if (lab?.root === root && root.contains(lab.element)) {
     const moved = place.f !== lab.place.f || place.x0 !== lab.place.x0;
-    if (!asked.f && moved) Object.assign(lab.question, { ...place, coords: "" });
+    if (Object.keys(asked).length) Object.assign(lab.question, question); // a link was pasted
+    else if (moved) Object.assign(lab.question, { ...place, coords: "" });
     lab.place = place;
     lab.controls.build();
     return lab.changed();
   }
-  // A function of the hash’s own starts at its own start.
-  const question = { ...usual(), ...place, ...(asked.f ? { x0: "" } : {}), ...asked };
   root.replaceChildren();
-  const families = (await (await fetch("/api/list")).json()).functions;
-  while (!window.Plotly) await new Promise((resolve) => setTimeout(resolve, 20));
   lab = build(root, question, families);
   lab.place = place;
   lab.changed();
+}
+
+/** Another tab is on: the address is no longer the lab’s. */
+export function leave() {
+  there = false;
+}
+
+async function functions() {
+  try {
+    return JSON.parse(new TextDecoder().decode(await fetchBytes("/api/list"))).functions;
+  } catch (error) {
+    throw new Error(error.status ? `the server answered ${error.status}` : "the server does not answer");
+  }
 }
 
 function build(root, question, families) {
@@ -61,13 +88,16 @@ function build(root, question, families) {
   const problem = make("p", { class: "lab-problem error-text", role: "alert" });
   const cards = Object.fromEntries(CARDS.map(([name, ...words]) => [name, card(name, ...words)]));
   const left = make("aside", { class: "lab-controls", "aria-label": "Controls of the estimator lab" }, problem, aside);
-  root.append(make("div", { class: "lab" }, left, make("div", { class: "lab-cards" }, ...Object.values(cards))));
+  const element = make("div", { class: "lab" }, left, make("div", { class: "lab-cards" }, ...Object.values(cards)));
+  root.append(element);
   new Table(cards.table);
 
+  const chartOf = (name) => cards[name].querySelector(".lab-chart");
+  const marked = {}; // of each chart, the value that is marked in it
   const failed = (error) => {
-    if (!(error instanceof SpecError)) return void (problem.textContent = `No answer: ${error.message}`);
-    problem.textContent = controls.complain(error.errors).map(({ message }) => message).join(" ");
     root.classList.add("lab-stale"); // the charts are of the last good question
+    if (error instanceof SpecError) problem.textContent = controls.complain(error.errors).map(({ message }) => message).join(" ");
+    else problem.textContent = `${error.status ? `The server answered ${error.status}` : "The server does not answer"}. The next change asks it again.`;
   };
   const figures = {
     distribution: (answer, theme) => distribution(answer, theme),
@@ -80,9 +110,10 @@ function build(root, question, families) {
     Object.entries(figures).map(([name, figure]) => {
       const draw = async (answer, fine) => {
         const { data, layout } = figure(answer, readTheme());
+        marked[name] = question[MARKS[name]];
         cards[name].querySelector(".lab-subtitle").textContent = SUBTITLES[name](answer);
         showNote(cards[name].querySelector(".note"), name, answer);
-        await window.Plotly.react(cards[name].querySelector(".lab-chart"), data, layout, { displayModeBar: false });
+        await window.Plotly.react(chartOf(name), data, layout, { displayModeBar: false });
         if (fine) document.dispatchEvent(new CustomEvent("lab:estimators", { detail: { panel: name, query: panels[name].query } }));
       };
       return [name, new Panel(cards[name], name, LEVELS[name], draw, failed)];
@@ -95,12 +126,20 @@ function build(root, question, families) {
     problem.textContent = "";
     root.classList.remove("lab-stale");
     about.ask(toQuery(question, DEPENDS.about));
-    for (const [name, panel] of Object.entries(panels)) {
-      panel.ask(toQuery(question, DEPENDS[name]));
-      if (name === "against-alpha" || name === "against-n") panel.redraw(); // where the controls stand is marked in them
-    }
+    for (const [name, panel] of Object.entries(panels)) panel.ask(toQuery(question, DEPENDS[name]));
+    marks.frame ??= requestAnimationFrame(marks);
     clearTimeout(changed.timer);
-    changed.timer = setTimeout(() => history.replaceState(history.state, "", address()), 250);
+    changed.timer = setTimeout(() => there && history.replaceState(history.state, "", address()), 250);
+  };
+  /** Where the controls stand, in the charts where that has moved. */
+  const marks = () => {
+    marks.frame = null;
+    for (const [name, key] of Object.entries(MARKS)) {
+      const { answer } = panels[name];
+      if (!answer || marked[name] === question[key]) continue;
+      marked[name] = question[key];
+      window.Plotly.relayout(chartOf(name), { shapes: figures[name](answer, readTheme()).layout.shapes });
+    }
   };
   /** One place is named: the page’s, by its spec, or the lab’s own, and then the page’s spec goes. */
   const address = () => {
@@ -115,7 +154,7 @@ function build(root, question, families) {
   });
   for (const chart of root.querySelectorAll(".lab-chart")) resized.observe(chart);
   document.addEventListener("lab:theme", () => Object.values(panels).forEach((panel) => panel.redraw()));
-  return { root, question, controls, changed };
+  return { root, element, question, controls, changed };
 }
 
 function card(name, title, help) {

@@ -20,7 +20,7 @@ function about(mean, sd, m, s) {
   const title = `measured ${short(mean)} ± ${short(sd)}${known ? `, theory ${short(m)} ± ${short(s)}` : ""}`;
   return make("span", { title }, short(mean), make("span", { class: "lab-sd" }, ` ± ${short(sd)}`), ...theory);
 }
-const aboutHead = () => make("span", {}, "mean", make("span", { class: "lab-sd" }, " ± sd"), make("span", { class: "lab-theory" }, " [theory]"));
+const aboutHead = () => make("span", {}, "mean", make("span", { class: "lab-sd" }, " ± sd"), make("span", { class: "lab-theory", title: "Exact for quadratics as μ → 0" }, " [theory]"));
 
 /** The entries that a chart with a row for each has, from the first estimator that has any. */
 const entriesOf = (answer) => (answer.find(({ coordinates }) => coordinates.length)?.coordinates ?? []).map(({ coordinate }) => entryOf(coordinate));

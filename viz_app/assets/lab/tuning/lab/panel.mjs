@@ -7,14 +7,17 @@ const decode = (bytes) => JSON.parse(new TextDecoder().decode(bytes));
 export class Panel {
   /**
    * @param {HTMLElement} card @param {string} door the endpoint's name @param {string[]} levels what is added to the query, in turn
-   * @param {(answer: any, fine: boolean) => void} draw @param {(error: Error) => void} failed
+   * @param {(answer: any, fine: boolean) => void} draw
+   * @param {(error: Error) => void} failed
    */
   constructor(card, door, levels, draw, failed) {
     Object.assign(this, { card, door, levels, draw, query: null, answer: null });
     this.latest = new Latest(
       async (key, signal) => decode(await fetchBytes(`/api/lab/${key}`, signal)),
       (answer, key) => this.#arrived(answer, key),
-      (error) => {
+      (error, key) => {
+        if (this.#level(key) < 0) return; // of a question that is no longer asked
+        this.query = null; // so that it is asked again
         delete card.dataset.wait;
         failed(error);
       },
@@ -38,9 +41,14 @@ export class Panel {
     return `${this.door}?${this.query}&${this.levels[level]}`;
   }
 
+  /** Which level of the present question a key asks for; −1 if it belongs to another. */
+  #level(key) {
+    return this.levels.findIndex((_, i) => this.#key(i) === key);
+  }
+
   #arrived(answer, key) {
-    const level = this.levels.findIndex((_, i) => this.#key(i) === key);
-    if (level < 0) return; // of a question that is no longer asked
+    const level = this.#level(key);
+    if (level < 0) return;
     this.answer = answer;
     const fine = level === this.levels.length - 1;
     if (fine) delete this.card.dataset.wait;

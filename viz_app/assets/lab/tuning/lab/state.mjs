@@ -1,5 +1,7 @@
 // What the lab is asked, and its text: in the address after #lab, and as a query to the server.
 
+import { decoded } from "../../decoded.mjs";
+
 /** The estimators: name and colour's variable. The same three colours in every chart of the lab. */
 export const ESTIMATORS = [
   { key: "paper", colour: "--hizoo" },
@@ -47,7 +49,7 @@ export function toHash(question, said = null) {
 export function fromHash(hash) {
   const [page, ...parts] = hash.split("&");
   if (page !== "#lab") return {};
-  const given = parts.map((part) => [part.slice(0, part.indexOf("=")), decodeURIComponent(part.slice(part.indexOf("=") + 1))]);
+  const given = parts.map((part) => [part.slice(0, part.indexOf("=")), decoded(part.slice(part.indexOf("=") + 1))]);
   const known = Object.keys(usual());
   return Object.fromEntries(given.filter(([key]) => known.includes(key)).map(([key, text]) => [key, key === "estimators" ? text.split(",").filter(Boolean) : text]));
 }

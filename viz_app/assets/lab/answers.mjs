@@ -1,0 +1,48 @@
+// What a page asks the server for. While the server is away that is said over the picture, and asked again.
+
+import { Latest, SpecError } from "./latest.mjs";
+import { message, unsay } from "./messages.mjs";
+
+/** Those that wait for the server's return. @type {Set<Latest>} */
+const away = new Set();
+let said = "";
+
+/**
+ * @param {(key: any, signal: AbortSignal) => Promise<any>} load
+ * @param {(answer: any, key: any) => void} done
+ * @param {(error: SpecError, key: any) => void} refused the server has an answer: what is wrong with the question
+ */
+export function asking(load, done, refused) {
+  const latest = new Latest(
+    load,
+    (answer, key) => {
+      returned(latest);
+      done(answer, key);
+    },
+    (error, key) => {
+      if (error instanceof SpecError) {
+        returned(latest);
+        return refused(error, key);
+      }
+      away.add(latest);
+      said = `${error.status ? `The server answered ${error.status}` : "The server does not answer"}. Trying again every two seconds; the picture is the last good one.`;
+      message(said, true);
+      latest.again(key);
+    },
+  );
+  return latest;
+}
+
+/** Ask for nothing any more. */
+export function stop(latest) {
+  latest.cancel();
+  returned(latest);
+}
+
+/** Whether it waits for the server's return. */
+export const isAway = (latest) => away.has(latest);
+
+/** It waits no longer; when none does, the line that says so goes. */
+function returned(latest) {
+  if (away.delete(latest) && !away.size) unsay(said);
+}
