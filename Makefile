@@ -1,4 +1,4 @@
-# make run | test | bench | bench-sst2 | presets | finetune-presets | format | clean      PYTHON=python3.12 picks the interpreter of the virtual environment
+# make run | test | bench | bench-sst2 | presets | finetune-presets | pictures | format | clean      PYTHON=python3.12 picks the interpreter of the virtual environment
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ DEV := $(VENV)/.dev-installed
 BROWSER ?= run
 export CHROMIUM
 
-.PHONY: run test lint unit browser bench bench-sst2 presets finetune-presets format clean
+.PHONY: run test lint unit browser bench bench-sst2 presets finetune-presets pictures format clean
 .NOTPARALLEL:
 
 run: $(RUNTIME)
@@ -36,6 +36,10 @@ bench: $(DEV)
 presets: $(RUNTIME)
 	$(BIN)/python -m benchmarks.tune_presets
 	$(BIN)/python -m benchmarks.tune_presets --table --write README.md
+
+# The README's, by a Chromium.
+pictures: $(DEV)
+	@chromium=$$(sh .ci/chromium) && CHROMIUM="$$chromium" $(BIN)/python -m benchmarks.pictures
 
 # An hour or so of two cores: every optimizer and tuning mode of the OPT page, with equal budgets.
 finetune-presets: $(RUNTIME)

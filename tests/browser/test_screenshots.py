@@ -1,8 +1,6 @@
-"""Nothing overlaps, nothing scrolls, nothing is empty, in three themes and two sizes; and the README's picture."""
+"""Nothing overlaps, nothing scrolls, nothing is empty, in three themes and two sizes."""
 
 from conftest import Playground, looks
-
-from benchmarks.served import ROOT
 
 STORY = "f=double_well"
 
@@ -13,9 +11,6 @@ def test_the_page_fits(playground: Playground, tmp_path):
     for theme, width in looks(page):
         playground.settle()
         page.screenshot(path=tmp_path / f"{theme}-{width}.png")
-        if width == 1440 and theme != "projector":
-            (ROOT / "docs").mkdir(exist_ok=True)
-            page.screenshot(path=ROOT / "docs" / f"playground-{theme}.png")
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "no scrolling of the page"
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         for selector in ("#landscape", "#loss-chart", "#hessian-chart"):
