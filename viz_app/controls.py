@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from math import log10
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +20,9 @@ from viz_app.spec_text import number
 
 SECONDARY = {"floor", "beta", "beta1", "beta2", "eps"}  # folded away under "more"
 
-COLOURED = {"hizoo", "mezo", "adam", "newton_diag"}  # have a colour of their own in style.css
+# Variables of style.css: methods that have a colour of their own, and colours for others and for copies.
+COLOURED = {"hizoo", "mezo", "adam", "newton_diag"}
+SPARE = ("--extra-1", "--extra-2", "--extra-3", "--extra-4")
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ def slots(spec: RunSpec) -> list[dict[str, Any]]:
     off = [opt for opt in preset_of(spec.f, *METHODS) if opt.method not in chosen]
     opts = [*spec.opts, *off]
     names = labels([opt.method for opt in opts])
+    spare = cycle(SPARE)  # for copies, of whatever method: different ones, while there are enough
     result = []
     for i, (opt, label) in enumerate(zip(opts, names, strict=True)):
         *past, (step, values) = opt.segments
@@ -106,7 +110,7 @@ def slots(spec: RunSpec) -> list[dict[str, Any]]:
                 "method": opt.method,
                 "name": f"{METHODS[opt.method].name} {copy}".strip(),
                 "on": i < len(spec.opts),
-                "colour": colour(opt.method, int(copy or 1)),
+                "colour": next(spare) if copy or opt.method not in COLOURED else f"--{opt.method}",
                 "passes": METHODS[opt.method].forwards(opt.hyperparameters),
                 "values": asdict(values),
                 "step": step,
@@ -142,11 +146,6 @@ def presets_by_estimator(f: str, method: str) -> dict[str, dict[str, Any]]:
     asked = {name: f"{method}:estimator={name}" for name in names} if names else {"": method}
     tuned = preset_of(f, *asked.values())
     return {name: asdict(opt.hyperparameters) for name, opt in zip(asked, tuned, strict=True)}
-
-
-def colour(method: str, copy: int) -> str:
-    """The CSS variable of an optimizer's colour: its own, or one of the spare ones for copies and new methods."""
-    return f"--{method}" if copy == 1 and method in COLOURED else f"--extra-{(copy - 2) % 4 + 1}"
 
 
 def ranges(spec: RunSpec) -> dict[str, dict[str, dict[str, Any]]]:

@@ -50,6 +50,13 @@ def test_a_slider_in_motion_leaves_no_entry_for_each_position(playground: Playgr
         playground.next_picture(lambda value=value: playground.type_into("hizoo.alpha", value))
     runs = kept(playground, 2)
     assert "alpha=0.3," in runs[0]["query"]
+    playground.next_picture(lambda: playground.type_into("hizoo.alpha", "0.35"))
+    target = playground.page.get_by_label("Target loss", exact=True)
+    target.fill("-5")
+    target.press("Enter")
+    playground.page.get_by_text("must be a number above 0").wait_for()
+    runs = kept(playground, 3)
+    assert (runs[0]["query"].count("alpha=0.35,"), runs[0]["view"]) == (1, ""), "as drawn, not as refused"
 
 
 def test_the_same_run_again_moves_to_the_top(playground: Playground):
@@ -69,7 +76,12 @@ def test_a_click_opens_and_rewind_plays_from_the_start_with_the_same_seed(playgr
     assert "seed=3&" in playground.query
     assert page.locator("#controls").is_visible()
     before = playground.pictures
+    page.route("**/api/list?*", lambda route: route.abort())
     page.locator("#history li").nth(2).get_by_role("button", name="Rewind").click()
+    page.get_by_text("The server does not answer").wait_for()
+    page.keyboard.press("ArrowLeft")
+    assert "step 119 of" in page.locator("#player output").inner_text(), "still in the old picture"
+    page.unroute("**/api/list?*")
     playground.wait_for(f"window.drawn.length > {before}")
     assert "alpha=0.1," in playground.query
     assert "seed=3&" in playground.query
@@ -151,7 +163,7 @@ def test_a_full_storage_gives_up_the_oldest_and_a_spoilt_one_starts_anew(playgro
         f"if (!sessionStorage.begun) localStorage.setItem('lab-history', {json.dumps(json.dumps(old))});"
         "sessionStorage.begun = 1; const write = Storage.prototype.setItem;"
         "Storage.prototype.setItem = function (key, text) {"
-        " if (JSON.parse(text).length > 20) throw new DOMException('no', 'QuotaExceededError');"
+        " if (!window.roomy && JSON.parse(text).length > 20) throw new DOMException('no', 'QuotaExceededError');"
         " write.call(this, key, text); };"
     )
     playground.open(SPEC)
@@ -166,6 +178,12 @@ def test_a_full_storage_gives_up_the_oldest_and_a_spoilt_one_starts_anew(playgro
     playground.next_picture(lambda: playground.type_into("run.seed", "9"))
     playground.wait_for("localStorage['lab-history'].includes('seed=9')")
     assert playground.page.evaluate(f"{STORED}.length") >= 1
+    pinned = [{**run, "pinned": True} for run in old]
+    playground.page.evaluate(
+        "(runs) => { window.roomy = true; localStorage['lab-history'] = JSON.stringify(runs); }", pinned
+    )
+    playground.next_picture(lambda: playground.type_into("run.seed", "8"))
+    playground.page.get_by_text("40 runs are pinned").wait_for()
 
 
 def test_a_run_opens_with_the_coordinates_and_the_target_that_it_was_seen_with(playground: Playground):

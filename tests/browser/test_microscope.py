@@ -228,6 +228,20 @@ def test_it_stays_open_over_themes_functions_and_fewer_optimizers(microscope: Mi
     page.keyboard.press("Home")
     page.wait_for_function("document.querySelector('#microscope [data-stepper=step] output').textContent === '0'")
     assert microscope.value("centre") == pytest.approx(trace.loss[0, 0], rel=1e-4)
+    page.get_by_label("Speed", exact=True).select_option("0.25")
+    page.get_by_label("Play", exact=True).click()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/step?" in request.url else None)
+    page.locator("#function").click()
+    playground.next_picture(lambda: page.get_by_role("option", name="Booth", exact=True).click())
+    microscope.panel.get_by_text("Shown when the player stops").wait_for()
+    assert microscope.lines.count() == 0, "no numbers of the other function"
+    assert not microscope.panel.locator('[data-stepper="step"]').is_visible()
+    assert not asked
+    page.get_by_label("Pause", exact=True).click()
+    microscope.panel.locator('[data-value="centre"]').wait_for()
+    step = int(microscope.stepper("step").replace(",", ""))
+    assert microscope.value("centre") == pytest.approx(run(playground.query).traces[0].loss[step, 0], rel=1e-4)
 
 
 def test_a_loss_too_small_beside_its_probes_is_not_written_as_zero(playground: Playground):
@@ -246,6 +260,9 @@ def test_what_was_not_answered_is_asked_again(microscope: Microscope):
     microscope.panel.get_by_text("The server answered 500").wait_for()
     assert microscope.lines.count() == 0, "no numbers of another step"
     assert microscope.stepper("step") == "21"
+    motion = microscope.panel.get_by_role("button", name="Slow motion")
+    motion.click()
+    assert "slow motion" in motion.inner_text(), "nothing to play"
     page.unroute("**/api/step?*")
     page.keyboard.press("ArrowRight")
     microscope.wait("curvature", 22)

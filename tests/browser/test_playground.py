@@ -347,6 +347,41 @@ def test_back_and_pasted_links_open_what_they_name(playground: Playground):
     playground.wait_for("window.drawn.at(-1).query.startsWith('f=booth')")
     playground.wait_for("location.search.startsWith('?f=booth')")
     assert not page.locator("#message").is_visible()
+    held = []
+    page.route("**/api/list?*", lambda route: held.append(route))
+    choose_function(playground, "Rosenbrock")
+    page.get_by_text("Opening …").wait_for()
+    choose_function(playground, "Booth")
+    page.get_by_text("Opening …").wait_for(state="hidden")
+    assert len(held) == 1
+    page.unroute("**/api/list?*")
+    dash = []
+    page.route(
+        "**/_dash-update-component*",
+        lambda route: dash.append(route) if '"go.data"' in (route.request.post_data or "") else route.continue_(),
+    )
+    with page.expect_request(lambda request: '"go.data"' in (request.post_data or "")):
+        choose_function(playground, "Rosenbrock")
+    page.route("**/api/list?*", lambda route: held.append(route))
+    with page.expect_request("**/api/list?*"):
+        choose_function(playground, "Beale")
+    playground.next_picture(dash[0].continue_)
+    page.unroute("**/_dash-update-component*")
+    assert playground.query.startswith("f=rosenbrock")
+    assert "f=rosenbrock" in page.url, "what is on the page, though another is asked for by now"
+    playground.next_picture(held[-1].continue_)
+    page.unroute("**/api/list?*")
+    playground.wait_for("location.search.startsWith('?f=beale')")
+    playground.next_picture(page.go_back)
+    assert playground.query.startswith("f=rosenbrock")
+    page.evaluate("((set) => { window.setTimeout = (f, ms) => set(f, ms === 10000 ? 1000 : ms); })(setTimeout)")
+    page.route("**/_dash-update-component*", lambda route: None)
+    choose_function(playground, "Booth")
+    page.get_by_text("The server does not answer").wait_for()
+    assert page.locator("#function").input_value() == "Rosenbrock"
+    page.unroute("**/_dash-update-component*")
+    playground.next_picture(lambda: choose_function(playground, "Booth"))
+    assert not page.locator("#message").is_visible()
 
 
 def test_a_failed_landscape_is_asked_for_again(playground: Playground):
@@ -357,6 +392,13 @@ def test_a_failed_landscape_is_asked_for_again(playground: Playground):
         playground.type_into("function.condition", "5")
         page.get_by_text("The server answered 500").wait_for()
     assert "condition=5" in unquote(asked.value.url)
+    page.get_by_text("The server answered 500").wait_for(state="hidden")
+    page.route("**/api/landscape?*", lambda route: route.fulfill(status=500))
+    playground.type_into("function.condition", "6")
+    page.get_by_text("The server answered 500").wait_for()
+    playground.next_picture(lambda: playground.type_into("adam.lr", "0.02"))
+    assert page.get_by_text("The server answered 500").is_visible(), "a trace's answer does not unsay it"
+    page.unroute("**/api/landscape?*")
     page.get_by_text("The server answered 500").wait_for(state="hidden")
     playground.next_picture(lambda: playground.type_into("function.d", "12"))
     assert playground.row("run.x0").locator("input").input_value() == "1"
@@ -380,6 +422,22 @@ def test_a_failed_landscape_is_asked_for_again(playground: Playground):
         }"""
     )
     assert waiting == [1, 0], "however often it has failed, it is repeated once"
+    refused = page.evaluate(
+        """async () => {
+          const [{ Landscapes }, ask, said] = [await import('/assets/lab/landscapes.mjs'), window.fetch, []];
+          let place = 'f=a:d=12';
+          window.fetch = async () => new Response('{"errors": []}', { status: 422 });
+          const landscapes = new Landscapes({ place: () => place, take() {}, refused: () => said.push(place) });
+          for (const next of [place, 'f=a:d=1']) {
+            landscapes.request();
+            place = next;
+            while (landscapes.latest.controller) await new Promise((done) => setTimeout(done, 0));
+          }
+          window.fetch = ask;
+          return said;
+        }"""
+    )
+    assert refused == ["f=a:d=12"], "what is refused of a place that is another by now is not said"
 
 
 def test_many_dimensions_show_a_projection_and_the_sorted_diagonal(playground: Playground):
@@ -431,10 +489,31 @@ def test_a_double_click_resets_the_view_and_leaves_the_start(playground: Playgro
 
 
 def test_a_comma_in_a_number_is_explained_beside_its_field(playground: Playground):
-    playground.open(SPEC)
+    playground.open(SPEC, "t=0.5&clock=steps")
     playground.type_into("hizoo.alpha", "0,5")
-    playground.row("hizoo.alpha").get_by_text("not a number").wait_for()
+    error = playground.row("hizoo.alpha").get_by_text("not a number")
+    error.wait_for()
     assert "alpha=0.1" in playground.query
+    page, held = playground.page, []
+    playground.type_into("hizoo.alpha", "0.1")
+    error.wait_for(state="detached")
+    page.route("**/api/trace?*", lambda route: held.append(route))
+    with page.expect_request("**/api/trace?*seed=4&*"):
+        playground.type_into("run.seed", "4")
+    with page.expect_event("requestfailed", lambda request: "seed=4" in request.url):
+        playground.type_into("hizoo.alpha", "0,5")  # that answer would take this one's error away
+    error.wait_for()
+    page.get_by_role("button", name="Fork", exact=True).click()
+    held.clear()
+    with page.expect_request("**/api/trace?*seed=4&*"):
+        playground.type_into("hizoo.alpha", "0.3")
+    name = page.locator(".card.fork input")
+    name.fill("fast")
+    name.press("Enter")
+    playground.next_picture(held[-1].continue_)
+    page.unroute("**/api/trace?*")
+    assert error.count() == 0
+    assert "fast" in playground.readings()["hizoo#2"][0], "a name given while its runs were on their way"
 
 
 def test_switching_an_optimizer_off_and_copying_one(playground: Playground):

@@ -87,9 +87,10 @@ def test_the_map_fills_in_and_says_what_is_best(tuning: Tuning):
     stays = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.loss[k] <= 0.01}
     best = min((cell for cell in safe & stays if cells[cell] == cells[cell]), key=lambda cell: cells[cell])
     assert f"first reached loss ≤ 0.01 after {cells[best]:,.0f} passes" in tuning.page.inner_text("#map-sentence")
+    hatched = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.diverged[k] >= 0.5}
     for cell, passes in cells.items():
         assert (tuning.cell(cell).locator("text").text_content() or "") == (
-            "" if passes != passes else f"{passes:,.0f}{'' if cell in stays else '↑'}"
+            "" if passes != passes or cell in hatched else f"{passes:,.0f}{'' if cell in stays else '↑'}"
         )
     assert unquote(tuning.page.url).startswith(
         f"{tuning.url}/tuning?f=stiff_quadratic&x0=1,1&runs=4&seed=3&forwards=1200"
@@ -104,7 +105,7 @@ def test_the_map_fills_in_and_says_what_is_best(tuning: Tuning):
 def test_diverged_cells_are_hatched_missed_ones_grey_and_those_that_rose_darker(tuning: Tuning):
     tuning.open()
     computed = [part for part, _ in maps.compute(map_spec.parse(SPEC))]
-    diverged = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.diverged[k] > 0.5}
+    diverged = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.diverged[k] >= 0.5}
     missed = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.passes[k] != part.passes[k]}
     start = 10_001.0
     rose = {int(cell) for part in computed for k, cell in enumerate(part.which) if part.loss[k] > start} - diverged
@@ -189,6 +190,12 @@ def test_a_click_opens_the_cell_in_the_playground(tuning: Tuning):
 def test_arrow_keys_walk_and_enter_opens(tuning: Tuning):
     tuning.open()
     page = tuning.page
+    focused = "document.activeElement.dataset.cell === '{}'".format
+    for cell in (3, 4):
+        page.evaluate(f"location.hash = 'cell={cell}'")  # as a link that is pasted
+        tuning.wait_for(focused(cell))
+    page.go_back()
+    tuning.wait_for(focused(3))
     tuning.cell(0).focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -203,13 +210,19 @@ def test_arrow_keys_walk_and_enter_opens(tuning: Tuning):
 
 
 def test_controls_move_where_you_are_and_do_not_compute_the_same_map_again(tuning: Tuning):
+    page = tuning.page
+    page.route("**/api/map/stream?*opt=mezo*", lambda route: route.fulfill(status=500))
     tuning.open()
+    tuning.wait_for("document.querySelectorAll('#strip .badge:not(.partial)').length === 2")
+    expect(page.locator('#strip tr[data-method="mezo"] .badge')).to_have_text("no answer")
+    page.unroute("**/api/map/stream?*opt=mezo*")
     place = "document.querySelector('#map .here-mark').getAttribute('transform')"
     before, drawn = tuning.page.evaluate(place), tuning.page.evaluate("window.maps.length")
     tuning.type_into("hizoo.alpha", "0.02")
     tuning.wait_for(f"{place} !== '{before}'")
     assert tuning.page.evaluate("window.maps.length") == drawn
     tuning.wait_for("location.search.includes('alpha=0.02')")
+    tuning.wait_for(ALL_THREE)  # MeZO's map is asked for again
     tuning.type_into("hizoo.alpha", "0")
     expect(tuning.page.locator("#map-sentence")).to_contain_text("outside of this map")
     query = tuning.next_map(lambda: tuning.type_into("hizoo.lr", "0.25"))
@@ -219,6 +232,11 @@ def test_controls_move_where_you_are_and_do_not_compute_the_same_map_again(tunin
 def test_wrong_axes_are_named_beside_them(tuning: Tuning):
     tuning.open()
     page = tuning.page
+    for text, words in (("-1", "alpha = -1: must be a number from 0 to 1"), ("nine", "is not a number")):
+        tuning.type_into("hizoo.alpha", text)  # on which the map does not depend
+        expect(page.locator('[data-field="hizoo.alpha"] .error-text')).to_contain_text(words)
+    tuning.type_into("hizoo.alpha", "0.3")
+    expect(page.locator(".error-text")).to_have_count(0)
     low = page.locator('[data-field="axis.x"] [data-part=low]')
     low.fill("5")
     low.press("Enter")
@@ -358,6 +376,10 @@ def test_tune_says_what_it_spent_and_goes_there(tuning: Tuning):
     )
     assert int(page.locator('[data-field="hizoo.n"] input').last.input_value()) == found.n
     assert opened.steps == map_spec.steps_of(1200, "hizoo", found)
+    note.get_by_role("button", name="Undo").click()
+    expect(page.locator('[data-field="hizoo.lr"] input').last).to_have_value("0.01")
+    expect(page.locator('[data-field="hizoo.n"] input').last).to_have_value("4")
+    expect(page.locator(".tuned")).to_have_count(0)
 
 
 def test_a_new_setting_cancels_the_map_under_way(tuning: Tuning):
@@ -409,6 +431,13 @@ def test_another_function_keeps_the_optimizer_and_its_axes(tuning: Tuning):
     assert spec.base.f.startswith("quadratic")
     assert (str(spec.x), str(spec.y)) == ("alpha=1e-4:1:6", "n=2,4,8")
     expect(tuning.page.locator("#cell-note")).to_contain_text("steps of")
+    tuning.cell(3).focus()
+    tuning.wait_for("location.hash === '#cell=3'")
+    tuning.next_map(lambda: tuning.page.evaluate("dash_clientside.set_props('function', { value: 'booth' })"))
+    tuning.page.keyboard.press("ArrowRight")  # the focus has stayed
+    tuning.wait_for("location.search.startsWith('?f=booth') && location.hash === '#cell=4'")
+    tuning.page.go_back()
+    tuning.wait_for("document.activeElement.dataset.cell === '3' && location.hash === '#cell=3'")
 
 
 def test_the_lab_opens_by_its_hash(tuning: Tuning):
@@ -416,15 +445,29 @@ def test_the_lab_opens_by_its_hash(tuning: Tuning):
     lab = tuning.page.locator("#estimator-lab")
     expect(lab).to_be_visible()
     expect(lab.locator("canvas, svg, table").first).to_be_attached()
-    tuning.page.get_by_text("Map", exact=True).first.click()
+    held = []
+    tuning.page.route("**/api/map/stream?*", lambda route: held.append(route))
+    with tuning.page.expect_request("**/api/map/stream?*"):
+        tuning.page.get_by_text("Map", exact=True).first.click()
     expect(lab).to_be_hidden()
+    tuning.page.get_by_text("Estimator lab", exact=True).click()
+    expect(lab).to_be_visible()
+    held[0].continue_()
+    tuning.page.unroute("**/api/map/stream?*")
     tuning.wait_for(COMPLETE)
+    tuning.page.get_by_text("Map", exact=True).first.click()
     expect(tuning.page.locator("#map")).to_be_visible()
+    tuning.wait_for("document.querySelector('svg.map').dataset.here === 'inside'")
+    expect(tuning.page.locator("#map-sentence")).not_to_contain_text("outside of this map")
     assert "#lab" not in tuning.page.url
     tuning.measure("final loss")
     tuning.page.evaluate("location.hash = 'lab&n=5'")  # as a link that is pasted
     expect(lab.get_by_label("n directions", exact=True)).to_have_value("5")
     tuning.page.evaluate("location.hash = 'lab&n=6'")
+    expect(lab.get_by_label("n directions", exact=True)).to_have_value("6")
+    tuning.page.evaluate("location.hash = 'lab'")
+    expect(lab.get_by_label("n directions", exact=True)).to_have_value("8")
+    tuning.page.go_back()
     expect(lab.get_by_label("n directions", exact=True)).to_have_value("6")
     tuning.page.go_back()
     tuning.page.go_back()

@@ -13,6 +13,7 @@ from functions import FUNCTIONS, TestFunction, resolve
 from hizoo_core import METHODS, Hyperparameter, describe
 from viz_app import controls, ids, map_spec
 from viz_app.controls import Control, attributes
+from viz_app.finite import finite
 from viz_app.map_spec import MapSpec
 from viz_app.pages.playground import fallback, stage
 from viz_app.spec import NOISE_HELP, SpecError
@@ -202,15 +203,15 @@ def slots(spec: MapSpec) -> dict[str, dict[str, Any]]:
         result[key] = {
             "method": key,
             "name": method.name,
-            "colour": controls.colour(key, 1),
+            "colour": f"--{key}" if key in controls.COLOURED else controls.SPARE[0],
             "estimates": method.estimates_hessian,
             "values": asdict(hyperparameters),
             "presets": controls.presets_by_estimator(spec.base.f, key),
             "axes": dict(zip("xy", given, strict=True)),
             "usual": dict(zip("xy", usual, strict=True)),
             "options": [
-                {key: getattr(h, key) for key in ("name", "label", "symbol", "scale", "integer")}
-                | {"text": dict(axes).get(h.name, span(h))}
+                {key: getattr(h, key) for key in ("name", "label", "symbol", "scale", "integer", "low_open", "allowed")}
+                | {"low": finite(h.low), "high": finite(h.high), "text": dict(axes).get(h.name, span(h))}
                 for h in described
             ],
             "passes": price(key),

@@ -1,7 +1,7 @@
 // What a page asks the server for. While the server is away that is said over the picture, and asked again.
 
 import { Latest, SpecError } from "./latest.mjs";
-import { message, unsay } from "./messages.mjs";
+import { busy, message, unsay } from "./messages.mjs";
 
 /** Those that wait for the server's return. @type {Set<Latest>} */
 const away = new Set();
@@ -18,6 +18,7 @@ export function asking(load, done, refused) {
     (answer, key) => {
       returned(latest);
       done(answer, key);
+      if (away.size && !message.stays) busy(said); // this answer's drawing took the others' line away
     },
     (error, key) => {
       if (error instanceof SpecError) {

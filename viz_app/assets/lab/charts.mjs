@@ -17,7 +17,7 @@ const SETTLE = 260; // ms without news before Plotly draws
  * @property {number[]=} low @property {number[]=} high the band
  * @property {boolean=} dashed
  * @property {boolean=} ghost an old future, from which something was forked  @property {boolean=} continued by such a one
- * @property {{kind: "cross"|"below", x: number, y: number}[]=} marks where its median diverged, or first fell below the scale
+ * @property {{kind: "cross"|"below"|"above", x: number, y: number}[]=} marks where its median diverged, or first left the scale
  */
 
 /** From which step a track is drawn, and from which on as a ghost; a look without forks need not say. */
@@ -62,7 +62,8 @@ export function lossCurves(trace, clock, look) {
         }
         break;
       }
-      if (median < low && !curve.marks.length) curve.marks.push({ kind: "below", x: clockAt(track, track.step[t], clock), y: low });
+      for (const [kind, is, y] of [["below", median < low, low], ["above", median > high, high]])
+        if (is && !curve.marks.some((mark) => mark.kind === kind)) curve.marks.push({ kind, x: clockAt(track, track.step[t], clock), y });
       curve.x.push(clockAt(track, track.step[t], clock));
       curve.y.push(clip(median));
       curve.low.push(clip(track.gap_q[t]));
@@ -291,16 +292,17 @@ export class Chart {
     context.globalAlpha = 1;
   }
 
-  /** ✕ at the top: diverged. ▼ at the bottom: goes on below the axis. */
+  /** ✕ at the top: diverged. ▼ at the bottom, ▲ at the top: goes on beyond the axis. */
   #mark(context, { kind, x, y }, colour) {
-    const [cx, cy] = [this.overlay.px(x), this.overlay.py(y) + (kind === "cross" ? 8 : -6)];
+    const down = kind === "below" ? 1 : -1;
+    const [cx, cy] = [this.overlay.px(x), this.overlay.py(y) + (kind === "cross" ? 8 : -6 * down)];
     context.strokeStyle = context.fillStyle = colour;
     context.lineWidth = 3;
     context.beginPath();
-    if (kind === "below") {
-      context.moveTo(cx - 6, cy - 4);
-      context.lineTo(cx + 6, cy - 4);
-      context.lineTo(cx, cy + 5);
+    if (kind !== "cross") {
+      context.moveTo(cx - 6, cy - 4 * down);
+      context.lineTo(cx + 6, cy - 4 * down);
+      context.lineTo(cx, cy + 5 * down);
       context.fill();
       return;
     }

@@ -68,6 +68,7 @@ function notes() {
     `median and 10–90 % of ${trace.header.runs} runs`,
     ...(kinds.has("cross") ? ["✕ half diverged"] : []),
     ...(kinds.has("below") ? ["▼ below the axis"] : []),
+    ...(kinds.has("above") ? ["▲ above the axis"] : []),
     ...(forks(drawn).some(({ parent }) => parent) ? ["dotted: the old future"] : []),
     ...(drawn.noise > 0 ? ["without the gradient noise"] : []),
   ];
@@ -128,7 +129,7 @@ export function drawMoment(part, playing) {
   const length = clockLength(trace, clockKey());
   if (page.clock === "forward passes") setText(player.output, `pass ${Math.round(time).toLocaleString("en-US")} of ${length.toLocaleString("en-US")}`);
   else setText(player.output, `step ${lead.step[frame].toLocaleString("en-US")} of ${last.toLocaleString("en-US")}`);
-  if (!playing) parts.microscope.update(); // it asks the server
+  parts.microscope.update(playing);
   leftAt(part);
 }
 

@@ -17,7 +17,7 @@ const SETTLED = 1500; // ms without a new picture
 export class History {
   /**
    * @param {HTMLElement} root the panel  @param {HTMLButtonElement} button that opens it
-   * @param {{open: (query: string, view: object) => void, play: () => void, seek: (part: number) => void}} hooks
+   * @param {{open: (query: string, view: object, then: () => void) => void, play: () => void, seek: (part: number) => void}} hooks
    */
   constructor(root, button, hooks) {
     Object.assign(this, { root, button, hooks, store: new Store() });
@@ -62,12 +62,13 @@ export class History {
   }
 
   #keep() {
-    const { state, trace, grid, parts } = page;
+    const { drawn, trace, grid, parts } = page; // not the state: what it says may have been refused since
     if (!grid) return;
-    const view = [state.dim > 2 && `coords=${state.view.coords}`, state.view.target && `target=${state.view.target}`].filter(Boolean).join("&");
+    const view = [drawn.dim > 2 && `coords=${drawn.view.coords}`, drawn.view.target && `target=${drawn.view.target}`].filter(Boolean).join("&");
     const image = thumbnail(grid, trace, parts.look);
-    const problem = this.store.add({ query: trace.header.spec, names: namesText(state), view, name: trace.header.function.name, at: Date.now(), image });
-    if (problem) message(problem);
+    const problem = this.store.add({ query: trace.header.spec, names: namesText(drawn), view, name: trace.header.function.name, at: Date.now(), image });
+    if (problem && problem !== this.said) message(problem);
+    this.said = problem;
     if (!this.root.hidden) this.#show();
   }
 
@@ -126,9 +127,10 @@ export class History {
       if (rewind) this.hooks.play();
       return;
     }
-    page.parts.player.pause();
-    page.parts.player.part = rewind ? 0 : 1; // from 0 a run that is opened plays
-    this.hooks.open(query, { ...Object.fromEntries(new URLSearchParams(run.view)), ...(run.names && { names: run.names }) });
+    this.hooks.open(query, { ...Object.fromEntries(new URLSearchParams(run.view)), ...(run.names && { names: run.names }) }, () => {
+      page.parts.player.pause();
+      page.parts.player.part = rewind ? 0 : 1; // from 0 a run that is opened plays
+    });
   }
 
   #count() {

@@ -40,7 +40,10 @@ export class Store {
   add(run) {
     const others = this.runs();
     const pinned = others.find(({ query }) => query === run.query)?.pinned;
-    return this.#write(newest([{ ...run, pinned }, ...without(others, [run])], MOST));
+    const fresh = { ...run, pinned };
+    const runs = newest([fresh, ...without(others, [run])], MOST);
+    const problem = this.#write(runs);
+    return runs.includes(fresh) ? problem : `${MOST} runs are pinned, as many as the history holds: this one is not kept.`;
   }
 
   /** Mark a run to be compared, or unmark it. */

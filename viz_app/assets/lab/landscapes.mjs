@@ -24,7 +24,7 @@ export class Landscapes {
         Object.assign(this, { whole: false, family });
         take(grid, whole);
       },
-      refused,
+      (error, query) => `${query}&`.startsWith(`${this.place()}&`) && refused(error), // of a place that is another by now, nobody needs to know
     );
   }
 

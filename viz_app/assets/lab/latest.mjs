@@ -1,13 +1,14 @@
 // One request at a time, and after it only the newest of those that came meanwhile: no queue of stale answers.
 
 const PATIENCE = 400; // ms before a request under way gives way to a newer one
-const AGAIN = 2000; // ms before one that failed is repeated
+export const AGAIN = 2000; // ms before one that failed is repeated
 
 export class Latest {
   /**
-   * @param {(key: string, signal: AbortSignal) => Promise<any>} load
-   * @param {(answer: any, key: string) => void} done
-   * @param {(error: Error, key: string) => void} failed
+   * @template {string | {query: string}} Key what is asked; one with the same query may stand for another
+   * @param {(key: Key, signal: AbortSignal) => Promise<any>} load
+   * @param {(answer: any, key: Key) => void} done
+   * @param {(error: Error, key: Key) => void} failed
    */
   constructor(load, done, failed) {
     Object.assign(this, { load, done, failed, key: null, waiting: null, controller: null, since: 0 });
@@ -17,7 +18,7 @@ export class Latest {
   request(key) {
     this.#forget();
     if (!this.controller) return void this.#start(key);
-    if (key === this.key && !this.controller.signal.aborted) return; // its answer is on the way
+    if (same(key, this.key) && !this.controller.signal.aborted) return void (this.key = key); // its answer is on the way
     this.waiting = key;
     const left = Math.max(0, this.since + PATIENCE - performance.now());
     this.giveWay = setTimeout(() => this.controller?.abort(), left);
@@ -49,18 +50,21 @@ export class Latest {
     let outcome;
     try {
       const answer = await this.load(key, controller.signal);
-      outcome = () => this.done(answer, key);
+      outcome = (asked) => this.done(answer, asked);
     } catch (error) {
-      outcome = controller.signal.aborted ? null : () => this.failed(error, key);
+      outcome = controller.signal.aborted ? null : (asked) => this.failed(error, asked);
     }
+    const asked = this.key; // or what was asked in the same words since
     clearTimeout(this.giveWay);
     this.controller = null;
     const next = this.waiting;
     this.waiting = null;
     if (next !== null) this.#start(next);
-    outcome?.();
+    outcome?.(asked);
   }
 }
+
+const same = (a, b) => (a.query ?? a) === (b.query ?? b);
 
 /** An answer that lists what is wrong with a spec. */
 export class SpecError extends Error {

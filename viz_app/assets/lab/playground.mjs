@@ -1,7 +1,7 @@
 // The Playground: controls → spec → trace → pictures. The state is one object; everything drawn follows from it.
 
 import { Address } from "./address.mjs";
-import { asking } from "./answers.mjs";
+import { asking, stop } from "./answers.mjs";
 import { Chart } from "./charts.mjs";
 import { drawMoment, dress, neighbour, redraw, setText, settle } from "./drawing.mjs";
 import { showForks } from "./forkcards.mjs";
@@ -12,7 +12,7 @@ import { Landscape } from "./landscape.mjs";
 import { Landscapes } from "./landscapes.mjs";
 import { fetchBytes } from "./latest.mjs";
 import { functionSpec, otherFunction, toQuery } from "./link.mjs";
-import { busy, complain, message, undo } from "./messages.mjs";
+import { busy, complain, message, rowOf, undo } from "./messages.mjs";
 import { Microscope } from "./microscope/panel.mjs";
 import { Opening } from "./opening.mjs";
 import { CLOCKS, clockKey, element, names, page, timeOf } from "./page.mjs";
@@ -109,13 +109,18 @@ function refresh() {
 }
 
 export function field([text], { slot, name }) {
-  if (text === null || text === undefined || text === shown(read(slot, name))) return;
+  if (text === null || text === undefined) return;
+  if (text === shown(read(slot, name))) {
+    if (rowOf(slot, name)?.classList.contains("error")) compute(); // it is right again
+    return;
+  }
   const isText = slot === "view" || name === "x0" || name === "expr";
   const preset = name === "seed" || name === "noise" ? 0 : presetOf(slot, name);
   if (text.trim() === "" && preset !== undefined) return change(slot, name, preset);
   if (isText) return change(slot, name, text.trim(), "field");
   const number = numberIn(text);
   if (Number.isFinite(number)) return change(slot, name, number, "field");
+  stop(traces); // its answer would take back what is said here
   complain([noNumber(slot, name, text)], page.state);
 }
 
@@ -197,7 +202,7 @@ function takeDimension() {
 }
 
 const addressBar = new Address(address);
-const opening = new Opening("go", addressBar);
+const opening = new Opening("go", addressBar, () => page.state && setProps("function", { value: page.state.family }));
 
 /**
  * Open another spec; `view` is how it is looked at: names of optimizers (see slots.mjs), coords and target. `then` is done
@@ -274,6 +279,7 @@ const traces = asking(
   (answer, { query, state, asked }) => {
     if (state !== page.state) return; // another spec has been opened
     lament();
+    for (const slot of asked.slots) slot.given = find(state, slot.slot)?.given; // a name needs no answer: it may be newer
     page.drawn = asked;
     takeTrace(answer, query);
   },

@@ -23,11 +23,17 @@ export function short(value) {
   return size < 1e-3 || size >= 1e5 ? digits.toExponential().replace("e+", "e") : String(digits);
 }
 
+const LEAST = 1.1755e-38; // what the server sends of a smaller number that is not 0: float32 has no other
+
+/** Whether a number came as the least that float32 has: it may be smaller. */
+export const isLeast = (value) => value > 0 && value < LEAST;
+
 /** A reading: three significant digits. Infinity is a loss that left every scale. */
 export function reading(value) {
   if (Number.isNaN(value) || value === undefined || value === null) return "–";
   if (!Number.isFinite(value)) return "diverged";
   if (value === 0) return "0";
+  if (isLeast(value)) return "< 1.2e-38";
   const size = Math.abs(value);
   return size < 1e-3 || size >= 1e5 ? value.toExponential(1).replace("e+", "e") : String(Number(value.toPrecision(3)));
 }

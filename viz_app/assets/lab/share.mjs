@@ -95,9 +95,10 @@ async function copyLink() {
 }
 
 async function download() {
-  const { state, parts } = page;
+  const { trace, parts } = page;
+  if (!trace) return message("There is no picture yet.");
   parts.player.pause();
   await Promise.all([parts.landscape.commit(), parts.loss.commit(), parts.hessian.commit()]);
   const stages = [...document.querySelectorAll(".stage")];
-  await savePicture(stages, parts.look, "hizoo-lab.png", `HiZOO Lab  ${decodeURIComponent(toQuery(state))}`);
+  await savePicture(stages, parts.look, "hizoo-lab.png", `HiZOO Lab  ${decodeURIComponent(trace.header.spec)}`);
 }

@@ -23,7 +23,8 @@ export class Microscope {
    * @param {{moment: () => object|null, seek: (time: number) => void}} hooks `moment` says what is drawn now: trace, clock, time, look and names; `seek` moves the player
    */
   constructor(root, bar, landscape, hooks) {
-    Object.assign(this, { root, landscape, hooks, label: null, run: 0, direction: 0, answer: null, lit: null, reached: Infinity, span: "near", timer: 0 });
+    Object.assign(this, { root, landscape, hooks, label: null, run: 0, direction: 0, lit: null, reached: Infinity, span: "near", timer: 0 });
+    Object.assign(this, { options: "", place: "", traced: "", asked: null, answer: null, scale: null, lines: null, written: null });
     root.innerHTML = `
       <div class="head">
         <h2>Microscope</h2>
@@ -88,8 +89,8 @@ export class Microscope {
     if (!on) this.button.focus();
   }
 
-  /** The player's moment, the trace or the theme has changed. */
-  update() {
+  /** The player's moment, the trace or the theme has changed. While it plays the step at which that began stays. */
+  update(playing = false) {
     const moment = this.hooks.moment();
     if (!this.open || !moment) return;
     const { trace, look } = moment;
@@ -105,7 +106,15 @@ export class Microscope {
       Object.assign(this, { place, answer: null, scale: null }); // another landscape: what was seen on the old one goes
       this.picture.show(null);
     }
-    const query = `${spec}&of=${encodeURIComponent(this.label)}&step=${this.#step()}&run=${this.run}&coords=${coords.join(",")}&reach=${this.scale ?? this.landscape.scale}`;
+    const traced = `${spec}&coords=${coords.join(",")}`;
+    const another = this.traced !== traced;
+    this.traced = traced;
+    if (!playing) this.#ask(this.#step());
+    else if (another) this.#clear("Shown when the player stops.");
+  }
+
+  #ask(step) {
+    const query = `${this.traced}&of=${encodeURIComponent(this.label)}&step=${step}&run=${this.run}&reach=${this.scale ?? this.landscape.scale}`;
     if (query === this.asked) return this.draw();
     this.asked = query;
     this.steps.request(query);
@@ -135,22 +144,28 @@ export class Microscope {
     const scale = this.picture.scaleFor(answer, this.landscape.scale);
     if (scale === this.scale) return;
     this.scale = scale; // the wide slice reaches as far as the picture's probes
-    this.update();
+    this.#ask(answer.step);
   }
 
-  /** No numbers: those of another step would be taken for this one's. The player's next move asks again. */
-  #failed(error, query) {
-    if (query !== this.asked) return;
+  /** No numbers, and why: those of another step would be taken for this one's. The player's next move asks again. */
+  #clear(remark) {
     Object.assign(this, { asked: null, answer: null, lines: null, written: null });
     this.#stop();
     this.picture.show(null);
     this.canvas.width = 0; // which empties it
-    this.list.replaceChildren();
-    this.root.querySelector(".legend").replaceChildren();
-    const moment = this.hooks.moment();
-    if (moment) this.#stepper("step", count(this.#step()), `of ${count(moment.trace.header.steps)}`, true);
-    if (error instanceof SpecError) this.#remark(error.message);
-    else this.#remark(`${error.status ? `The server answered ${error.status}` : "The server does not answer"}. It is asked again when the player moves.`);
+    for (const place of [this.list, ...this.root.querySelectorAll(".legend, .place")]) place.replaceChildren();
+    for (const stepper of this.root.querySelectorAll(".stepper")) stepper.hidden = true;
+    this.#remark(remark);
+  }
+
+  #failed(error, query) {
+    if (query !== this.asked) return;
+    const away = error.status ? `The server answered ${error.status}` : "The server does not answer";
+    this.#clear(error instanceof SpecError ? error.message : `${away}. It is asked again when the player moves.`);
+    const { header } = this.hooks.moment()?.trace ?? {};
+    if (!header) return;
+    this.#stepper("step", count(this.#step()), `of ${count(header.steps)}`, true);
+    this.#stepper("run", this.run + 1, `of ${header.runs}`, header.runs > 1);
   }
 
   /** Write the numbers and draw the pictures of the present answer. */
@@ -275,6 +290,7 @@ export class Microscope {
 
   #play() {
     if (this.timer) return this.#stop();
+    if (!this.lines) return;
     this.root.querySelector("[data-do=play]").textContent = "❚❚ pause";
     this.#go(this.#at() < 0 || this.#at() === this.lines.length - 1 ? 0 : this.#at() + 1);
     this.timer = setInterval(() => {

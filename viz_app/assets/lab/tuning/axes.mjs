@@ -54,7 +54,7 @@ export class Axes {
     for (const input of Object.values(parts)) {
       input.addEventListener("change", () => tell(["low", "high", "count"].map((key) => parts[key].value.trim()).join(":")));
     }
-    list.addEventListener("change", () => tell(list.value.replace(/\s+/g, "")));
+    list.addEventListener("change", () => tell(list.value.trim().replace(/[\s,]+/g, ",")));
     toggle.addEventListener("click", () => {
       const axis = this.axes[which];
       if (isRange(axis.text)) {

@@ -40,7 +40,7 @@ export class CellView {
     const look = { theme, colours: [theme.colour(colour)], titles: [name] };
     const axis = ({ symbol, unit }, value) => `${symbol} ${short(Number(value.toPrecision(4)))}${unit ? ` ${unit}` : ""}`;
     this.title.textContent = `${name}, ${axis(header.x, at.x)}, ${axis(header.y, at.y)}`;
-    this.note.textContent = `${map.steps[cell]} steps of ${map.passesPerStep[cell]} passes; ${sentence(map, cell)}`;
+    this.note.textContent = `${map.steps[cell]} steps of ${map.passesPerStep[cell]} passes; ${sentence(map, cell)}`.replaceAll("e-", "e\u2011"); // no line breaks inside of a number
     this.note.classList.toggle("bad", diverged(map, cell));
     Object.assign(this.landscape, look);
     this.landscape.setTrace(trace, CLOCK);
@@ -48,7 +48,7 @@ export class CellView {
     const spans = commonRanges(map);
     const loss = lossCurves(trace, CLOCK, look);
     const marks = new Set(loss.curves.flatMap((curve) => curve.marks ?? []).map(({ kind }) => kind));
-    const key = [`median, 10–90 % of ${header.runs} runs`, ...(marks.has("cross") ? ["✕ half diverged"] : []), ...(marks.has("below") ? ["▼ below the axis"] : [])];
+    const key = [`median, 10–90 % of ${header.runs} runs`, ...(marks.has("cross") ? ["✕ half diverged"] : []), ...(marks.has("below") ? ["▼ below the axis"] : []), ...(marks.has("above") ? ["▲ above the axis"] : [])];
     this.lossKey.textContent = key.join("; ");
     this.lossTitle.textContent = header.reference ? "Loss − minimum" : "Loss";
     this.loss.show(steady(loss, spans.loss, header.forwards), look, header.reference ? "loss − minimum" : "loss");

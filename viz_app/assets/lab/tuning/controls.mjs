@@ -43,13 +43,19 @@ export class Controls {
   }
 
   field(text, slot, name) {
-    if (text === null || text === undefined || text === shown(this.read(slot, name))) return;
+    if (text === null || text === undefined) return;
+    if (text === shown(this.read(slot, name))) {
+      if (rowOf(slot, name)?.classList.contains("error")) this.changed(slot, name); // it is right again
+      return;
+    }
     const preset = this.#preset(slot, name);
     if (text.trim() === "" && preset !== undefined) return this.change(slot, name, preset);
     if (TEXTS.has(name)) return this.change(slot, name, text.trim(), "field");
     const number = numberIn(text);
-    if (Number.isFinite(number)) return this.change(slot, name, number, "field");
-    complain([noNumber(slot, name, text)], this.state);
+    const option = this.state.methods[slot]?.options.find((each) => each.name === name);
+    if (!Number.isFinite(number)) complain([noNumber(slot, name, text)], this.state);
+    else if (option && !isAllowed(number, option)) complain([{ field: name, control: [slot, name], message: `${name} = ${text.trim()}: must be ${option.allowed}` }], this.state);
+    else this.change(slot, name, number, "field");
   }
 
   choice(value, slot, name) {
@@ -94,4 +100,9 @@ export class Controls {
   #mark(slot, name) {
     markChanged(slot, name, this.read(slot, name), this.#preset(slot, name));
   }
+}
+
+/** Looked at here too, because a map does not depend on its axes' own controls: the server is not asked about those. */
+function isAllowed(value, { integer, low, high, low_open: open }) {
+  return (!integer || Number.isInteger(value)) && (low === null || (open ? value > low : value >= low)) && (high === null || value <= high);
 }

@@ -35,7 +35,6 @@ let state = null;
 let parts = null;
 let grid = null;
 let shown = null; // the map on screen
-let standing = false; // whether the controls are on it
 let building = null;
 let lab = null; // the estimator lab's module
 let measureName = "passes";
@@ -66,6 +65,7 @@ export async function open([page]) {
   if (shown?.query === mapQuery(state)) {
     chooseMeasure();
     draw();
+    parts.picture.focus(chosenCell);
   }
   const wanted = asked || location.hash.startsWith("#lab") ? "lab" : "map";
   if (wanted !== document.querySelector("main").dataset.tab) setProps("tuning-tab", { value: wanted });
@@ -123,7 +123,7 @@ const opening = new Opening("tuning-go", {
     addressBar.drop();
     lab?.leave(); // it is on again when what was asked for is there
   },
-});
+}, () => state && setProps("function", { value: state.family }));
 
 export const field = ([text], { slot, name }) => state && parts.controls.field(text, slot, name);
 export const choice = ([value], { slot, name }) => state && parts.controls.choice(value, slot, name);
@@ -237,30 +237,34 @@ function complete(map) {
 
 function take(map) {
   accept();
-  if (shown !== map) Object.assign(pointed, { pointer: null });
+  if (shown !== map) Object.assign(pointed, { pointer: null, focus: null });
   shown = map;
   chooseMeasure();
   map.drawn = map.complete;
   draw();
-  if (chosenCell !== null && document.activeElement === document.body && map.known[chosenCell]) parts.picture.focus(chosenCell);
+  if (map.known[chosenCell] && (document.activeElement === document.body || parts.picture.focused)) parts.picture.focus(chosenCell);
   document.dispatchEvent(new CustomEvent("lab:map", { detail: { query: map.query, done: map.done, total: map.total } }));
 }
 
 /** The other optimizers' maps, one after another, while nothing else is asked for. */
 const background = {
   controller: null,
+  /** Why there is none, by query. @type {Map<string, string>} */
+  failed: new Map(),
   stop() {
     this.controller?.abort();
     this.controller = null;
   },
-  /** Start, unless it has been started and not stopped since. */
+  /** Start, unless it has been started and neither stopped nor failed since. */
   resume() {
     if (!this.controller) this.start();
   },
   async start() {
     this.stop();
     matchAxes(state, [shown.nx, shown.ny]);
+    this.failed.clear();
     const { signal } = (this.controller = new AbortController());
+    let away = false;
     for (const other of Object.keys(state.methods)) {
       const query = mapQuery(state, other);
       if (other === state.method || finished.has(query)) continue;
@@ -268,11 +272,14 @@ const background = {
         keep(await read(query, signal, (map) => parts.strip.show(other, map, "", state.method, state.methods[other])));
       } catch (error) {
         if (signal.aborted) return;
-        parts.strip.show(other, null, error instanceof SpecError ? error.errors[0].message : "no answer", state.method, state.methods[other]);
+        const refused = error instanceof SpecError;
+        away ||= !refused;
+        this.failed.set(query, refused ? error.errors[0].message : "no answer");
       }
       if (signal.aborted) return;
       strip();
     }
+    if (away) this.controller = null;
   },
 };
 
@@ -292,7 +299,6 @@ function here() {
 function draw() {
   if (!shown) return;
   parts.picture.show(shown, { measure: measureName, best: best(shown, measureName), here: here(), picked: picked() });
-  standing = parts.picture.here(here());
   tell();
   strip();
   showCell();
@@ -300,18 +306,17 @@ function draw() {
 
 /** Only where the controls are has moved. */
 function stand() {
-  const inside = parts.picture.here(here());
-  if (inside === standing) return;
-  standing = inside;
-  tell();
+  const { inside } = parts.picture;
+  parts.picture.here(here());
+  if (inside !== parts.picture.inside) tell();
 }
 
-const tell = () => say(element("map-sentence"), shown, { measure: measureName, automatic: chosenMeasure === null, found: best(shown, measureName), inside: standing, texts: parts.picture.texts, look: lookAt });
+const tell = () => say(element("map-sentence"), shown, { measure: measureName, automatic: chosenMeasure === null, found: best(shown, measureName), inside: parts.picture.inside, texts: parts.picture.texts, look: lookAt });
 
 function strip() {
   for (const [key, { method: name }] of Object.entries(state.methods)) {
     const query = mapQuery(state, name);
-    parts.strip.show(key, shown?.query === query ? shown : (finished.get(query) ?? null), "waiting", state.method, state.methods[key]);
+    parts.strip.show(key, shown?.query === query ? shown : (finished.get(query) ?? null), background.failed.get(query) ?? "waiting", state.method, state.methods[key]);
   }
 }
 
@@ -344,13 +349,16 @@ const plain = (value) => String(value).replace("e+", "e");
 
 // ---- tuning and the start ----
 
+/** Move the controls; those that moved. */
+function put(settings) {
+  const moved = Object.entries(settings).filter(([name, value]) => value !== current().values[name]);
+  for (const [name, value] of moved) parts.controls.change(state.method, name, value);
+  return moved.map(([name]) => name);
+}
+
 /** Move the controls to what the search found, and mark those that moved. */
 function found({ opt, best: settings, target }) {
-  const moved = Object.entries(settings).filter(([name, value]) => value !== current().values[name]);
-  for (const [name, value] of moved) {
-    parts.controls.change(state.method, name, value);
-    rowOf(state.method, name)?.classList.add("tuned");
-  }
+  for (const name of put(settings)) rowOf(state.method, name)?.classList.add("tuned");
   const { fixed, perDirection } = current().passes;
   const steps = Math.floor(state.forwards / (fixed + perDirection * (settings.n ?? current().values.n ?? 1)));
   return runAddress(state, steps, opt, target);
@@ -371,9 +379,10 @@ function moveStart(point, done) {
 }
 
 async function openLab() {
-  if (!location.hash.startsWith("#lab")) history.replaceState(history.state, "", `${location.pathname}${location.search}#lab`);
+  const linked = location.hash.startsWith("#lab");
+  if (!linked) history.replaceState(history.state, "", `${location.pathname}${location.search}#lab`);
   lab = await import("./lab/main.mjs");
-  if (!mapIsOn()) lab.open(element("estimator-lab"), state);
+  if (!mapIsOn()) lab.open(element("estimator-lab"), state, linked);
 }
 
 // ---- once ----
@@ -389,7 +398,7 @@ async function build(page) {
     picture: new Picture(element("map"), { pick: point, address }),
     axes: new Axes(element("axes"), setAxes),
     strip: new Strip(element("strip"), Object.values(page.methods), (chosen) => setProps("tuning-method", { value: chosen })),
-    tune: new Tune(element("tune"), { query: () => pageQuery(state), values: () => current().values, found, words: settingWords, failed: (error) => complain(error.errors, state) }),
+    tune: new Tune(element("tune"), { query: () => pageQuery(state), values: () => current().values, found, put, words: settingWords, failed: (error) => complain(error.errors, state) }),
     controls: new Controls(element("tuning-controls"), (slot, name) => {
       if (name === "x0") placeStart();
       changed();

@@ -1,14 +1,14 @@
 // What a map may show of a cell: its number, which of two is better, and how it is written.
 
-import { count, reading, short } from "../scale.mjs";
+import { count, isLeast, reading, short } from "../scale.mjs";
 
 const REACH = 100; // a bias beyond this factor, up or down, has the colour of this factor
 const DECADES = 1e-16; // of the loss at the start: what is lower is rounding
 
 const SOLVED = 1e-12; // of the loss at the start: losses below it are equal
 
-/** More than half of a cell's runs diverged: it is hatched, whatever else is known of it. */
-export const diverged = (map, cell) => map.diverged[cell] > 0.5;
+/** Half of a cell's runs diverged, or more: it is hatched, whatever else is known of it. */
+export const diverged = (map, cell) => map.diverged[cell] >= 0.5;
 
 /** The median run ended above the loss at the start, by more than the rounding of what was sent. */
 export const higher = ({ loss, header }, cell) => loss[cell] > header.initial_gap + 1e-6 * Math.abs(header.initial_gap);
@@ -21,6 +21,7 @@ export const touches = (map, cell) => map.passes[cell] >= 0 && !stays(map, cell)
 export const above = ({ header }) => (header.reference ? "loss − minimum" : "loss");
 /** A number that fits into a cell: two digits. */
 function compact(value) {
+  if (isLeast(value)) return "<2e-38";
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-2 || size >= 1e4)) return value.toExponential(0).replace("e+", "e");
   return String(Number(value.toPrecision(2)));

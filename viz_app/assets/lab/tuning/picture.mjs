@@ -17,7 +17,7 @@ export class Picture {
    * @param {{pick: (cell: number|null, by: "pointer"|"focus") => void, address: (cell: number) => string}} hooks
    */
   constructor(root, hooks) {
-    Object.assign(this, { root, hooks, map: null, near: null, size: 0, cells: [] });
+    Object.assign(this, { root, hooks, map: null, near: null, size: 0, cells: [], layingOut: false });
     this.svg = svg("svg", { role: "grid", class: "map" });
     root.append(this.svg);
     new ResizeObserver(() => this.#layOut()).observe(root);
@@ -29,10 +29,10 @@ export class Picture {
     this.svg.addEventListener("pointerleave", () => hooks.pick(null, "pointer"));
     this.svg.addEventListener("focusin", (event) => {
       const link = cellOf(event);
-      if (link) hooks.pick(Number(link.dataset.cell), "focus");
+      if (link && !this.layingOut) hooks.pick(Number(link.dataset.cell), "focus");
     });
     this.svg.addEventListener("focusout", (event) => {
-      if (!this.svg.contains(event.relatedTarget)) hooks.pick(null, "focus");
+      if (!this.layingOut && !this.svg.contains(event.relatedTarget)) hooks.pick(null, "focus");
     });
     this.svg.addEventListener("keydown", (event) => this.#key(event));
   }
@@ -56,18 +56,26 @@ export class Picture {
 
   /** Where the controls are; nothing else is drawn anew. @param {{x: number, y: number}} values along the axes */
   here(values) {
-    if (!this.hereMark || !this.map) return;
     this.what.here = values;
-    const { header } = this.map;
-    const at = [along(values.x, header.x), along(values.y, header.y)];
-    const inside = at.every((value) => value !== null);
+    if (!this.hereMark) return; // there is no room yet
+    const { inside, at } = this;
     this.hereMark.style.display = inside ? "" : "none";
     this.svg.dataset.here = inside ? "inside" : "outside";
-    if (!inside) return inside;
+    if (!inside) return;
     const [x, y] = [this.plot.left + (at[0] + 0.5) * this.plot.w, this.plot.bottom - (at[1] + 0.5) * this.plot.h];
     this.hereMark.setAttribute("transform", `translate(${x} ${y})`);
     this.#clear(Math.round(at[1]) * this.map.nx + Math.round(at[0]), x, y);
-    return inside;
+  }
+
+  /** The controls' place along both axes, in cells from the first one's centre. @returns {(number | null)[]} */
+  get at() {
+    const { here } = this.what;
+    return ["x", "y"].map((axis) => along(here[axis], this.map.header[axis]));
+  }
+
+  /** Whether the controls are in the map. */
+  get inside() {
+    return !this.at.includes(null);
   }
 
   /** A number that the mark at (x, y) would cover goes below it, or above it if there is no room. */
@@ -89,6 +97,10 @@ export class Picture {
     this.cells[cell]?.link.focus();
   }
 
+  get focused() {
+    return this.svg.contains(document.activeElement);
+  }
+
   #box(cell) {
     const { left, bottom, w, h } = this.plot;
     const [ix, iy] = [cell % this.map.nx, Math.floor(cell / this.map.nx)];
@@ -100,7 +112,8 @@ export class Picture {
     if (!this.map) return;
     const [width, height] = [this.root.clientWidth, this.root.clientHeight];
     if (!(width > 0 && height > 0)) return;
-    const held = this.svg.contains(document.activeElement) ? this.roving : null;
+    const held = this.focused ? this.roving : null;
+    this.layingOut = true; // what has the focus keeps it, which is nobody's choice of a cell
     const { map } = this;
     const { x, y } = map.header;
     const size = readTheme().size - 0.5;
@@ -144,7 +157,8 @@ export class Picture {
     this.svg.append(this.bar, this.ringed, this.bestMark, this.hereMark);
     this.rove(this.roving ?? 0);
     this.#fill();
-    if (held !== null) this.focus(held);
+    if (held !== null) this.focus(this.roving);
+    this.layingOut = false;
   }
 
   #axes(x, y, size) {

@@ -48,7 +48,7 @@ export function say(root, map, { measure, automatic, found, inside, texts, look 
     item.prepend(Object.assign(document.createElement("i"), { className: symbol }));
     key.append(item);
   };
-  if (hatched) mark("hatch", `diverged: more than half of the runs (${count(hatched)})`);
+  if (hatched) mark("hatch", `diverged: half of the runs or more (${count(hatched)})`);
   const kinds = new Set(cells.map((cell) => kind(map, cell, measure)));
   if (kinds.has("higher")) mark("higher", "ended higher than it began");
   if (kinds.has("none")) mark("none", measure === "passes" && untargeted ? "no target" : MEASURES[measure].none);

@@ -6,8 +6,8 @@ import { count, reading } from "../scale.mjs";
 export class Tune {
   /**
    * @param {HTMLElement} root
-   * @param {{query: () => string, values: () => object, found: (answer: object) => string, words: (name: string, value: number) => string, failed: (error: Error) => void}} hooks
-   *   `values` are the controls' settings; `found` moves them to the best and returns where it opens; `words` names a setting
+   * @param {{query: () => string, values: () => object, found: (answer: object) => string, put: (settings: object) => void, words: (name: string, value: number) => string, failed: (error: Error) => void}} hooks
+   *   `values` are the controls' settings; `found` moves them to the best and returns where it opens, `put` moves them; `words` names a setting
    */
   constructor(root, hooks) {
     Object.assign(this, { hooks, controller: null });
@@ -73,14 +73,20 @@ export class Tune {
     const text = (tag, words) => Object.assign(document.createElement(tag), { textContent: words });
     const named = searched.filter((name) => name in best).map((name) => this.hooks.words(name, best[name])).join(", ");
     const cost = text("b", `Spent ${count(spent.trials)} settings, ${count(spent.forwards)} forward passes, ${spent.seconds.toFixed(1)} s. `);
-    const own = this.hooks.values();
+    const own = { ...this.hooks.values() };
     const same = searched.every((name) => best[name] === own[name]);
     if (same || !answer.better) {
       const words = same ? `the setting that was there stays (${before}).` : `on random numbers that the search never saw its best, ${named}, has ${now}; the setting that was there has ${before} and stays.`;
       return this.note.replaceChildren(cost, text("b", "Nothing better found: "), words);
     }
     const link = Object.assign(text("a", "Open in the Playground"), { href: this.hooks.found(answer) });
-    this.note.replaceChildren(cost, "Best: ", text("b", named), `; the controls are there now. Before: ${before} → now: ${now}, on random numbers that the search never saw. `, link);
+    const back = text("button", "Undo");
+    back.addEventListener("click", () => {
+      this.hooks.put(own);
+      this.note.replaceChildren(cost, "The controls are where they were.");
+    });
+    this.note.replaceChildren(cost, "Best: ", text("b", named), `; the controls are there now. Before: ${before} → now: ${now}, on random numbers that the search never saw. `, link, " ", back);
+    this.note.scrollIntoView({ block: "nearest" });
   }
 }
 

@@ -1,6 +1,6 @@
 // The estimator lab: a question in the controls, and six panels that answer it. `open` fills an empty element once.
 
-import { SpecError, fetchBytes } from "../../latest.mjs";
+import { AGAIN, SpecError, fetchBytes } from "../../latest.mjs";
 import { functionSpec } from "../../link.mjs";
 import { make } from "../../opt/make.mjs";
 import { count, reading, subscript } from "../../scale.mjs";
@@ -39,9 +39,10 @@ let listed = null; // the functions, once they have been asked for
 
 /**
  * Open the lab in an element, at a function and θ: those of the address’s `#lab&…`, or else of the page’s state.
- * @param {HTMLElement} root @param {object=} state the Tuning page’s: family, parameters, text, x0
+ * @param {HTMLElement} root @param {object} state the Tuning page’s: family, parameters, text, x0
+ * @param {boolean} linked the address names the lab’s question; otherwise the one that it has stays
  */
-export async function open(root, state) {
+export async function open(root, state, linked) {
   there = true;
   const asked = fromHash(location.hash);
   const place = state ? { f: functionSpec(state), x0: String(state.x0).replace(/\s+/g, "") } : {};
@@ -50,7 +51,7 @@ export async function open(root, state) {
     families = await (listed ??= functions());
   } catch (error) {
     listed = null;
-    const again = make("button", { type: "button", on: { click: () => open(root, state) } }, "Try again");
+    const again = make("button", { type: "button", on: { click: () => open(root, state, linked) } }, "Try again");
     return root.replaceChildren(make("p", { class: "lab-problem error-text", role: "alert" }, `The lab cannot be opened: ${error.message}. `, again));
   }
   while (!window.Plotly) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -58,7 +59,7 @@ export async function open(root, state) {
   const question = { ...usual(), ...place, ...(asked.f ? { x0: "" } : {}), ...asked };
   if (lab?.root === root && root.contains(lab.element)) {
     const moved = place.f !== lab.place.f || place.x0 !== lab.place.x0;
-    if (Object.keys(asked).length) Object.assign(lab.question, question); // a link was pasted
+    if (linked) Object.assign(lab.question, question);
     else if (moved) Object.assign(lab.question, { ...place, coords: "" });
     lab.place = place;
     lab.controls.build();
@@ -97,7 +98,11 @@ function build(root, question, families) {
   const failed = (error) => {
     root.classList.add("lab-stale"); // the charts are of the last good question
     if (error instanceof SpecError) problem.textContent = controls.complain(error.errors).map(({ message }) => message).join(" ");
-    else problem.textContent = `${error.status ? `The server answered ${error.status}` : "The server does not answer"}. The next change asks it again.`;
+    else {
+      problem.textContent = `${error.status ? `The server answered ${error.status}` : "The server does not answer"}. Trying again every two seconds.`;
+      clearTimeout(changed.again);
+      changed.again = setTimeout(() => there && changed(), AGAIN);
+    }
   };
   const figures = {
     distribution: (answer, theme) => distribution(answer, theme),
@@ -122,6 +127,7 @@ function build(root, question, families) {
   const about = new Panel(aside, "about", [""], (answer) => (controls.truth.textContent = truths(answer)), failed);
 
   const changed = () => {
+    clearTimeout(changed.again);
     controls.complain([]);
     problem.textContent = "";
     root.classList.remove("lab-stale");
