@@ -82,31 +82,16 @@ def optimize(
     recorded = np.union1d(np.arange(0, steps + 1, record_every), steps)
     recording = Recording(record, objective, origin, recorded, computed, limit)
     segments = [(a, b, [settings]) for (a, settings), (b, _) in pairwise([*plan, (steps, None)])]
-    groups = groups_of(computed, origin.size, max(record.forwards(settings) for _, settings in plan))
     with np.errstate(all="ignore"):  # a run that has diverged computes on with NaN beside those that have not
-        done = 0
-        for group in groups:
-            width = group.stop - group.start
-
-            def report(t: int, done: int = done, width: int = width) -> None:
-                if progress is not None:
-                    progress(int((done + t * width) / computed))
-
-            spaces = partial(
-                BatchedPoints,
-                record,
-                objective=objective,
-                start=origin,
-                runs=group,
-                seed=seed,
-                gradient_noise=gradient_noise,
-                state=state,
-                steps=steps,
-            )
-            advance(recording, group, spaces, segments, cancelled, report)
-            done += steps * width
-        if progress is not None:
-            progress(steps)
+        advance(
+            recording,
+            segments,
+            seed=seed,
+            gradient_noise=gradient_noise,
+            state=state,
+            cancelled=cancelled,
+            progress=progress,
+        )
         seconds = time.perf_counter() - began
         true_h = recording.exact_hessian()
     recording.blank(true_h)
@@ -154,11 +139,56 @@ def walk(
 
 def advance(
     recording: Recording,
+    segments: Sequence[tuple[int, int, Sequence[Any]]],
+    *,
+    seed: int,
+    gradient_noise: float,
+    state: Mapping[str, Any] | None,
+    draw: Callable[[int, int, int, np.ndarray], None] = noise.draw,
+    cancelled: Callable[[], bool] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Make every step of a recording, whose runs stand setting after setting: many runs of a single setting in groups,
+    the runs of several settings (`sweep.batches`) side by side. Arguments as for `walk` and `optimize`.
+    """
+    method = recording.method
+    cells, steps = len(segments[0][2]), segments[-1][1]
+    runs = recording.runs // cells
+    price = max(method.forwards(each) for _, _, settings in segments for each in settings)
+    done = 0
+    for group in _groups(runs, recording.d, price) if cells == 1 else [slice(0, runs)]:
+        width = group.stop - group.start
+
+        def report(t: int, done: int = done, width: int = width) -> None:
+            if progress is not None:
+                progress(int((done + t * width) / runs))
+
+        spaces = partial(
+            BatchedPoints,
+            method,
+            objective=recording.objective,
+            start=recording.origin,
+            runs=group,
+            seed=seed,
+            gradient_noise=gradient_noise,
+            state=state,
+            draw=draw,
+            steps=steps,
+        )
+        lanes = slice(group.start * cells, group.stop * cells)
+        _advance_lanes(recording, lanes, spaces, segments, cancelled, report)
+        done += steps * width
+    if progress is not None:
+        progress(steps)
+
+
+def _advance_lanes(
+    recording: Recording,
     lanes: slice,
     spaces: Callable[[Sequence[Any]], BatchedPoints],
     segments: Sequence[tuple[int, int, Sequence[Any]]],
-    cancelled: Callable[[], bool] | None = None,
-    progress: Callable[[int], None] | None = None,
+    cancelled: Callable[[], bool] | None,
+    progress: Callable[[int], None],
 ) -> None:
     """Make every step of some lanes of a recording (a lane: one run of one setting), until all of them have stopped."""
     method, step = recording.method, recording.method.step
@@ -178,13 +208,12 @@ def advance(
             step(space, t)
             history[t - first] = recorded
         alive = recording.keep(first + 1, end + 1, lanes, history, getattr(settings[0], "floor", None))
-        if progress is not None:
-            progress(end)
+        progress(end)
         if not alive:
             return
 
 
-def groups_of(runs: int, d: int, price: int) -> list[slice]:
+def _groups(runs: int, d: int, price: int) -> list[slice]:
     """Runs to be advanced together, `price` evaluations a step each: even groups of whole streams' runs."""
     unit = noise.runs_per_stream(d)
     units = -(-runs // unit)
@@ -235,7 +264,7 @@ class Recording:
         target: float | None = None,
     ) -> None:
         self.method, self.objective, self.target = method, objective, target
-        self.steps, self.runs, self.d = steps, runs, origin.size
+        self.origin, self.steps, self.runs, self.d = origin, steps, runs, origin.size
         shape = (self.d, steps.size, runs)
         self.theta = np.full(shape, np.nan).transpose(1, 2, 0)
         self.loss = np.full(shape[1:], np.nan)

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from hizoo_core import noise
 from hizoo_core.base import Method, Objective
-from hizoo_core.engine import NEVER, STEP_NUMBERS, Recording, advance, checked_method, checked_point, groups_of
-from hizoo_core.spaces import BatchedPoints
+from hizoo_core.engine import NEVER, STEP_NUMBERS, Recording, advance, checked_method, checked_point
 
 # What may differ between settings of one batch; all else decides which numbers are drawn, or which formula runs.
 SIDE_BY_SIDE = {"lr", "mu", "alpha", "beta", "beta1", "beta2", "eps"}
@@ -82,24 +80,16 @@ def sweep(
         steps = forwards // passes
         recorded = np.unique(np.linspace(0, steps, min(frames, steps + 1)).round().astype(np.int64))
         recording = Recording(record, objective, origin, recorded, len(chosen) * computed, limit, target)
-        # A setting too large for one batch is advanced in groups of its runs, as `optimize` does.
-        groups = groups_of(computed, d, passes) if len(chosen) == 1 else [slice(0, computed)]
         with np.errstate(all="ignore"):
-            for group in groups:
-                spaces = partial(
-                    BatchedPoints,
-                    record,
-                    objective=objective,
-                    start=origin,
-                    runs=group,
-                    seed=seed,
-                    gradient_noise=gradient_noise,
-                    state=state,
-                    draw=draws,
-                    steps=steps,
-                )
-                lanes = group if len(chosen) == 1 else slice(0, recording.runs)
-                advance(recording, lanes, spaces, [(0, steps, chosen)], cancelled)
+            advance(
+                recording,
+                [(0, steps, chosen)],
+                seed=seed,
+                gradient_noise=gradient_noise,
+                state=state,
+                draw=draws,
+                cancelled=cancelled,
+            )
             true_h = recording.exact_hessian()
         recording.blank(true_h)
 

@@ -1,6 +1,6 @@
 // What a page asks the server for. While the server is away that is said over the picture, and asked again.
 
-import { Latest, SpecError } from "./latest.mjs";
+import { Latest, SpecError, trouble } from "./latest.mjs";
 import { busy, message, unsay } from "./messages.mjs";
 
 /** Those that wait for the server's return. @type {Set<Latest>} */
@@ -26,7 +26,7 @@ export function asking(load, done, refused) {
         return refused(error, key);
       }
       away.add(latest);
-      said = `${error.status ? `The server answered ${error.status}` : "The server does not answer"}. Trying again every two seconds; the picture is the last good one.`;
+      said = `${trouble(error)}. Trying again every two seconds; the picture is the last good one.`;
       message(said, true);
       latest.again(key);
     },

@@ -74,6 +74,9 @@ export class SpecError extends Error {
   }
 }
 
+/** What to say of any other failure. */
+export const trouble = (error) => (error.status ? `The server answered ${error.status}` : "The server does not answer");
+
 /** Fetch; a 422 becomes a SpecError, any other failure an error with its status. */
 export async function fetchSound(url, signal) {
   const response = await fetch(url, { signal });

@@ -1,6 +1,6 @@
 // The microscope: the step at the player's cursor in slow motion, in place of the charts on the right.
 
-import { Latest, SpecError, fetchBytes } from "../latest.mjs";
+import { Latest, SpecError, fetchBytes, trouble } from "../latest.mjs";
 import { count, short } from "../scale.mjs";
 import { clockAt, stepAt } from "../trace.mjs";
 import { linesOf } from "./lines.mjs";
@@ -160,8 +160,7 @@ export class Microscope {
 
   #failed(error, query) {
     if (query !== this.asked) return;
-    const away = error.status ? `The server answered ${error.status}` : "The server does not answer";
-    this.#clear(error instanceof SpecError ? error.message : `${away}. It is asked again when the player moves.`);
+    this.#clear(error instanceof SpecError ? error.message : `${trouble(error)}. It is asked again when the player moves.`);
     const { header } = this.hooks.moment()?.trace ?? {};
     if (!header) return;
     this.#stepper("step", count(this.#step()), `of ${count(header.steps)}`, true);

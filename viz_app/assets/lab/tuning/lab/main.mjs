@@ -1,6 +1,6 @@
 // The estimator lab: a question in the controls, and six panels that answer it. `open` fills an empty element once.
 
-import { AGAIN, SpecError, fetchBytes } from "../../latest.mjs";
+import { AGAIN, SpecError, fetchBytes, trouble } from "../../latest.mjs";
 import { functionSpec } from "../../link.mjs";
 import { make } from "../../opt/make.mjs";
 import { count, reading, subscript } from "../../scale.mjs";
@@ -99,7 +99,7 @@ function build(root, question, families) {
     root.classList.add("lab-stale"); // the charts are of the last good question
     if (error instanceof SpecError) problem.textContent = controls.complain(error.errors).map(({ message }) => message).join(" ");
     else {
-      problem.textContent = `${error.status ? `The server answered ${error.status}` : "The server does not answer"}. Trying again every two seconds.`;
+      problem.textContent = `${trouble(error)}. Trying again every two seconds.`;
       clearTimeout(changed.again);
       changed.again = setTimeout(() => there && changed(), AGAIN);
     }
