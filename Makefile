@@ -1,13 +1,16 @@
-# make run | test | bench | bench-sst2 | presets | finetune-presets | pictures | format | clean      PYTHON=python3.12 picks the interpreter of the virtual environment
+# make run | test | lock | latest | bench | bench-sst2 | presets | finetune-presets | pictures | format | clean
+# PYTHON=python3.12 picks the interpreter of the virtual environment, VENV=folder its place.
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
+LOCK ?= .
+PYTEST_OPTIONS ?=
 BROWSER ?= run
 export CHROMIUM
 
-.PHONY: run test lint unit browser bench bench-sst2 presets finetune-presets pictures format clean
+.PHONY: run test lint unit browser lock latest bench bench-sst2 presets finetune-presets pictures format clean
 .NOTPARALLEL:
 
 run: $(RUNTIME)
@@ -23,12 +26,24 @@ lint: $(DEV)
 
 unit: $(DEV)
 	@$(if $(filter skip,$(BROWSER)),echo "BROWSER=skip: the browser tests (tests/browser) are NOT run")
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --ignore=tests/browser -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --ignore=tests/browser -n 2 $(PYTEST_OPTIONS)
 
 browser: $(DEV)
 ifneq ($(BROWSER),skip)
-	@chromium=$$(sh .ci/chromium) && CHROMIUM="$$chromium" OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -n 2
+	@chromium=$$(sh .ci/chromium) && CHROMIUM="$$chromium" OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -n 2 $(PYTEST_OPTIONS)
 endif
+
+# The exact versions of everything, from pyproject.toml's ranges: those of the lock stay where they fit.
+# make lock UPGRADE=--upgrade takes the newest that fit.
+UPGRADE ?=
+lock: $(DEV)
+	sh .ci/lock $(BIN)/uv $(UPGRADE)
+
+# The newest versions within the ranges, in an environment of its own: what a new lock would bring, with every warning an error.
+latest: $(DEV)
+	@mkdir -p $(VENV)-latest
+	sh .ci/lock $(BIN)/uv -C $(VENV)-latest --upgrade
+	$(MAKE) test VENV=$(VENV)-latest LOCK=$(VENV)-latest PYTEST_OPTIONS='-W error'
 
 bench: $(DEV)
 	$(BIN)/python -m benchmarks
@@ -56,7 +71,7 @@ format: $(DEV)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-latest .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps make a second `make` instant; a changed requirements file installs again.
@@ -66,10 +81,10 @@ $(BIN)/pip:
 		echo "HiZOO Lab needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Name another: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(RUNTIME): requirements.txt | $(BIN)/pip
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+$(RUNTIME): $(LOCK)/requirements.txt | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet -r $<
 	@touch $@
 
-$(DEV): requirements-dev.txt $(RUNTIME)
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+$(DEV): $(LOCK)/requirements-dev.txt $(RUNTIME)
+	$(BIN)/python -m pip install --quiet -r $<
 	@touch $@

@@ -39,7 +39,7 @@ from benchmarks.tune_presets import Axis, dumps, insert, lost_share, median_gap,
 from functions import TestFunction, resolve
 from hizoo_core import METHODS, Trace, optimize
 from hizoo_core.estimators import ESTIMATORS
-from viz_app.spec import divergence_limit
+from viz_app.spec.runs import divergence_limit
 
 RESULTS = Path(__file__).with_name("competition.json")
 MARKERS = ("<!-- table: python -m benchmarks.competition -->", "<!-- /table -->")

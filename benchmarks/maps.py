@@ -16,7 +16,8 @@ import urllib.request
 from benchmarks.browser import closing_app
 from benchmarks.browser import report as line
 from benchmarks.engine import normal_numbers, ratio, repeat, report
-from viz_app import map_spec, maps
+from viz_app.tuning import maps
+from viz_app.tuning import spec as map_spec
 
 QUERY = (
     "f=stiff_quadratic&x0=1,1&runs=16&seed=0&forwards=3000&x=alpha=1e-4:1:12&y=n=1,2,4,8,16,32"

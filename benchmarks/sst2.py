@@ -2,7 +2,7 @@
 
     python -m benchmarks.sst2 FOLDER        FOLDER holds train.tsv and dev.tsv (columns label, text)
 
-The settings are those tuned on the synthetic reviews (viz_app/finetune_presets.json), so nothing here was chosen with
+The settings are those tuned on the synthetic reviews (viz_app/finetuning/presets.json), so nothing here was chosen with
 SST-2 in view; one seed, PASSES forward passes each (a backward pass counts as two), loss and accuracy on all of dev.
 """
 
@@ -13,7 +13,7 @@ import time
 from multiprocessing import get_context
 
 from benchmarks.tune_finetune import TUNES, trial
-from viz_app import finetune_presets
+from viz_app.finetuning import presets as finetune_presets
 
 PASSES = 2400
 NAMES = {"mezo": "MeZO", "hizoo": "HiZOO", "adam": "Adam"}

@@ -1,4 +1,4 @@
-"""Tune every optimizer of the OPT page with the same budget, and write viz_app/finetune_presets.json.
+"""Tune every optimizer of the OPT page with the same budget, and write viz_app/finetuning/presets.json.
 
     python -m benchmarks.tune_finetune                              tune the reviews, all tuning modes
     python -m benchmarks.tune_finetune reviews/full sst2/lora       these combinations only, keep the other entries
@@ -37,7 +37,7 @@ from tqdm import tqdm
 
 from benchmarks.tune_presets import Axis, insert
 
-PRESETS = Path(__file__).resolve().parent.parent / "viz_app" / "finetune_presets.json"
+PRESETS = Path(__file__).resolve().parent.parent / "viz_app" / "finetuning" / "presets.json"
 BATCH = 32
 BUDGET = {"full": 1600, "lora": 1200, "prefix": 1200, "layernorm": 1200}
 VALIDATION = 256

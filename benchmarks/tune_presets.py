@@ -1,4 +1,4 @@
-"""Tune every optimizer on every catalogue function with the same budget, and write viz_app/presets.json.
+"""Tune every optimizer on every catalogue function with the same budget, and write viz_app/spec/presets.json.
 
     python -m benchmarks.tune_presets                            tune everything
     python -m benchmarks.tune_presets levy beale                 tune these again, keep the other entries
@@ -38,8 +38,8 @@ from tqdm import tqdm
 from functions import FUNCTIONS, TestFunction, resolve
 from hizoo_core import METHODS, Trace, describe, optimize
 from hizoo_core.estimators import ESTIMATORS
-from viz_app.presets import PRESETS
-from viz_app.spec import divergence_limit
+from viz_app.spec.presets import PRESETS
+from viz_app.spec.runs import divergence_limit
 
 TUNE_SEED, CONFIRM_SEEDS, HELD_OUT_SEED = 1000, (1001, 1002), 0
 EXPLORE, REFINE, FINALISTS = 128, (16, 16, 16), 8
@@ -232,7 +232,7 @@ def tune(task: tuple[str, str]) -> tuple[str, str, dict[str, Any], dict[str, Any
 
 
 def assemble(key: str, results: dict[str, tuple[dict[str, Any], dict[str, Any] | None]]) -> tuple[dict, dict]:
-    """One function's rows → (its preset, as viz_app.presets reads it; its report, from which the table is made)."""
+    """One function's rows → (its preset, for viz_app.spec.presets; its report, from which the table is made)."""
     function = resolve(key)
     optimizers = {name: setting for name, (setting, _) in results.items() if name in METHODS}
     passes = [METHODS[name].forwards(METHODS[name].hyperparameters(**optimizers[name])) for name in SHOWN]

@@ -9,9 +9,10 @@ import time
 from typing import Any, ClassVar
 
 from hizoo_core import HyperparameterError
-from viz_app import estimate, worker
-from viz_app import finetune_spec as specs
-from viz_app.log import Log, Setting, StepRow
+from viz_app.finetuning import forecast as estimate
+from viz_app.finetuning import spec as specs
+from viz_app.finetuning import worker
+from viz_app.finetuning.store import Log, Setting, StepRow
 
 PAUSE = float(os.environ.get("FAKE_STEP", "0.002"))
 LOG = os.environ.get("FAKE_LOG")  # a file that gets a line for each step that is made, stored or not

@@ -12,8 +12,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from functions import FUNCTIONS
-from viz_app import answers, api, cli, run, runner, wire
-from viz_app.spec import catalogue
+from viz_app import api, cli, run
+from viz_app.playground import routes, runner, wire
+from viz_app.spec.runs import catalogue
+from viz_app.web import requests
+from viz_app.web import requests as answers
 
 SPEC = "f=rotated_ellipse:angle=20&x0=1,0.5&steps=25&runs=3&seed=9&opt=hizoo:n=2&opt=mezo&opt=adam&opt=hizoo"
 
@@ -42,7 +45,7 @@ def test_doors_agree_to_the_bit(client: httpx.Client, path: str, name: str, tmp_
     runner._cache.clear()
     answer = client.get(f"{path}?{SPEC}")
     assert answer.status_code == 200
-    assert answer.headers["content-type"].split(";")[0] == api.MEDIA_TYPES[name].split(";")[0]
+    assert answer.headers["content-type"].split(";")[0] == requests.MEDIA_TYPES[name].split(";")[0]
     runner._cache.clear()
     assert cli.main(["run", SPEC, "--out", str(tmp_path / f"run.{name}")]) == 0
     assert (tmp_path / f"run.{name}").read_bytes() == answer.content
@@ -131,7 +134,7 @@ def test_list_is_the_catalogue(client: httpx.Client):
 def test_a_run_stops_when_its_client_leaves(client: httpx.Client, monkeypatch: pytest.MonkeyPatch):
     ended: list[str] = []
     finished = threading.Event()
-    real = api.run
+    real = routes.run
 
     def watched(*args, **kwargs):
         try:
@@ -142,7 +145,7 @@ def test_a_run_stops_when_its_client_leaves(client: httpx.Client, monkeypatch: p
         finally:
             finished.set()
 
-    monkeypatch.setattr(api, "run", watched)
+    monkeypatch.setattr(routes, "run", watched)
     with pytest.raises(httpx.ReadTimeout):
         client.get("/api/run?f=ackley&steps=20000&runs=190&opt=hizoo:n=64", timeout=0.5)
     assert finished.wait(10)
@@ -160,7 +163,7 @@ def test_a_run_that_waits_its_turn_leaves_the_queue_with_its_client(client: http
         release.wait(10)
         return run("steps=1&opt=adam")
 
-    monkeypatch.setattr(api, "run", busy)
+    monkeypatch.setattr(routes, "run", busy)
     slots = max(2, os.cpu_count() or 1)
     address = str(client.base_url)
     holders = [

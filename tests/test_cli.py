@@ -11,10 +11,11 @@ from starlette.testclient import TestClient
 
 from functions import FUNCTIONS
 from hizoo_core import METHODS, describe, training_methods
-from viz_app import cli, finetune_spec, run
-from viz_app.log import Log
+from viz_app import cli, run
+from viz_app.finetuning import spec as finetune_spec
+from viz_app.finetuning.store import Log
 from viz_app.server import create_app
-from viz_app.spec import catalogue
+from viz_app.spec.runs import catalogue
 
 SPEC = "f=stiff_quadratic&x0=1,1&steps=20&runs=3&opt=hizoo:n=2&opt=mezo:lr=10&opt=adam"
 ROOT = Path(__file__).parents[1]
@@ -150,7 +151,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fine-tuning with hardly anything measured."""
     from types import SimpleNamespace
 
-    from viz_app import finetune, landscape
+    from viz_app.finetuning import plane as landscape
+    from viz_app.finetuning import session as finetune
 
     monkeypatch.setattr(finetune, "HELD_OUT", 8)
     monkeypatch.setattr(finetune, "SURFACE", 4)
@@ -243,7 +245,7 @@ def test_an_interrupted_finetune_is_kept_and_resumed(
     assert made > 0
     assert log.job(1).state == "stopped"
 
-    from viz_app.finetune import Session
+    from viz_app.finetuning.session import Session
 
     monkeypatch.setattr(Session, "advance", lambda self: False)
     assert cli.main(["finetune", "--resume", "1", "--data-dir", str(tmp_path)]) == 0

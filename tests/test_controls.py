@@ -1,8 +1,8 @@
 """The Playground's slots: which optimizer of a spec is a fork of which, and what their settings were tried against."""
 
-from viz_app import controls
-from viz_app.pages.playground import open_spec
-from viz_app.spec import parse
+from viz_app.playground.page import open_spec
+from viz_app.spec.runs import parse
+from viz_app.web import controls
 
 
 def slots(text: str) -> dict[str, dict]:

@@ -9,8 +9,9 @@ from fastapi.testclient import TestClient
 
 from functions import resolve
 from hizoo_core import Cancelled
-from viz_app import api, microscope, parse, run
-from viz_app.spec import SpecError
+from viz_app import api, parse, run
+from viz_app.playground import microscope
+from viz_app.spec.runs import SpecError
 
 SPEC = (
     "f=double_well&x0=0.4,-0.2&steps=40&runs=3&seed=5"

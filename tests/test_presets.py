@@ -11,7 +11,7 @@ import pytest
 from benchmarks import tune_presets
 from functions import FUNCTIONS, resolve
 from hizoo_core import METHODS
-from viz_app.spec import parse
+from viz_app.spec.runs import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = json.loads(tune_presets.PRESETS.read_text("utf-8"))

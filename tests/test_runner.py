@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hizoo_core import Cancelled, optimize
-from viz_app import SpecError, parse, run, runner
+from viz_app import SpecError, parse, run
+from viz_app.playground import runner
 
 SPEC = "f=stiff_quadratic&x0=1,1&steps=30&runs=3&seed=1&opt=hizoo:n=2&opt=mezo&opt=adam&opt=hizoo:estimator=released"
 

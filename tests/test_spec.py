@@ -8,8 +8,8 @@ import pytest
 
 from functions import FUNCTIONS, resolve
 from hizoo_core import METHODS, describe
-from viz_app import presets
-from viz_app.spec import OptSpec, RunSpec, SpecError, catalogue, labels, parse
+from viz_app.spec import presets
+from viz_app.spec.runs import OptSpec, RunSpec, SpecError, catalogue, labels, parse
 
 
 def errors(text: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import tune_finetune
 from hizoo_core.training_methods import METHODS
-from viz_app.finetune_presets import PRESETS
+from viz_app.finetuning.presets import PRESETS
 
 ENTRIES = json.loads(PRESETS.read_text("utf-8"))
 SEARCHED = [(key, label) for key, entry in ENTRIES.items() for label in entry.get("tuned", {})]

@@ -3,8 +3,8 @@
 import pytest
 
 from hizoo_core import METHODS
-from viz_app import map_spec
-from viz_app.pages import tuning
+from viz_app.tuning import page as tuning
+from viz_app.tuning import spec as map_spec
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -4,7 +4,7 @@ import pytest
 from functions import resolve
 from hizoo_core.noise import direction
 from viz_app import run
-from viz_app.wire import decode, default_target, encode, encode_landscape, quantiles
+from viz_app.playground.wire import decode, default_target, encode, encode_landscape, quantiles
 
 SPEC = (
     "f=stiff_quadratic&x0=1,1&steps=40&runs=5&seed=3"

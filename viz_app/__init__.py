@@ -7,7 +7,8 @@
 The same spec gives the same bytes in the page, at the shell, over HTTP and here.
 """
 
-from viz_app.runner import RunResult, run
-from viz_app.spec import OptSpec, RunSpec, SpecError, parse
+from viz_app.playground.result import RunResult
+from viz_app.playground.runner import run
+from viz_app.spec.runs import OptSpec, RunSpec, SpecError, parse
 
 __all__ = ["OptSpec", "RunResult", "RunSpec", "SpecError", "parse", "run"]

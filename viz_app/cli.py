@@ -1,5 +1,5 @@
 """The shell door: `python app.py` serves; `run` computes a spec into a file; `list` prints what a spec may say; and the
-commands of `viz_app.map_cli` and `viz_app.finetune_cli`.
+commands of `viz_app.tuning.command` and `viz_app.finetuning.command`.
 """
 
 import argparse
@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from viz_app import finetune_cli, finetune_spec, map_cli, tables
-from viz_app import spec as specs
-from viz_app.runner import RunResult, run
+from viz_app.finetuning import command as finetune_cli
+from viz_app.finetuning import spec as finetune_spec
+from viz_app.playground.result import RunResult
+from viz_app.playground.runner import run
 from viz_app.shell import BROKEN_PIPE, FAILED, INTERRUPTED, OK, WRONG_USE, add_output, complain, output, write
-from viz_app.spec import RunSpec, SpecError
+from viz_app.spec import runs as specs
+from viz_app.spec.runs import RunSpec, SpecError
+from viz_app.tuning import command as map_cli
 
 PROGRESS_AFTER = 0.5  # seconds; a bar for less would only flicker
 
@@ -108,7 +111,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if status:
         return status
     result = _run_with_bar(spec, arguments.progress)
-    if status := write(arguments.out, tables.FORMATS[kind](result)):
+    if status := write(arguments.out, result.encode(kind)):
         return status
     for line in summary(result):
         print(line, file=sys.stderr)

@@ -9,9 +9,13 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, callback, clientside_callback, dcc, html
 from fastapi import FastAPI
 
-from viz_app import api, ids, live, theme
-from viz_app.controls import attributes
-from viz_app.pages import opt, playground, tuning
+from viz_app import api
+from viz_app.finetuning import page as opt
+from viz_app.finetuning import routes as live
+from viz_app.playground import page as playground
+from viz_app.tuning import page as tuning
+from viz_app.web import ids, theme
+from viz_app.web.controls import attributes
 
 NAV, ACTIONS, FRAME = "nav", "actions", "frame"
 

@@ -226,7 +226,7 @@ def test_a_feed_takes_every_chunk_once_and_in_order_whatever_the_line_does(opt: 
     opt.open()
     seen = opt.page.evaluate(
         """async () => {
-          const { Feed } = await import("/assets/lab/opt/feed.mjs");
+          const { Feed } = await import("/assets/lab/finetuning/feed.mjs");
           const [asked, taken, lines] = [[], [], []];
           const chunk = (seq) => ({ data: JSON.stringify({ seq, messages: [seq] }) });
           class Socket {
@@ -261,7 +261,7 @@ def test_messages_sent_twice_change_nothing(opt: OptPage):
     opt.open()
     once, twice = opt.page.evaluate(
         """async () => {
-          const { emptyRecord, fold } = await import("/assets/lab/opt/record.mjs");
+          const { emptyRecord, fold } = await import("/assets/lab/finetuning/record.mjs");
           const run = { label: "mezo", method: "mezo", name: "MeZO", forwards_per_step: 8, steps: 9 };
           const rows = [[1, 8, 0.1, 0.7, 1, null, 0.1, 0.1, null], [2, 16, 0.2, 0.6, 1, null, 0.1, 0.1, null]];
           const messages = [

@@ -28,7 +28,9 @@ OPEN = """async () => {
   document.dispatchEvent(new Event("lab:theme"));
   const lab = async (name) => import(`/assets/lab/${name}.mjs`);
   const [{ emptyRecord, fold }, { HessianMap, Histogram }, { Plane }, { Sentences }, { Memory }, { readTheme }] =
-    await Promise.all(["opt/record", "opt/hessian", "opt/plane", "opt/sentences", "opt/memory", "theme"].map(lab));
+    await Promise.all(
+      ["finetuning/record", "finetuning/hessian", "finetuning/plane", "finetuning/sentences", "finetuning/memory",
+       "web/theme"].map(lab));
   const made = {};
   window.sought = [];
   const Kinds = { plane: Plane, sentences: Sentences, hessian: HessianMap, histogram: Histogram, memory: Memory };

@@ -409,7 +409,7 @@ def test_a_failed_landscape_is_asked_for_again(playground: Playground):
     assert page.locator(".error-text").count() == 0
     waiting = page.evaluate(
         """async () => {
-          const { Latest } = await import('/assets/lab/latest.mjs');
+          const { Latest } = await import('/assets/lab/web/latest.mjs');
           const [set, clear, live] = [setTimeout, clearTimeout, new Set()];
           window.setTimeout = (f, ms) => { const id = set(f, ms); if (ms === 2000) live.add(id); return id; };
           window.clearTimeout = (id) => { live.delete(id); clear(id); };
@@ -424,7 +424,7 @@ def test_a_failed_landscape_is_asked_for_again(playground: Playground):
     assert waiting == [1, 0], "however often it has failed, it is repeated once"
     refused = page.evaluate(
         """async () => {
-          const [{ Landscapes }, ask, said] = [await import('/assets/lab/landscapes.mjs'), window.fetch, []];
+          const [{ Landscapes }, ask, said] = [await import('/assets/lab/web/landscapes.mjs'), window.fetch, []];
           let place = 'f=a:d=12';
           window.fetch = async () => new Response('{"errors": []}', { status: 422 });
           const landscapes = new Landscapes({ place: () => place, take() {}, refused: () => said.push(place) });

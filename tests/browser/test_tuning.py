@@ -8,7 +8,9 @@ from conftest import looks, problems_of, unexpected
 from playwright.sync_api import Page, expect
 
 from benchmarks.served import Server
-from viz_app import map_spec, maps, parse
+from viz_app import parse
+from viz_app.tuning import maps
+from viz_app.tuning import spec as map_spec
 
 # Small and quick, with cells that diverge (small α from P = 1), that do not reach the target, and that do.
 SPEC = (

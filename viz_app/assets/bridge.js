@@ -2,7 +2,7 @@
 (() => {
   const modules = new URL("lab/", document.currentScript.src);
   // The Tuning page has controls of the same kinds: each page's module has its own functions of these names.
-  const page = () => import(new URL(location.pathname === "/tuning" ? "tuning/main.mjs" : "playground.mjs", modules).href);
+  const page = () => import(new URL(location.pathname === "/tuning" ? "tuning/main.mjs" : "playground/main.mjs", modules).href);
 
   /** A clientside callback that hands its values, and what triggered it, to a function of the page's module. */
   const entry = (name) => async (...values) => {
@@ -19,7 +19,7 @@
 
   /** The OPT page is there: its modules fill it. */
   lab.opt = async () => {
-    (await import(new URL("opt/main.mjs", modules).href)).open();
+    (await import(new URL("finetuning/main.mjs", modules).href)).open();
     return window.dash_clientside.no_update;
   };
 

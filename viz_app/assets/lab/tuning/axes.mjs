@@ -83,7 +83,7 @@ export class Axes {
   }
 }
 
-/** The values of a sound LOW:HIGH:COUNT, spaced and rounded as viz_app/map_spec.py does it. */
+/** The values of a sound LOW:HIGH:COUNT, spaced and rounded as viz_app/tuning/spec.py does it. */
 function spread(text, { scale, integer }) {
   const [low, high, count] = text.split(":").map(Number);
   const at = (part) => (scale === "log" ? low * (high / low) ** part : low + (high - low) * part);

@@ -1,9 +1,9 @@
 // What is wrong with an axis as typed, in the page's words, and in which of its fields.
 
-import { count } from "../scale.mjs";
+import { count } from "../web/scale.mjs";
 import { isRange } from "./spec.mjs";
 
-const CELLS = 2000; // as viz_app/map_spec.py has it
+const CELLS = 2000; // as viz_app/tuning/spec.py has it
 const number = (text) => (text.trim() === "" ? NaN : Number(text));
 
 /**

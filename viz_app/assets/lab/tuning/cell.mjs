@@ -1,9 +1,9 @@
 // Beside the map: one cell's median run over the contours, its loss, and its P against the truth.
 
-import { Chart, hessianCurves, lossCurves } from "../charts.mjs";
-import { Landscape } from "../landscape.mjs";
-import { short, subscript } from "../scale.mjs";
-import { readTheme } from "../theme.mjs";
+import { Chart, hessianCurves, lossCurves } from "../playground/charts.mjs";
+import { Landscape } from "../playground/landscape.mjs";
+import { short, subscript } from "../web/scale.mjs";
+import { readTheme } from "../web/theme.mjs";
 import { diverged, sentence } from "./measures.mjs";
 
 const CLOCK = "forwards";

@@ -1,9 +1,9 @@
 // The controls that Dash made: sliders, fields and choices write into the state.
 
-import { complain, message, rowOf } from "../messages.mjs";
-import { fromSlider, toSlider } from "../scale.mjs";
-import { watchSliders } from "../sliders.mjs";
-import { markChanged, noNumber, numberIn, put, shown } from "../widgets.mjs";
+import { complain, message, rowOf } from "../web/messages.mjs";
+import { fromSlider, toSlider } from "../web/scale.mjs";
+import { watchSliders } from "../web/sliders.mjs";
+import { markChanged, noNumber, numberIn, put, shown } from "../web/widgets.mjs";
 
 const TEXTS = new Set(["x0", "expr", "target"]);
 

@@ -1,6 +1,6 @@
 // What is wrong: beside the control that it is about, or, of an address, in a line that stays.
 
-import { complain, message } from "../messages.mjs";
+import { complain, message } from "../web/messages.mjs";
 
 const FIRST = /^[xy] = (\w+=)?/; // the spec's name of an axis, which the page calls Across and Up
 

@@ -1,16 +1,16 @@
 // The Tuning page: controls → map's spec → map, cell by cell → pictures. The state is one object.
 
-import { Address } from "../address.mjs";
-import { asking, stop } from "../answers.mjs";
-import { inFrame } from "../frame.mjs";
-import { plotlyGraph } from "../graph.mjs";
-import { Landscapes } from "../landscapes.mjs";
-import { SpecError } from "../latest.mjs";
-import { functionSpec } from "../link.mjs";
-import { rowOf } from "../messages.mjs";
-import { Opening } from "../opening.mjs";
-import { movedTo, pointOf } from "../point.mjs";
-import { short } from "../scale.mjs";
+import { Address } from "../web/address.mjs";
+import { asking, stop } from "../web/asking.mjs";
+import { inFrame } from "../web/frame.mjs";
+import { plotlyGraph } from "../web/graph.mjs";
+import { Landscapes } from "../web/landscapes.mjs";
+import { SpecError } from "../web/latest.mjs";
+import { functionSpec } from "../playground/link.mjs";
+import { rowOf } from "../web/messages.mjs";
+import { Opening } from "../web/opening.mjs";
+import { movedTo, pointOf } from "../web/point.mjs";
+import { short } from "../web/scale.mjs";
 import { Axes } from "./axes.mjs";
 import { axisErrors } from "./axischeck.mjs";
 import { CellView } from "./cell.mjs";
@@ -381,7 +381,7 @@ function moveStart(point, done) {
 async function openLab() {
   const linked = location.hash.startsWith("#lab");
   if (!linked) history.replaceState(history.state, "", `${location.pathname}${location.search}#lab`);
-  lab = await import("./lab/main.mjs");
+  lab = await import("../estimators/main.mjs");
   if (!mapIsOn()) lab.open(element("estimator-lab"), state, linked);
 }
 

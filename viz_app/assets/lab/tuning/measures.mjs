@@ -1,6 +1,6 @@
 // What a map may show of a cell: its number, which of two is better, and how it is written.
 
-import { count, isLeast, reading, short } from "../scale.mjs";
+import { count, isLeast, reading, short } from "../web/scale.mjs";
 
 const REACH = 100; // a bias beyond this factor, up or down, has the colour of this factor
 const DECADES = 1e-16; // of the loss at the start: what is lower is rounding

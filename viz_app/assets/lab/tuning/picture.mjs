@@ -1,7 +1,7 @@
 // The map's picture: one link a cell, axes, colour bar, the best cell and where the controls are.
 
-import { short } from "../scale.mjs";
-import { readTheme } from "../theme.mjs";
+import { short } from "../web/scale.mjs";
+import { readTheme } from "../web/theme.mjs";
 import { place, shade, stops, ticks } from "./colours.mjs";
 import { MEASURES, extent, kind as kindOf, sentence } from "./measures.mjs";
 import { Nearest } from "./nearest.mjs";

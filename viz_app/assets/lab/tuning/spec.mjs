@@ -1,6 +1,6 @@
 // The page's state as a map's spec (the text that the address, the server and the shell share), and a cell's as a run's.
 
-import { functionSpec } from "../link.mjs";
+import { functionSpec } from "../playground/link.mjs";
 
 const encode = (text) => encodeURIComponent(text).replace(/%2C/g, ",").replace(/%3A/g, ":").replace(/%3D/g, "=");
 const join = (pairs) => pairs.map(([key, value]) => `${key}=${encode(String(value))}`).join("&");

@@ -1,7 +1,7 @@
-// A map as it is computed: messages one after another in one answer, each as viz_app/wire.py packs it.
+// A map as it is computed: messages one after another in one answer, each as viz_app/playground/wire.py packs it.
 
-import { fetchSound } from "../latest.mjs";
-import { decode } from "../trace.mjs";
+import { fetchSound } from "../web/latest.mjs";
+import { decode } from "../playground/trace.mjs";
 
 /**
  * Read a stream of messages. Aborting the signal ends it with the fetch's own error.

@@ -1,6 +1,6 @@
 // Under the map: what the best setting of each optimizer's own map achieves, at equal forward passes.
 
-import { count, reading, short } from "../scale.mjs";
+import { count, reading, short } from "../web/scale.mjs";
 import { above, best } from "./measures.mjs";
 
 export class Strip {

@@ -1,6 +1,6 @@
 // The sentence under the map: what is best, what was spent, and what to look at where nothing reaches the target.
 
-import { count, reading, short } from "../scale.mjs";
+import { count, reading, short } from "../web/scale.mjs";
 import { MEASURES, above, best, diverged, kind, sentence, touches } from "./measures.mjs";
 
 /**

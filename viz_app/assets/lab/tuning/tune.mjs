@@ -1,7 +1,7 @@
 // "Tune": the server looks for the best setting within a budget that is stated before, and what it spent is said after.
 
-import { SpecError } from "../latest.mjs";
-import { count, reading } from "../scale.mjs";
+import { SpecError } from "../web/latest.mjs";
+import { count, reading } from "../web/scale.mjs";
 
 export class Tune {
   /**

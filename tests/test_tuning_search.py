@@ -1,0 +1,100 @@
+"""The search for the best setting: within its budget, no worse than what it started from, and honest about its cost."""
+
+import numpy as np
+import pytest
+
+from viz_app import run
+from viz_app.spec.text import SpecError
+from viz_app.tuning import maps
+from viz_app.tuning import search as tune
+from viz_app.tuning import spec as map_spec
+
+TEXT = "f=stiff_quadratic&x0=1,1&runs=5&seed=0&forwards=800&opt=hizoo:lr=1e-3,alpha=1e-3,n=1,warmup=0,estimator=paper"
+
+
+@pytest.mark.parametrize(
+    ("text", "searched"),
+    [
+        (TEXT, ["lr", "alpha", "n", "warmup"]),
+        ("f=double_well&runs=3&forwards=500&opt=mezo", ["lr", "n"]),
+        ("f=booth&runs=2&forwards=300&opt=adam", ["lr", "beta2"]),
+        ("f=booth&runs=2&forwards=300&opt=hizoo:estimator=multiplicative,n=4", ["lr", "alpha", "n", "warmup"]),
+    ],
+)
+@pytest.mark.parametrize("trials", [8, 33])
+def test_it_makes_as_many_trials_as_it_was_given(text, searched, trials):
+    found = tune.tune(map_spec.parse(text), trials)
+    assert found["spent"]["trials"] <= trials
+    assert found["spent"]["trials"] >= trials - 1  # a finalist fewer, if two are alike
+    assert found["searched"] == searched
+    spec = map_spec.parse(text)
+    most = trials * spec.base.runs * spec.forwards
+    assert 0.8 * most < found["spent"]["forwards"] <= most
+    assert map_spec.parse(f"{text.split('&opt=')[0]}&opt={found['opt']}").opt.hyperparameters == type(
+        spec.opt.hyperparameters
+    )(**found["best"])
+
+
+def test_its_figures_are_those_of_a_run_that_no_trial_has_seen():
+    spec = map_spec.parse(TEXT)
+    found = tune.tune(spec, 32)
+    passes = 2 * found["best"]["n"] + 1
+    again = run(f"f=stiff_quadratic&x0=1,1&runs=5&seed=0&steps={800 // passes}&opt={found['opt']}").traces[0]
+    assert found["held_out"]["loss"] == pytest.approx(float(np.median(again.loss[-1])), rel=1e-12)
+    start = run(f"f=stiff_quadratic&x0=1,1&runs=5&seed=0&steps={800 // 3}&{TEXT.split('&')[-1]}").traces[0]
+    assert found["before"]["loss"] == pytest.approx(float(np.median(start.loss[-1])), rel=1e-12)
+    assert found["held_out"]["loss"] < found["before"]["loss"]
+
+
+def test_the_same_search_finds_the_same():
+    first, second = (tune.tune(map_spec.parse(TEXT), 16) for _ in range(2))
+    assert first["opt"] == second["opt"]
+
+
+@pytest.mark.parametrize("seed", [1_000, 1_001, 2**32 - 1])
+def test_no_trial_sees_the_specs_seed(seed, monkeypatch):
+    seen = []
+
+    def run(spec, settings, seed, *rest, original=maps.run, **options):
+        seen.append(seed)
+        return original(spec, settings, seed, *rest, **options)
+
+    monkeypatch.setattr(maps, "run", run)
+    tune.tune(map_spec.parse(TEXT.replace("seed=0", f"seed={seed}")), 8)
+    assert seen[-1] == seed
+    assert seed not in seen[:-1]
+    assert max(seen) < 2**32
+
+
+def test_no_trial_spends_more_than_the_budget():
+    spec = map_spec.parse("f=isotropic_bowl&runs=2&forwards=12&x=alpha=0.1&y=n=1,2&opt=hizoo:n=1,warmup=0")
+    found = tune.tune(spec, 64)
+    assert 2 * found["best"]["n"] + 1 <= 12
+    assert found["spent"]["forwards"] > 0.7 * found["spent"]["trials"] * 2 * 12
+    dear = map_spec.parse("f=isotropic_bowl&runs=2&forwards=50&x=alpha=0.1&y=n=1,2&opt=hizoo:n=32,warmup=0")
+    with pytest.raises(
+        SpecError, match=r"opt.hizoo.n = 32: must be one of which 50 forward passes pay 1 to 20,000 steps"
+    ):
+        tune.tune(dear, 8)
+
+
+def test_better_is_the_searchs_own_verdict():
+    # Both touch the target, and neither ends there: the lower loss is better, not the earlier touch.
+    noisy = "f=stiff_quadratic&x0=1,1&runs=4&forwards=1500&noise=30&target=0.05"
+    found = tune.tune(map_spec.parse(f"{noisy}&opt=adam:lr=0.15,beta1=0.9,beta2=0.9,eps=1e-8"), 16)
+    assert found["before"]["loss"] > 0.05
+    assert found["held_out"]["loss"] < found["before"]["loss"]
+    assert found["held_out"]["passes"] > found["before"]["passes"]
+    assert found["better"]
+
+
+def test_a_search_of_hours_is_refused():
+    spec = map_spec.parse("f=quadratic:d=1000&runs=256&forwards=3800&opt=mezo:n=1&x=lr=1e-3&y=mu=1e-3")
+    with pytest.raises(SpecError, match="trials = 1024: must be up to 4 with 3,800 forward passes in 256 runs"):
+        tune.tune(spec, 1024)
+
+
+@pytest.mark.parametrize("trials", [7, 1025])
+def test_a_wrong_budget_is_named(trials):
+    with pytest.raises(SpecError, match=f"trials = {trials}: must be 8 to 1,024"):
+        tune.tune(map_spec.parse(TEXT), trials)

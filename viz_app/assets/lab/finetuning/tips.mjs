@@ -1,0 +1,51 @@
+// Tooltips of everything that has a data-tip, beside it or what around it has a data-tip-beside: after a moment under the pointer, at once under the keyboard's focus.
+
+import { make } from "../web/make.mjs";
+
+const DELAY = 350; // ms, as in the Playground
+const GAP = 8; // px
+
+/** Watch a part of the page. */
+export function watchTips(root) {
+  const bubble = make("div", { class: "tip", role: "tooltip", id: "opt-tip", hidden: true });
+  root.append(bubble);
+  let timer;
+  let over = null; // what the pointer is on: once it is pressed, its tip does not come again
+  const hide = () => {
+    clearTimeout(timer);
+    bubble.hidden = true;
+  };
+  const showAt = (target) => {
+    if (!target.isConnected) return;
+    bubble.textContent = target.dataset.tip;
+    bubble.hidden = false;
+    const beside = target.closest("[data-tip-beside]") ?? target;
+    const [at, size] = [beside.getBoundingClientRect(), bubble.getBoundingClientRect()];
+    const right = at.right + GAP + size.width < innerWidth;
+    const left = right ? at.right + GAP : Math.max(GAP, Math.min(at.left, innerWidth - size.width - GAP));
+    const below = at.bottom + GAP + size.height < innerHeight ? at.bottom + GAP : at.top - GAP - size.height;
+    const top = right ? Math.min(at.top, innerHeight - size.height - GAP) : below;
+    bubble.style.translate = `${left}px ${top}px`;
+  };
+  root.addEventListener("pointerover", (event) => {
+    const target = event.target.closest?.("[data-tip]");
+    if (target === over) return;
+    over = target;
+    hide();
+    if (target) timer = setTimeout(showAt, DELAY, target);
+  });
+  root.addEventListener("pointerleave", () => {
+    over = null;
+    hide();
+  });
+  root.addEventListener("pointerdown", hide);
+  root.addEventListener("scroll", hide, true);
+  root.addEventListener("focusin", ({ target }) => {
+    const row = target.closest("[data-tip], .row");
+    const tipped = row?.matches("[data-tip]") ? row : row?.querySelector("[data-tip]");
+    hide();
+    if (tipped && target.matches(":focus-visible") && !target.matches("[type=text], textarea")) timer = setTimeout(showAt, DELAY, tipped);
+  });
+  root.addEventListener("focusout", hide);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+}

@@ -1,0 +1,1 @@
+"""Fine-tuning a language model: jobs, their workers and their store; the page at `/opt`."""

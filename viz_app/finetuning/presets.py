@@ -1,0 +1,48 @@
+"""Settings for fine-tuning per task and what is tuned, read from finetune_presets.json, which `benchmarks` writes.
+
+    {"task/tune": {"forwards": int, "batch": int, "opts": {method: {hyperparameter: value}},
+                   "tuned": how each was found, "report": what each reached}}
+
+The task "any" stands for every task that was not searched, with the bundled model; "other" for every other model, with
+the papers' starting points, which suit models of a billion parameters and more.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PRESETS = Path(__file__).with_name("presets.json")
+BUNDLED = "bundled"
+
+
+@dataclass(frozen=True)
+class FinetunePreset:
+    """What a spec that leaves keys out means. `tuned`: the methods whose settings were searched for, for just this
+    case; the others' are plausible.
+    """
+
+    forwards: int
+    batch: int
+    opts: Mapping[str, Mapping[str, Any]]
+    tuned: tuple[str, ...]
+
+
+def for_run(model: str, task: str, tune: str) -> FinetunePreset:
+    """The preset of a model, task and tuning mode; `tune` must be one of `adapters.TUNES`."""
+    table = _table()
+    basis = table[f"{'any' if model == BUNDLED else 'other'}/{tune}"]
+    entry = table.get(f"{task}/{tune}", {}) if model == BUNDLED else {}
+    return FinetunePreset(
+        forwards=entry.get("forwards", basis["forwards"]),
+        batch=entry.get("batch", basis["batch"]),
+        opts=basis["opts"] | entry.get("opts", {}),
+        tuned=tuple(method for method in entry.get("tuned", {}) if method in entry["opts"]),
+    )
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return json.loads(PRESETS.read_text("utf-8"))

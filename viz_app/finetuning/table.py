@@ -1,0 +1,96 @@
+"""A fine-tuning job as a table, read from its log: step, forwards, seconds, train_loss, val_loss, val_accuracy, slope,
+curvature, p_q10, p_q50, p_q90.
+
+One row per step; step 0 is the start, before any training. Of jobs with several runs the first column is `optimizer`.
+val_* and p_* (quantiles over all elements of P, the diagonal-Hessian estimate) are empty where nothing was evaluated,
+and so is what a method does not have. `seconds` is training time, evaluations apart.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from viz_app.finetuning import spec as specs
+from viz_app.finetuning.store import Log
+from viz_app.tables import csv_bytes, parquet_bytes
+
+COLUMNS = (
+    *("step", "forwards", "seconds", "train_loss", "val_loss", "val_accuracy", "slope", "curvature"),
+    *("p_q10", "p_q50", "p_q90"),
+)
+_WHOLE = ("step", "forwards")
+
+
+def table(log: Log, job: int) -> pa.Table:
+    """All runs' rows; the schema's metadata holds the spec."""
+    spec = specs.parse(log.job(job).spec)
+    cells: list[dict[int, dict[str, Any]]] = [{} for _ in spec.opts]
+    for message in log.messages(job):
+        if message["type"] == "steps":
+            for step, forwards, seconds, loss, slope, curvature, *_ in message["rows"]:
+                row = cells[message["run"]].setdefault(step, {})
+                row |= {"forwards": forwards, "seconds": seconds, "train_loss": loss}
+                row |= {"slope": slope, "curvature": curvature}
+        elif message["type"] == "evaluation":
+            row = cells[message["run"]].setdefault(message["step"], {})
+            row |= {"forwards": message["forwards"], "seconds": message["seconds"]}
+            row |= {"val_loss": message["loss"], "val_accuracy": message["accuracy"]}
+        elif message["type"] == "hessian":
+            row = cells[message["run"]].setdefault(message["step"], {})
+            row |= dict(zip(("p_q10", "p_q50", "p_q90"), message["all"], strict=False))
+    rows = [
+        {"optimizer": label, "step": step, **run[step]}
+        for label, run in zip(spec.labels, cells, strict=True)
+        for step in sorted(run)
+    ]
+    columns: dict[str, Any] = {
+        name: pa.array([row.get(name) for row in rows], pa.int64() if name in _WHOLE else pa.float64())
+        for name in COLUMNS
+    }
+    if len(spec.opts) > 1:
+        columns = {"optimizer": pa.array([row["optimizer"] for row in rows], pa.string())} | columns
+    return pa.table(columns).replace_schema_metadata({"spec": spec.query()})
+
+
+def to_json(rows: pa.Table) -> bytes:
+    """{"spec": …, column: [cells]}; null where a cell is empty."""
+    document = {"spec": rows.schema.metadata[b"spec"].decode(), **rows.to_pydict()}
+    return json.dumps(document, allow_nan=False, separators=(",", ":")).encode()
+
+
+FORMATS: dict[str, Callable[[pa.Table], bytes]] = {
+    "csv": csv_bytes,
+    "json": to_json,
+    "parquet": parquet_bytes,
+}
+
+
+def summary(log: Log, job: int) -> list[str]:
+    """One line per run: held-out loss and accuracy before and after, what it cost, and how it ended."""
+    spec = specs.parse(log.job(job).spec)
+    evaluations: list[list[dict[str, Any]]] = [[] for _ in spec.opts]
+    ended: dict[int, str] = {}
+    for message in log.messages(job):
+        if message["type"] == "evaluation":
+            evaluations[message["run"]].append(message)
+        elif message["type"] == "status" and message["run"] is not None:
+            ended[message["run"]] = message["message"]
+    lines = []
+    width = max(map(len, spec.labels))
+    for index, (label, results) in enumerate(zip(spec.labels, evaluations, strict=True)):
+        steps = len(log.steps(job, index))
+        if not results:
+            lines.append(f"{label:<{width}}  not evaluated yet; {steps:,} of {spec.steps_of(index):,} steps")
+            continue
+        first, last = results[0], results[-1]
+        loss = [math.nan if message["loss"] is None else message["loss"] for message in (first, last)]
+        done = "finished" if steps == spec.steps_of(index) else f"{steps:,} of {spec.steps_of(index):,} steps"
+        lines.append(
+            f"{label:<{width}}  held-out loss {loss[0]:.3f} → {loss[1]:.3f}, accuracy {first['accuracy']:.1%} →"
+            f" {last['accuracy']:.1%}, {last['forwards']:,} forward passes, {last['seconds']:.1f} s:"
+            f" {ended.get(index, done)}"
+        )
+    return lines

@@ -1,1 +1,0 @@
-"""One module a page: its layout, and its callbacks, each a few lines."""

@@ -1,0 +1,1 @@
+"""Runs on test functions: computed, taken apart, drawn; the page at `/`."""

@@ -1,0 +1,1 @@
+"""Maps over two hyperparameters and the search for the best setting; the page at `/tuning`."""

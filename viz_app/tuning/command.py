@@ -1,0 +1,95 @@
+"""The shell's commands about settings: `map` computes a grid of them, `tune` looks for the best."""
+
+import argparse
+import json
+import sys
+from typing import Any
+from urllib.parse import quote
+
+from tqdm import tqdm
+
+from viz_app.shell import OK, WRONG_USE, add_output, complain, output, write
+from viz_app.spec.text import SpecError
+from viz_app.tuning import maps
+from viz_app.tuning import search as tune
+from viz_app.tuning import spec as map_spec
+
+HELP = """\
+SPEC is a run's (see `python app.py run -h`) of one optimizer, with a budget in place of steps:
+
+  forwards=3000      forward passes of every run of every cell
+  target=1e-4        the gap to the minimum that is to be reached (default: 1e-6 of the first one)
+  x=…  y=…           the axes, if --x and --y do not name them
+
+An axis is NAME=LOW:HIGH:COUNT, spaced as the page's slider is (whole numbers rounded, doubles dropped), or
+NAME=v1,v2,…, with NAME any number of the optimizer's (alpha, n, lr, mu, warmup, …). Without --x and --y: alpha and n
+for hizoo, lr and mu for mezo, lr and beta2 for adam.
+
+Columns of the map: optimizer, the two axes, steps, forwards, runs, passes_to_target (median over runs until the loss
+first was there; empty unless half of them got there), reached (runs), final_gap (median above the minimum, or the loss
+itself where no minimum is known; empty if half diverged), diverged_share, hessian_bias (geometric mean of P over the
+true diagonal in the second half of the runs).
+
+  python app.py map 'f=stiff_quadratic&opt=hizoo' --x alpha=1e-4:1:12 --y n=1,2,4,8,16,32 --out map.csv
+
+Exit status: 0 done, 1 not written, 2 SPEC or usage wrong, 130 interrupted.
+"""
+
+
+def add_commands(commands: Any) -> None:
+    """Add `map` and `tune` to the shell's commands."""
+    maps_ = commands.add_parser(
+        "map",
+        help="compute a grid of settings and write its table",
+        description="Run one optimizer with every setting of a grid, for equal forward passes; one row per cell.",
+        epilog=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    maps_.add_argument("spec", metavar="SPEC", help="see below")
+    maps_.add_argument("--x", metavar="AXIS", help="the axis that varies fastest")
+    maps_.add_argument("--y", metavar="AXIS", help="the other axis")
+    add_output(maps_)
+    maps_.set_defaults(command=_map)
+    tunes = commands.add_parser(
+        "tune",
+        help="look for the best setting of an optimizer within a budget",
+        description="Try settings of one optimizer at equal forward passes, print the best as JSON, and what it cost.",
+        epilog=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    tunes.add_argument("spec", metavar="SPEC", help="see below")
+    tunes.add_argument(
+        "--trials",
+        type=int,
+        default=64,
+        help="settings to try, {:,} to {:,} (default %(default)s)".format(*tune.TRIALS),
+    )
+    tunes.set_defaults(command=_tune)
+
+
+def _map(arguments: argparse.Namespace) -> int:
+    text = arguments.spec
+    for key in ("x", "y"):
+        if (axis := getattr(arguments, key)) is not None:
+            text += f"&{key}={quote(axis, safe=',:=')}"
+    try:
+        spec = map_spec.parse(text)
+    except SpecError as error:
+        return complain(error, WRONG_USE)
+    kind, status = output(arguments)
+    if status:
+        return status
+    with tqdm(total=len(spec.settings), unit="cell", dynamic_ncols=True, leave=False, disable=None, delay=0.5) as bar:
+        rows = maps.table(spec, progress=bar.update)
+    if status := write(arguments.out, maps.FORMATS[kind](rows)):
+        return status
+    print(maps.summary(spec, rows), file=sys.stderr)
+    return OK
+
+
+def _tune(arguments: argparse.Namespace) -> int:
+    try:
+        found = tune.tune(map_spec.parse(arguments.spec), arguments.trials)
+    except SpecError as error:
+        return complain(error, WRONG_USE)
+    return write("-", (json.dumps(found, indent=2) + "\n").encode())
