@@ -1,4 +1,4 @@
-# make run | test | lock | latest | bench | bench-sst2 | presets | finetune-presets | pictures | format | clean
+# make run | test | vendor | lock | latest | bench | bench-sst2 | presets | finetune-presets | pictures | format | clean
 # PYTHON=python3.12 picks the interpreter of the virtual environment, VENV=folder its place.
 PYTHON ?= python3
 VENV ?= .venv
@@ -6,23 +6,36 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 LOCK ?= .
+MODULES := node_modules/.installed
+# npm, node and npx are those of the environment, whatever else is on this machine.
+NODE := PATH="$(abspath $(BIN)):$$PATH"
 PYTEST_OPTIONS ?=
 BROWSER ?= run
 export CHROMIUM
 
-.PHONY: run test lint unit browser lock latest bench bench-sst2 presets finetune-presets pictures format clean
+.PHONY: run test lint javascript unit browser vendor lock latest bench bench-sst2 presets finetune-presets pictures format clean
 .NOTPARALLEL:
 
 run: $(RUNTIME)
 	$(BIN)/python app.py
 
 # The browser tests come last, so that a run's last line is pytest's own.
-test: lint unit browser
+test: lint javascript unit browser
 
 lint: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
+
+# The browser's side: linter, type checker, unit tests.
+javascript: $(MODULES)
+	$(NODE) npx eslint .
+	$(NODE) npx tsc -p .
+	$(NODE) node --test 'tests/js/**/*.test.mjs'
+
+# The small modules that the pages use, out of node_modules into viz_app/assets/lab/vendor.
+vendor: $(MODULES)
+	$(NODE) node .ci/vendor.mjs
 
 unit: $(DEV)
 	@$(if $(filter skip,$(BROWSER)),echo "BROWSER=skip: the browser tests (tests/browser) are NOT run")
@@ -71,7 +84,7 @@ format: $(DEV)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(VENV)-latest .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-latest node_modules .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps make a second `make` instant; a changed requirements file installs again.
@@ -87,4 +100,8 @@ $(RUNTIME): $(LOCK)/requirements.txt | $(BIN)/pip
 
 $(DEV): $(LOCK)/requirements-dev.txt $(RUNTIME)
 	$(BIN)/python -m pip install --quiet -r $<
+	@touch $@
+
+$(MODULES): package-lock.json $(DEV)
+	$(NODE) npm ci --ignore-scripts
 	@touch $@

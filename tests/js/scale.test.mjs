@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { fromSlider, short, toSlider } from "../../viz_app/assets/lab/web/scale.mjs";
+
+test("a slider's position and its value are each other's inverse", () => {
+  for (const range of [
+    { scale: "log", low: 1e-4, high: 10, integer: false },
+    { scale: "linear", low: 0, high: 100, integer: false },
+    { scale: "linear", low: 0, high: 100, integer: true },
+  ]) {
+    for (const value of [range.low, 3, range.high]) assert.equal(fromSlider(toSlider(value, range), range), value);
+  }
+});
+
+test("short writes four significant digits, and small and large numbers with an exponent", () => {
+  assert.deepEqual([0, 0.00003, 123456, 0.12345].map(short), ["0", "3e-5", "1.235e5", "0.1235"]);
+});
