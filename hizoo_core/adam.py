@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hizoo_core.base import Hyperparameters, Method, hyperparameter
+from hizoo_core.base import Hyperparameters, Method, Space, hyperparameter
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def init(hp: AdamHyperparameters, scalar: Callable[[float], Any]) -> AdamHyperpa
     return hp
 
 
-def step(space: Any, t: int) -> None:
+def step(space: Space, t: int) -> None:
     hp, block, gradient = space.constants, space.block, space.gradient()
     m, v, theta = block.state["m"], block.state["v"], block.theta
     m += (gradient - m) * (1.0 - hp.beta1)

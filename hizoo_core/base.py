@@ -1,18 +1,17 @@
-"""What every method is made of: its hyperparameters with their bounds, its record, and how a run ends."""
+"""What every method is made of: its hyperparameters with their bounds, the space it works on, its record, and how a
+run ends.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from hizoo_core.spaces import BatchedPoints
 
 
 class Objective(Protocol):
@@ -109,6 +108,41 @@ class Hyperparameters:
             object.__setattr__(self, described.name, described.check(getattr(self, described.name)))
 
 
+@dataclass(slots=True)
+class Block:
+    """θ and the state, to be updated in place; `root` = √P, left by an update for the next probes."""
+
+    theta: Any
+    state: dict[str, Any]
+    constants: Any
+    root: Any = None
+
+
+class Space(Protocol):
+    """Where θ lives, as a method's step sees it.
+
+    xp: the few functions that numpy and torch spell differently. constants: what `Method.init` returned. block: θ as a
+    whole. numbers: rows (n,) or (n, runs) to put the differences of losses into.
+    """
+
+    xp: Any
+    constants: Any
+    block: Block
+    numbers: Any
+
+    def probe(self) -> tuple[Any, ...]:
+        """The losses at θ (where the method wants it), at the θ + μ Σ^{1/2} u_i, and at the θ − μ Σ^{1/2} u_i."""
+        ...
+
+    def sums(self, *numbers: Any) -> Iterable[tuple[Any, ...]]:
+        """θ block by block, each with every row of `numbers` summed over the directions with its own vectors."""
+        ...
+
+    def gradient(self) -> Any: ...
+
+    def hessian_diagonal(self) -> Any: ...
+
+
 @dataclass(frozen=True)
 class Method:
     """One optimizer.
@@ -123,7 +157,7 @@ class Method:
     summary: str
     hyperparameters: type
     init: Callable[[Any, Callable[[float], Any]], Any]
-    step: Callable[[BatchedPoints, int], None]
+    step: Callable[[Space, int], None]
     forwards: Callable[[Any], int]
     state: dict[str, float]
     stochastic: bool

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hizoo_core.base import HyperparameterError, Hyperparameters, Method, hyperparameter
+from hizoo_core.base import HyperparameterError, Hyperparameters, Method, Space, hyperparameter
 from hizoo_core.estimators import ESTIMATORS, Estimator, first_difference, second_difference
 from hizoo_core.mezo import DIRECTIONS, PERTURBATION_SCALE
 
@@ -121,7 +121,7 @@ def observe(xp: Any, state: dict[str, Any], k: Constants, s: Any) -> None:
     xp.hold(state["P"], k.floor, k.ceiling)
 
 
-def step(space: Any, t: int) -> None:
+def step(space: Space, t: int) -> None:
     # The losses at θ, at θ + μ Σ^{1/2} u_i, and at θ − μ Σ^{1/2} u_i.
     centre, plus, minus = space.probe()
     xp = space.xp

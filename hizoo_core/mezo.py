@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hizoo_core.base import Hyperparameters, Method, hyperparameter
+from hizoo_core.base import Hyperparameters, Method, Space, hyperparameter
 from hizoo_core.estimators import first_difference
 
 DIRECTIONS: dict[str, Any] = dict(
@@ -59,7 +59,7 @@ def init(hp: MeZOHyperparameters, scalar: Callable[[float], Any]) -> Constants:
     return Constants(move=hp.lr / (2.0 * hp.n * hp.mu))
 
 
-def step(space: Any, t: int) -> None:
+def step(space: Space, t: int) -> None:
     # The losses at θ + μ u_i, and at θ − μ u_i.
     plus, minus = space.probe()
     for block, slopes in space.sums(first_difference(space.xp, plus, minus, space.numbers[0])):

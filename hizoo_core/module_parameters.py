@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from hizoo_core import normals
-from hizoo_core.curvature import Curvature, Piece, TorchArithmetic, matrix, weighted_squares, working_dtype
 from hizoo_core.estimators import Estimator
+from hizoo_core.preconditioner import Curvature, Piece, TorchArithmetic, matrix, weighted_squares, working_dtype
 
 CPU_CHUNK = 2**18  # numbers: much to compute for a call's cost, little enough for the cache
 CHUNK = 2**21  # elsewhere: the launch of a kernel costs more than the cache saves

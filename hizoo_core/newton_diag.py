@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hizoo_core.base import Hyperparameters, Method, hyperparameter
+from hizoo_core.base import Hyperparameters, Method, Space, hyperparameter
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def init(hp: NewtonDiagHyperparameters, scalar: Callable[[float], Any]) -> Newto
     return hp
 
 
-def step(space: Any, t: int) -> None:
+def step(space: Space, t: int) -> None:
     """θ ← θ − η ∇L / max(|diag H|, floor)."""
     hp, xp = space.constants, space.xp
     theta = space.block.theta

@@ -1,33 +1,21 @@
 """Where θ lives while `optimize` runs: `BatchedPoints`, numpy's float64 and many runs at once.
 
-A method sees a space: `xp` (the few functions that numpy and torch spell differently), `constants`, `probe()` for the
-losses around θ, `numbers` (rows to put their differences into), and `sums(*numbers)`, which yields θ block by block,
-each with the sums over the directions that update it. The parameters of a module live in `module_parameters`.
+A method sees what `base.Space` says of it. The parameters of a module live in `module_parameters`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from hizoo_core import noise
-from hizoo_core.base import Method, Objective
+from hizoo_core.base import Block, Method, Objective
 
 NEVER = np.iinfo(np.int64).max  # a step that no run makes
-
-
-@dataclass(slots=True)
-class Block:
-    """θ and the state, to be updated in place; `root` = √P, left by an update for the next probes."""
-
-    theta: Any
-    state: dict[str, Any]
-    constants: Any
-    root: Any = None
 
 
 class NumpyArithmetic:

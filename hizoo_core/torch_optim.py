@@ -13,9 +13,9 @@ from torch.optim import Optimizer
 
 from hizoo_core import hizoo, mezo, noise
 from hizoo_core.base import Method
-from hizoo_core.curvature import Curvature, Elementwise, Factored, Pooled, TorchArithmetic, matrix, working_dtype
 from hizoo_core.estimators import ESTIMATORS, first_difference, second_difference
 from hizoo_core.module_parameters import ModuleParameters, SeededDirections
+from hizoo_core.preconditioner import Curvature, Elementwise, Factored, Pooled, TorchArithmetic, matrix, working_dtype
 from hizoo_core.training_methods import HiZOOFactoredTraining, HiZOOTraining
 
 

@@ -12,7 +12,7 @@ import torch
 
 from hizoo_core import noise
 from hizoo_core.base import HyperparameterError
-from hizoo_core.curvature import materialised
+from hizoo_core.preconditioner import materialised
 from hizoo_core.torch_optim import HiZOO, HiZOOL, MeZO
 from hizoo_core.training_methods import METHODS, SCHEDULES, TrainingMethod
 
