@@ -14,6 +14,7 @@ import numpy as np
 
 from hizoo_core import noise
 from hizoo_core.base import Block, Method, Objective
+from hizoo_core.estimators import weights
 
 NEVER = np.iinfo(np.int64).max  # a step that no run makes
 
@@ -75,7 +76,8 @@ class BatchedPoints:
         width = cells * count
         self._value, self._objective = objective.value, objective
         self._seed, self._runs, self._cells, self._draw = seed, runs, cells, draw
-        self.constants = _side_by_side([method.init(hyperparameters, np.array) for hyperparameters in settings], count)
+        form = method.on_points
+        self.constants = _side_by_side([form.init(hyperparameters, np.array) for hyperparameters in settings], count)
         self.chunk = noise.steps_per_stream(d)
         self._block = -1  # the block of steps whose numbers are drawn
         self._tilt, self._sigma = None, gradient_noise
@@ -83,8 +85,8 @@ class BatchedPoints:
             self._tilts = np.empty((min(self.chunk, steps), d, width))
         self.n = n = settings[0].n if method.stochastic else 0
         centre = self._centre = int(method.estimates_hessian)  # 1 where the loss at θ itself is probed too
-        values = {**method.state, **(state or {})}
-        arrays = {name: np.empty((d, width)) for name in method.state}
+        values = {**form.state, **(state or {})}
+        arrays = {name: np.empty((d, width)) for name in form.state}
         for name, array in arrays.items():
             array[...] = np.reshape(values[name], (-1, 1))
         # One array, so that one copy records both P and θ, and θ lies among the probes where it is one of them.
@@ -151,9 +153,7 @@ class BatchedPoints:
         vectors = np.empty((1 + self._centre, *u.shape[:-1], self.block.theta.shape[-1]))
         self._spread(u, self.constants.move, vectors[0])
         if self._centre:
-            weights = u * u
-            weights -= self.constants.estimator.offset
-            self._spread(weights, self.constants.weigh, vectors[1])
+            self._spread(weights(self.constants.estimator, u), self.constants.weigh, vectors[1])
         offsets = u * self._mu if self._cells == 1 else self._spread(u, self._mu, np.empty_like(vectors[0]))
         for t, self._offsets, self._vectors in zip(steps, offsets, vectors.swapaxes(0, 1), strict=True):
             if self._sigma:

@@ -5,8 +5,8 @@ import pytest
 from objectives import Quadratic
 
 from hizoo_core import METHODS, optimize
-from hizoo_core.estimators import ESTIMATORS, first_difference, second_difference
-from hizoo_core.spaces import BatchedPoints, NumpyArithmetic
+from hizoo_core.hizoo import looked
+from hizoo_core.spaces import BatchedPoints
 
 HiZOO = METHODS["hizoo"].hyperparameters
 H = np.array([300.0, 7.0, -20.0])
@@ -20,12 +20,7 @@ def one_estimate(estimator, n, objective, runs=40_000, sign=True):
     space.block.state["P"][:] = P[:, None]
     space.block.root = np.sqrt(space.block.state["P"])
     for _ in space.through(0, 1):
-        losses = space.probe()
-        rows = space.numbers
-        first_difference(NumpyArithmetic, *losses[1:], rows[0])
-        c = second_difference(NumpyArithmetic, *losses, rows[1])
-        ESTIMATORS[estimator].prepare(NumpyArithmetic, c)
-        ((_, _, s),) = space.sums(*rows)
+        ((_, _, s),) = looked(space)
         return s
     raise AssertionError
 

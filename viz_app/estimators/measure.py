@@ -17,7 +17,8 @@ from functions import resolve
 from hizoo_core import METHODS, Cancelled, noise, optimize
 from hizoo_core.base import Objective
 from hizoo_core.engine import STEP_NUMBERS
-from hizoo_core.estimators import ESTIMATORS, first_difference, second_difference
+from hizoo_core.estimators import ESTIMATORS
+from hizoo_core.hizoo import looked
 from hizoo_core.spaces import BatchedPoints
 from hizoo_core.sweep import sweep
 from viz_app.estimators.theory import moments
@@ -93,16 +94,12 @@ def signed(
             gradient_noise=probe.noise,
             state={"P": P},
         )
-        prepare = space.constants.estimator.prepare
         with np.errstate(all="ignore"):
             for _ in space.through(0, steps):
                 if cancelled():
                     raise Cancelled
-                centre, plus, minus = space.probe()
-                slope, curvature = space.numbers
-                first_difference(space.xp, plus, minus, slope)
-                prepare(space.xp, second_difference(space.xp, centre, plus, minus, curvature))
-                found.append(space.sums(slope, curvature)[0][2].T.copy())
+                ((_, _, s),) = looked(space)
+                found.append(s.T.copy())
     return np.concatenate(found) * P
 
 

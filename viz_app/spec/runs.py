@@ -17,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from functions import FUNCTIONS, FunctionError, TestFunction, resolve
-from hizoo_core import METHODS, describe
+from hizoo_core import POINT_METHODS, describe
 from viz_app.spec import presets
 from viz_app.spec.text import (
     Error,
@@ -158,7 +158,7 @@ def parse(text: str) -> RunSpec:
     known = tuple(
         opt
         for (method, text), name in zip(chosen, names, strict=True)
-        if (opt := forked(METHODS, method, text, f"opt.{short(name)}".rstrip("."), defaults, errors))
+        if (opt := forked(POINT_METHODS, method, text, f"opt.{short(name)}".rstrip("."), defaults, errors))
     )
     if errors or function is None:
         seen = {"opt", *(error["field"] for error in errors)}  # the wrong ones are missing from those counted
@@ -190,7 +190,7 @@ def catalogue() -> dict[str, Any]:
                 "summary": method.summary,
                 "hyperparameters": [plain(parameter) for parameter in describe(method.hyperparameters)],
             }
-            for method in METHODS.values()
+            for method in POINT_METHODS.values()
         ],
         "keys": {"noise": NOISE_HELP, "opt": FORK_HELP},
         "limits": {

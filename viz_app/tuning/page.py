@@ -197,7 +197,7 @@ def slots(spec: MapSpec) -> dict[str, dict[str, Any]]:
         method = METHODS[key]
         own = key == spec.opt.method
         hyperparameters = spec.opt.hyperparameters if own else controls.preset_of(spec.base.f, key)[0].hyperparameters
-        axes = [(name, text) for name, _, text in (axis.partition("=") for axis in map_spec.AXES[key])]
+        axes = [(name, text) for name, _, text in (axis.partition("=") for axis in method.on_points.axes)]
         usual = [{"name": name, "text": text} for name, text in axes]
         given = [{"name": axis.name, "text": axis.text} for axis in (spec.x, spec.y)] if own else usual
         described = [h for h in describe(method.hyperparameters) if h.choices is None]

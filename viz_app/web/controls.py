@@ -13,7 +13,7 @@ from dash import dcc, html
 
 from functions import FUNCTIONS, TestFunction
 from functions.base import Parameter
-from hizoo_core import METHODS, Hyperparameter, describe
+from hizoo_core import METHODS, POINT_METHODS, Hyperparameter, describe
 from viz_app.spec import presets
 from viz_app.spec.runs import NOISE_HELP, RUNS, OptSpec, RunSpec, labels, parse
 from viz_app.spec.text import number
@@ -97,7 +97,7 @@ def slots(spec: RunSpec) -> list[dict[str, Any]]:
     """
     tried = presets.trials(spec.f.partition(":")[0])
     chosen = {opt.method for opt in spec.opts}
-    off = [opt for opt in preset_of(spec.f, *METHODS) if opt.method not in chosen]
+    off = [opt for opt in preset_of(spec.f, *POINT_METHODS) if opt.method not in chosen]
     opts = [*spec.opts, *off]
     names = labels([opt.method for opt in opts])
     spare = cycle(SPARE)  # for copies, of whatever method: different ones, while there are enough
@@ -152,7 +152,9 @@ def presets_by_estimator(f: str, method: str) -> dict[str, dict[str, Any]]:
 def ranges(spec: RunSpec) -> dict[str, dict[str, dict[str, Any]]]:
     """What the page's modules must know of each control: {card: {name: {scale, integer, low, high}}}."""
     family = FUNCTIONS.get(spec.f.partition(":")[0])
-    tables = {method.key: [Control.of(h) for h in describe(method.hyperparameters)] for method in METHODS.values()}
+    tables = {
+        method.key: [Control.of(h) for h in describe(method.hyperparameters)] for method in POINT_METHODS.values()
+    }
     tables["run"] = list(RUN_CONTROLS)
     tables["function"] = [Control.of(p) for p in family.parameters] if family else []
     return {
