@@ -148,9 +148,10 @@ class _Witness:
     def state(self) -> dict[str, np.ndarray]:
         return {name: value[:, -1].copy() for name, value in self._space.block.state.items()}
 
-    def probe(self) -> tuple[Any, ...]:
+    def probe(self) -> Sequence[Any]:
         losses = self._space.probe()
-        self.losses = tuple(np.atleast_1d(loss[..., -1]).copy() for loss in losses)
+        width = self._space.block.theta.shape[-1]
+        self.losses = tuple(np.reshape(loss, (-1, width))[:, -1].copy() for loss in losses)
         return losses
 
     def gradient(self) -> np.ndarray:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -128,21 +128,23 @@ class Block:
 class Space(Protocol):
     """Where θ lives, as a method's step sees it.
 
-    xp: the few functions that numpy and torch spell differently. constants: what `Method.init` returned. block: θ as a
-    whole. numbers: rows (n,) or (n, runs) to put the differences of losses into.
+    xp: the few functions that numpy and torch spell differently; of_losses: the same for the losses and their
+    differences, which may be plain numbers. constants: what `PointForm.init` returned. block: θ as a whole. numbers:
+    rows (n, runs) to put the differences into, or None.
     """
 
     xp: Any
+    of_losses: Any
     constants: Any
     block: Block
     numbers: Any
 
-    def probe(self) -> tuple[Any, ...]:
+    def probe(self) -> Sequence[Any]:
         """The losses at θ (where the method wants it), at the θ + μ Σ^{1/2} u_i, and at the θ − μ Σ^{1/2} u_i."""
         ...
 
     def sums(self, *numbers: Any) -> Iterable[tuple[Any, ...]]:
-        """θ block by block, each with every row of `numbers` summed over the directions with its own vectors."""
+        """θ block by block, each with every row of differences summed over the directions with its own vectors."""
         ...
 
     def gradient(self) -> Any: ...

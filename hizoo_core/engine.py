@@ -260,9 +260,10 @@ class Recording:
         self.method, self.objective, self.target = method, objective, target
         self.origin, self.steps, self.runs, self.d = origin, steps, runs, origin.size
         shape = (self.d, steps.size, runs)
-        self.theta = np.full(shape, np.nan).transpose(1, 2, 0)
-        self.loss = np.full(shape[1:], np.nan)
-        self.h = np.full(shape, np.nan).transpose(1, 2, 0) if method.estimates_hessian else None
+        # Not filled: what is kept covers every step before a run stops, and `blank` the others.
+        self.theta = np.empty(shape).transpose(1, 2, 0)
+        self.loss = np.empty(shape[1:])
+        self.h = np.empty(shape).transpose(1, 2, 0) if method.estimates_hessian else None
         self.limit = np.broadcast_to(np.finfo(np.float64).max if limit is None else limit, (self.d,))
         self.stopped, self.held, self.reached = (np.full(runs, NEVER) for _ in range(3))
         self.causes: dict[int, str] = {}

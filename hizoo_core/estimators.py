@@ -57,19 +57,20 @@ def exponent(xp: Any, m: Any, alpha: Any) -> Any:
     return xp.clip((abs(m) - 1.0) * alpha, -0.5, 0.5)
 
 
-def _as_it_is(xp: Any, x: Any) -> None:
-    pass
+def _as_it_is(xp: Any, x: Any) -> Any:
+    return x
 
 
-def _absolute(xp: Any, x: Any) -> None:
-    xp.absolute(x, x)
+def _absolute(xp: Any, x: Any) -> Any:
+    return xp.absolute(x, x)
 
 
-def _leave_one_out(xp: Any, c: Any) -> None:
+def _leave_one_out(xp: Any, c: Any) -> Any:
     # c_i − c̄_i, with c̄_i the mean of the others, is n/(n−1) times the distance from the mean of all.
     n = len(c)
     c -= xp.total(c) / n
     c *= n / (n - 1)
+    return c
 
 
 def _smooth_absolute(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
@@ -94,15 +95,15 @@ def _multiply(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
 class Estimator:
     """One formula of S.
 
-    `prepare(xp, c)` makes of the second differences, in place, what is summed over the directions with the weights
-    u² − offset; `finish(xp, s)` makes of a sum, in place, s = α S / P as it enters an average; `apply(xp, state, k, s)`
-    takes a sum, not yet finished, into P in place (and may overwrite s). `keeps_m`: the state has an m beside P, the
-    smoothed s with its sign.
+    `prepare(xp, c)` makes of the second differences what is summed over the directions with the weights u² − offset;
+    `finish(xp, s)` makes of a sum s = α S / P as it enters an average; both return arrays that they were given, changed
+    in place. `apply(xp, state, k, s)` takes a sum, not yet finished, into P in place (and may overwrite s). `keeps_m`:
+    the state has an m beside P, the smoothed s with its sign.
     """
 
-    prepare: Callable[[Any, Any], None]
+    prepare: Callable[[Any, Any], Any]
     offset: float
-    finish: Callable[[Any, Any], None]
+    finish: Callable[[Any, Any], Any]
     apply: Callable[[Any, dict[str, Any], Any, Any], None]
     least_n: int
     keeps_m: bool
@@ -127,10 +128,8 @@ def weights(estimator: Estimator, u: Any) -> Any:
 
 def estimate(xp: Any, estimator: Estimator, c: Any, u: Any) -> Any:
     """S / P (d,) of one step from the curvatures c (n,) along Σ^{1/2} u_i, with u (n, d); c is overwritten."""
-    estimator.prepare(xp, c)
-    s = xp.total(c[:, None] * weights(estimator, u)) / (2 * len(c))
-    estimator.finish(xp, s)
-    return s
+    c = estimator.prepare(xp, c)
+    return estimator.finish(xp, xp.total(c[:, None] * weights(estimator, u)) / (2 * len(c)))
 
 
 def observe(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:

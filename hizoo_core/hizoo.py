@@ -186,12 +186,11 @@ def looked(space: Space) -> Any:
     """Probe; the sums over the directions that make the step (η (1/n) Σ g_i u_i), and s (see `estimators`)."""
     # The losses at θ, at θ + μ Σ^{1/2} u_i, and at θ − μ Σ^{1/2} u_i.
     centre, plus, minus = space.probe()
-    xp = space.xp
+    xp = space.of_losses
     row, next_row = space.numbers
     g = first_difference(xp, plus, minus, row)
     c = second_difference(xp, centre, plus, minus, next_row)
-    space.constants.estimator.prepare(xp, c)
-    return space.sums(g, c)
+    return space.sums(g, space.constants.estimator.prepare(xp, c))
 
 
 def step(space: Space, t: int) -> None:

@@ -89,7 +89,7 @@ def init(hp: MeZOHyperparameters, scalar: Callable[[float], Any]) -> Constants:
 def step(space: Space, t: int) -> None:
     # The losses at θ + μ u_i, and at θ − μ u_i.
     plus, minus = space.probe()
-    for block, slopes in space.sums(first_difference(space.xp, plus, minus, space.numbers[0])):
+    for block, slopes in space.sums(first_difference(space.of_losses, plus, minus, space.numbers[0])):
         theta = block.theta
         theta -= slopes
 

@@ -221,8 +221,7 @@ class ModuleParameters:
         """
         coefficients = torch.zeros(self.n, dtype=torch.float64)
         if second is not None and estimator is not None:
-            coefficients = second.clone()
-            estimator.prepare(TorchArithmetic, coefficients)
+            coefficients = estimator.prepare(TorchArithmetic, second.clone())
         g, c = first.tolist(), coefficients.tolist()
         self._gather(c)
         for curvature in self._curvatures:

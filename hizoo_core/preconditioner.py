@@ -26,8 +26,8 @@ class TorchArithmetic:
         return x - y
 
     @staticmethod
-    def absolute(x: torch.Tensor, out: torch.Tensor) -> None:
-        torch.abs(x, out=out)
+    def absolute(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        return torch.abs(x, out=out)
 
     @staticmethod
     def total(x: torch.Tensor) -> torch.Tensor:

@@ -52,7 +52,7 @@ def init(hp: ToyHyperparameters, scalar: Callable[[float], Any]) -> Constants:
 
 def step(space: Space, t: int) -> None:
     plus, minus = space.probe()
-    for block, slopes in space.sums(first_difference(space.xp, plus, minus, space.numbers[0])):
+    for block, slopes in space.sums(first_difference(space.of_losses, plus, minus, space.numbers[0])):
         block.theta -= space.xp.clip(slopes, -block.constants.most, block.constants.most)
 
 
