@@ -17,6 +17,7 @@ from viz_app.spec.text import number
 from viz_app.tuning import spec as map_spec
 from viz_app.tuning.spec import MapSpec
 from viz_app.web import controls, ids
+from viz_app.web.catalogue import colours
 from viz_app.web.controls import Control, attributes
 from viz_app.web.finite import finite
 
@@ -204,7 +205,7 @@ def slots(spec: MapSpec) -> dict[str, dict[str, Any]]:
         result[key] = {
             "method": key,
             "name": method.name,
-            "colour": f"--{key}" if key in controls.COLOURED else controls.SPARE[0],
+            "colour": colours()[key],
             "estimates": method.estimates_hessian,
             "values": asdict(hyperparameters),
             "presets": controls.presets_by_estimator(spec.base.f, key),
