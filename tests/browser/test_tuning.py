@@ -444,7 +444,7 @@ def test_another_function_keeps_the_optimizer_and_its_axes(tuning: Tuning):
 
 def test_the_lab_opens_by_its_hash(tuning: Tuning):
     tuning.page.goto(f"{tuning.url}/tuning?{SPEC}#lab")
-    lab = tuning.page.locator("#estimator-lab")
+    lab = tuning.page.locator("#estimators")
     expect(lab).to_be_visible()
     expect(lab.locator("canvas, svg, table").first).to_be_attached()
     held = []
@@ -494,9 +494,9 @@ def test_the_lab_opens_even_before_the_page_is_there(tuning: Tuning):
     with page.expect_request(lambda request: '"output":"..tuning-controls' in (request.post_data or "")):
         page.goto(f"{tuning.url}/tuning?{SPEC}")
     page.get_by_text("Estimator lab", exact=True).click()
-    tuning.wait_for("document.querySelector('main').dataset.tab === 'lab'")
+    tuning.wait_for("document.querySelector('main').dataset.tab === 'estimators'")
     held[0].continue_()
-    expect(page.locator("#estimator-lab .lab-cards")).to_be_visible()
+    expect(page.locator("#estimators .estimators-cards")).to_be_visible()
 
 
 def test_the_map_fits(tuning: Tuning, tmp_path):

@@ -23,7 +23,7 @@ from viz_app.web.finite import finite
 
 METHOD_CHOICE = ("hizoo", "mezo", "adam")
 MEASURES = {"passes": "passes to target", "loss": "final loss", "diverged": "diverged", "bias": "Hessian bias"}
-TABS = {"map": "Map", "lab": "Estimator lab"}
+TABS = {"map": "Map", "estimators": "Estimator lab"}
 HESSIAN_KEY = "— P, 10–90 % of the runs; - - the truth"
 COUNT = 12  # values of an axis for which nothing better is known
 
@@ -105,7 +105,7 @@ def layout() -> html.Main:
                 ],
                 className="right",
             ),
-            html.Div(id="estimator-lab"),
+            html.Div(id="estimators"),
         ],
         className="tuning",
         **attributes(data_tab="map", data_method="hizoo"),

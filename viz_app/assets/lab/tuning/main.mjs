@@ -67,7 +67,7 @@ export async function open([page]) {
     draw();
     parts.picture.focus(chosenCell);
   }
-  const wanted = asked || location.hash.startsWith("#lab") ? "lab" : "map";
+  const wanted = asked || location.hash.startsWith("#lab") ? "estimators" : "map";
   if (wanted !== document.querySelector("main").dataset.tab) setProps("tuning-tab", { value: wanted });
   else tab([wanted]);
 }
@@ -104,7 +104,7 @@ export function tab([chosen]) {
   addressBar.flush();
   document.querySelector("main").dataset.tab = chosen;
   if (!state) return; // `open` will see to it
-  if (chosen === "lab") return openLab();
+  if (chosen === "estimators") return openLab();
   lab?.leave();
   if (location.hash.startsWith("#lab")) history.replaceState(history.state, "", `${location.pathname}${location.search}`);
   if (state.errors.length) refresh(); // the address stays as it was pasted, so that it can be corrected
@@ -382,7 +382,7 @@ async function openLab() {
   const linked = location.hash.startsWith("#lab");
   if (!linked) history.replaceState(history.state, "", `${location.pathname}${location.search}#lab`);
   lab = await import("../estimators/main.mjs");
-  if (!mapIsOn()) lab.open(element("estimator-lab"), state, linked);
+  if (!mapIsOn()) lab.open(element("estimators"), state, linked);
 }
 
 // ---- once ----
