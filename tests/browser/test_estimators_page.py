@@ -61,7 +61,8 @@ class Lab:
         return self.page.locator(f"#estimators-{chart}").get_attribute("data-wait")
 
     def traces(self, chart: str) -> list[str]:
-        return self.page.evaluate(f"document.querySelector('#estimators-{chart} .estimators-chart').data.map((trace) => trace.name)")
+        data = f"document.querySelector('#estimators-{chart} .estimators-chart').data"
+        return self.page.evaluate(f"{data}.map((trace) => trace.name)")
 
 
 @pytest.fixture

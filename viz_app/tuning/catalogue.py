@@ -16,7 +16,7 @@ def catalogue() -> dict[str, Any]:
     """Plain values for JSON.
 
     `axes`: of each method {"usual": {"x", "y"}, "options": one for each hyperparameter that an axis may vary}, each an
-    axis as {"name", "text"}.
+    axis as {"name", "text"}; an option also has the allowed values in words.
     """
     return {
         "cells": CELLS,
@@ -36,7 +36,10 @@ def axes_of(method: str) -> dict[str, Any]:
     described = [field for field in describe(METHODS[method].hyperparameters) if field.choices is None]
     return {
         "usual": dict(zip("xy", usual, strict=True)),
-        "options": [{"name": field.name, "text": texts.get(field.name, span(field))} for field in described],
+        "options": [
+            {"name": field.name, "text": texts.get(field.name, span(field)), "allowed": field.allowed}
+            for field in described
+        ],
     }
 
 
