@@ -50,6 +50,7 @@ DIVERGED = 1e6  # in widths of the domain, per coordinate
 DEFAULT_FUNCTION = "stiff_quadratic"
 DEFAULT_METHODS = ("hizoo", "mezo", "adam")
 KEYS = ("f", "x0", "steps", "runs", "seed", "noise", "opt")
+UNESCAPED = ",:=@"  # in a value of a canonical query, besides letters, digits and _.-~
 NOISE_HELP = (
     "At every step a random linear term ξ·θ, ξ ~ N(0, σ²), is added to the loss, the same for all probes of that step "
     "and for all optimizers: mini-batch noise. The loss shown is the noiseless one."
@@ -105,7 +106,7 @@ class RunSpec:
             *([("noise", number(float(self.noise)))] if self.noise else []),
             *(("opt", str(opt)) for opt in self.opts),
         ]
-        return "&".join(f"{key}={quote(value, safe=',:=@')}" for key, value in pairs)
+        return "&".join(f"{key}={quote(value, safe=UNESCAPED)}" for key, value in pairs)
 
     __str__ = query
 

@@ -18,12 +18,9 @@ from viz_app.spec import presets
 from viz_app.spec.runs import NOISE_HELP, RUNS, OptSpec, RunSpec, labels, parse
 from viz_app.spec.text import number
 from viz_app.web import ids
+from viz_app.web.catalogue import SPARE, colours
 
 SECONDARY = {"floor", "beta", "beta1", "beta2", "eps"}  # folded away under "more"
-
-# Variables of style.css: methods that have a colour of their own, and colours for others and for copies.
-COLOURED = {"hizoo", "mezo", "adam", "newton_diag"}
-SPARE = ("--extra-1", "--extra-2", "--extra-3", "--extra-4")
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,9 @@ def slots(spec: RunSpec) -> list[dict[str, Any]]:
     off = [opt for opt in preset_of(spec.f, *POINT_METHODS) if opt.method not in chosen]
     opts = [*spec.opts, *off]
     names = labels([opt.method for opt in opts])
-    spare = cycle(SPARE)  # for copies, of whatever method: different ones, while there are enough
+    own = colours()
+    free = [name for name in SPARE if name not in own.values()] or SPARE
+    spare = cycle(free)  # for copies, of whatever method: different ones, while there are enough
     result = []
     for i, (opt, label) in enumerate(zip(opts, names, strict=True)):
         *past, (step, values) = opt.segments
@@ -111,7 +110,7 @@ def slots(spec: RunSpec) -> list[dict[str, Any]]:
                 "method": opt.method,
                 "name": f"{METHODS[opt.method].name} {copy}".strip(),
                 "on": i < len(spec.opts),
-                "colour": next(spare) if copy or opt.method not in COLOURED else f"--{opt.method}",
+                "colour": next(spare) if copy else own[opt.method],
                 "passes": METHODS[opt.method].forwards(opt.hyperparameters),
                 "values": asdict(values),
                 "step": step,
