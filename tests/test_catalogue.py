@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from functions import FUNCTIONS
-from hizoo_core import METHODS, describe
+from hizoo_core import METHODS, POINT_METHODS, describe
 from viz_app.catalogue import catalogue
 from viz_app.server import create_app
 from viz_app.spec.runs import KEYS, OPTIMIZERS, parse
@@ -29,7 +29,7 @@ def test_text_in_the_catalogue_cannot_end_its_script():
     assert frame.count("{%") == theme.INDEX.count("{%")
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.key)
+@pytest.mark.parametrize("method", POINT_METHODS.values(), ids=lambda method: method.key)
 def test_the_cost_of_a_step_holds_for_every_number_of_directions(method):
     told = web.catalogue()["methods"][method.key]["cost"]
     default = method.hyperparameters()
@@ -48,7 +48,7 @@ def test_it_says_what_the_specs_and_methods_say():
     assert list(told["functions"]) == list(FUNCTIONS)
     assert tuple(told["spec"]["keys"]) == KEYS
     assert parse(f"f=expr:{told['spec']['expression']}").f == f"expr:{told['spec']['expression']}"
-    for key, method in METHODS.items():
+    for key, method in POINT_METHODS.items():
         names = [field["name"] for field in told["methods"][key]["fields"]]
         assert names == [field.name for field in describe(method.hyperparameters)]
 

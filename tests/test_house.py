@@ -39,7 +39,6 @@ LONGEST = 450  # lines
 TOO_LONG = {
     "tests/browser/test_opt_panels.py",
     "tests/browser/test_playground.py",
-    "tests/browser/test_tuning.py",
     "tests/test_finetuning_routes.py",
     "tests/test_finetuning_session.py",
     "viz_app/assets/lab/finetuning/hessian.mjs",
