@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,6 +16,9 @@ from hizoo_core.preconditioner import Curvature, Piece, TorchArithmetic, Weighte
 
 CPU_CHUNK = 2**18  # numbers: much to compute for a call's cost, little enough for the cache
 CHUNK = 2**21  # elsewhere: the launch of a kernel costs more than the cache saves
+# Numbers of a tensor, and of all such tensors together, up to which θ is copied for the time of a step, so that it is
+# restored bit for bit: norms, biases, adapters. The smallest come first. At most 4 MB in float32.
+COPIED, COPIED_IN_ALL = 2**16, 2**20
 
 Draw = Callable[[int, torch.Tensor, torch.Generator], torch.Tensor]
 
@@ -82,16 +85,55 @@ def cut(tensor: torch.Tensor) -> Iterator[tuple[slice, slice]]:
                 yield slice(row, row + 1), slice(first, min(first + size, width))
 
 
+def dropped_bits(dtype: torch.dtype) -> int:
+    """How many of float32's bits a narrower format goes without."""
+    return 23 + round(math.log2(torch.finfo(dtype).eps))
+
+
+def round_stochastically(x: torch.Tensor, u: torch.Tensor, dropped: int, bits: torch.Tensor, up: bool) -> None:
+    """Drop x's last bits, in place, rounding up or down with the odds that make the mean x (x, u: float32).
+
+    The random bits are u's last; `bits` is a buffer, int32. With `up` false they are inverted, so that adding δ and
+    taking it away cancel: floor(−δ + 1 − ξ) = −floor(δ + ξ), in units of the last place.
+    """
+    mask = (1 << dropped) - 1
+    whole = x.view(torch.int32)
+    if x.device.type != "cpu":
+        whole.clamp_(max=0x7FF00000)  # a GPU's NaN is 0x7FFFFFFF, and a sum beyond it a number
+    torch.bitwise_and(u.view(torch.int32), 0xFFFF, out=bits)
+    if dropped != 16:
+        bits.bitwise_right_shift_(16 - dropped)
+    if not up:
+        bits.bitwise_xor_(mask)
+    whole.add_(bits).bitwise_and_(~mask)
+
+
+def _small(counts: list[int]) -> set[int]:
+    """The places of the tensors that are copied for the time of a step."""
+    places, total = set(), 0
+    for place in sorted(range(len(counts)), key=counts.__getitem__):
+        total += counts[place]
+        if counts[place] > COPIED or total > COPIED_IN_ALL:
+            break
+        places.add(place)
+    return places
+
+
 class ModuleParameters:
     """θ for one step.
 
-    tensors: each parameter with its curvature. Nothing of the size of θ is allocated: θ is taken in chunks, and u is
-    drawn again for every pass. One pass over θ serves for leaving one probe and entering the next, and one for the
-    restoration and the update. Threads share the chunks out among them; no number depends on how many there are.
+    tensors: each parameter with its curvature; decays: for each, what the update subtracts of it, lr · weight_decay
+    (none: 0). Nothing of the size of θ is allocated: θ is taken in chunks, and u is drawn again for every pass. One
+    pass over θ serves for leaving one probe and entering the next, and one for the restoration and the update. Threads
+    share the chunks out among them; no number depends on how many there are.
 
-    Every displacement ±μ Σ^{1/2} u_i is added in an operation of its own, rounded to θ's precision, never two in one.
-    Within one binade the rounding moves θ by a whole number of units in its last place that depends on the displacement
-    alone, so that adding and taking back cancel exactly; −2δ instead of −δ twice would leave a trace.
+    How θ comes back from the probes. Tensors of at most COPIED numbers, up to COPIED_IN_ALL in all, bit for bit, from a
+    copy. Larger ones by taking each displacement δ = ±μ Σ^{1/2} u_i away again, in an operation of its own. As long as
+    θ + δ has θ's sign and lies between the same two powers of two, θ moves by a whole number of units in its last place
+    that depends on δ alone, and comes back bit for bit (but for ties, one displacement in 100 in float32, in 10,000 in
+    bfloat16). Elsewhere it comes back to within two units in the last place of |θ| + |δ| for each direction, with a
+    mean error of zero. float32 and float64 round to the nearest; narrower formats, whose unit may exceed δ, round
+    stochastically (to the nearest, a θ at a power of two would always be pushed to the same side).
     """
 
     def __init__(
@@ -102,12 +144,17 @@ class ModuleParameters:
         step: int,
         directions: SeededDirections,
         centre: bool,
+        decays: Sequence[float] = (),
     ) -> None:
         self.n, self._mu, self._centre = n, mu, centre
         self._draws = [directions.open(step, i) for i in range(n)]
         self._pieces: list[Piece] = []
+        self._decays: list[float] = []  # a piece's
+        self._copied: list[Piece] = []
         self._curvatures: list[Curvature] = []
-        for tensor, curvature in tensors:
+        tensors = list(tensors)
+        copied = _small([tensor.numel() for tensor, _ in tensors])
+        for place, (tensor, curvature) in enumerate(tensors):
             if not tensor.numel():
                 continue
             theta = matrix(tensor)
@@ -115,6 +162,9 @@ class ModuleParameters:
                 piece = Piece(len(self._pieces), theta[rows, columns], rows, columns, curvature)
                 curvature.add(piece)
                 self._pieces.append(piece)
+                self._decays.append(decays[place] if decays else 0.0)
+                if place in copied:
+                    self._copied.append(piece)
             curvature.prepare()
             self._curvatures.append(curvature)
         on_cpu = all(piece.theta.device.type == "cpu" for piece in self._pieces)
@@ -122,6 +172,7 @@ class ModuleParameters:
         self._threads = torch.get_num_threads() if on_cpu and large else 1
         self._workspaces = [Workspace(self._draws) for _ in range(self._threads)]
         self._away: tuple[int, float] | None = None  # (i, ±1): θ is at the probe ±μ Σ^{1/2} u_i
+        self._copies: dict[int, torch.Tensor] = {}  # θ of the small pieces, while it is away
         self._watched = False
 
     def _share(self, work: Callable[[Any, Workspace], None], items: list[Any]) -> None:
@@ -152,44 +203,75 @@ class ModuleParameters:
         """u_i, chunk after chunk, each until the next."""
         return (self._workspaces[0].draw(piece, i) for piece in self._pieces)
 
-    def _displace(self, piece: Piece, workspace: Workspace, u: torch.Tensor, scale: Any, factors: list[float]) -> None:
-        theta = piece.theta
-        narrow = theta.dtype != u.dtype
-        x = workspace.buffer("x", piece) if narrow else theta
-        for factor in factors:
-            if narrow:
-                x.copy_(theta)
-            if scale is None:
-                x.add_(u, alpha=factor)
-            else:
-                x.addcmul_(u, scale, value=factor)
-            if narrow:
-                theta.copy_(x)
+    def _displace(
+        self,
+        x: torch.Tensor,
+        piece: Piece,
+        workspace: Workspace,
+        u: torch.Tensor,
+        scale: Any,
+        factor: float,
+        back: bool,
+    ) -> None:
+        """Add factor · Σ^{1/2} u to x, a piece's θ in u's precision, rounded to θ's own; `back`: to take it away again.
+
+        A narrow format's displacement is rounded to the unit of the probe that it leads to or takes back, which is what
+        lets a round trip cancel, or where θ's own unit is smaller, have a mean error of zero.
+        """
+        narrow = x.dtype != piece.theta.dtype
+        moved = x
+        if (
+            narrow and back
+        ):  # a number of x's sign and unit, from which no displacement below 2^exponent leaves its binade
+            moved = workspace.buffer("anchor", piece)
+            torch.bitwise_and(x.view(torch.int32), -0x800000, out=moved.view(torch.int32)).add_(0xC00000)
+            x.sub_(moved)
+        if scale is None:
+            moved.add_(u, alpha=factor)
+        else:
+            moved.addcmul_(u, scale, value=factor)
+        if narrow:
+            dropped = dropped_bits(piece.theta.dtype) - back
+            round_stochastically(moved, u, dropped, workspace.buffer("bits", piece).view(torch.int32), up=factor > 0)
+            if back:
+                x.add_(moved)
 
     def _move_to(self, probe: tuple[int, float] | None) -> None:
         """Bring θ from the probe where it is to another one, in one pass."""
-        moves: dict[int, list[float]] = {}
+        moves: dict[int, list[tuple[float, bool]]] = {}
         if self._away is not None:
-            moves.setdefault(self._away[0], []).append(-self._away[1] * self._mu)
+            moves.setdefault(self._away[0], []).append((-self._away[1] * self._mu, True))
         if probe is not None:
-            moves.setdefault(probe[0], []).append(probe[1] * self._mu)
+            moves.setdefault(probe[0], []).append((probe[1] * self._mu, False))
         watched = probe[0] if probe is not None and probe[1] > 0 else None
 
         def move(piece: Piece, workspace: Workspace) -> None:
-            curvature = piece.curvature
+            curvature, theta, own = piece.curvature, piece.theta, moves
+            if piece.index in self._copies:  # from θ itself to the probe
+                theta.copy_(self._copies[piece.index])
+                own = {} if probe is None else {probe[0]: moves[probe[0]][-1:]}
+            if not own:
+                return
+            narrow = theta.dtype != working_dtype(theta)
+            x = workspace.buffer("x", piece).copy_(theta) if narrow else theta
             scale = curvature.scale(piece, workspace.buffer("scale", piece))
-            for i, factors in moves.items():
+            for i, factors in own.items():
                 u = workspace.draw(piece, i)
-                self._displace(piece, workspace, u, scale, factors)
+                for factor, back in factors:
+                    self._displace(x, piece, workspace, u, scale, factor, back)
                 if i == watched and curvature.watches:
                     curvature.watch(piece, i, u, workspace.buffer("s", piece))
+            if narrow:
+                theta.copy_(x)
 
         self._share(move, self._pieces)
         self._away = probe
 
     def restore(self) -> None:
+        """Bring θ back from the probe where it is, as the class says."""
         if self._away is not None:
             self._move_to(None)
+        self._copies = {}
 
     def probe(self, closure: Callable[[], Any]) -> tuple[torch.Tensor, ...]:
         """The losses at θ (where the method wants it; 0-d), and (n,) at either side of it, in float64.
@@ -197,6 +279,7 @@ class ModuleParameters:
         Leaves θ at the last probe, to be restored by `update` or `restore`; if the closure raises, it is restored here.
         """
         losses: list[float] = []
+        self._copies = {piece.index: piece.theta.clone() for piece in self._copied}
         try:
             if self._centre:
                 losses.append(float(closure()))
@@ -233,10 +316,16 @@ class ModuleParameters:
             curvature, k, theta = piece.curvature, piece.curvature.k, piece.theta
             scale = curvature.scale(piece, workspace.buffer("scale", piece))
             total, s = workspace.buffer("total", piece), workspace.buffer("s", piece)
+            away = self._away
+            if piece.index in self._copies:
+                theta.copy_(self._copies[piece.index])
+                away = None
+            narrow = theta.dtype != total.dtype
+            x = workspace.buffer("x", piece).copy_(theta) if narrow else theta
             for i in range(self.n):
                 u = workspace.draw(piece, i)
-                if self._away is not None and self._away[0] == i:
-                    self._displace(piece, workspace, u, scale, [-self._away[1] * self._mu])
+                if away is not None and away[0] == i:
+                    self._displace(x, piece, workspace, u, scale, -away[1] * self._mu, back=True)
                 if i == 0:
                     torch.mul(u, g[i] * k.move, out=total)
                 else:
@@ -246,22 +335,27 @@ class ModuleParameters:
             if curvature.elementwise:
                 curvature.observe(piece, s)
             if not moves:
+                if narrow:
+                    theta.copy_(x)
                 return
             # The new P scales the step; the probes were drawn with the old one.
             scale = curvature.new_scale(piece, workspace.buffer("scale", piece))
             if scale is not None:
                 total.mul_(scale)
-            if theta.dtype == total.dtype:
+            if self._decays[piece.index]:
+                total.add_(x, alpha=self._decays[piece.index])
+            if not narrow:
                 theta.sub_(total)
             else:
-                x = workspace.buffer("x", piece).copy_(theta)
                 torch.sub(x, total, out=total)
+                bits = workspace.buffer("bits", piece).view(torch.int32)
+                round_stochastically(total, u, dropped_bits(theta.dtype), bits, up=True)
                 theta.copy_(total)
                 torch.sub(x, total.copy_(theta), out=total)  # how far it did move, rounding and all
             moved[piece.index] = torch.dot(total.view(-1), total.view(-1))
 
         self._share(descend, self._pieces)
-        self._away = None
+        self._away, self._copies = None, {}
         return math.sqrt(float(torch.stack([x.to(moved[-1].device) for x in moved]).cpu().double().sum()))
 
     def _gather(self, c: list[float]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import math
+import numbers
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -12,6 +15,8 @@ import torch
 from torch.optim import Optimizer
 
 from hizoo_core import hizoo, hizoo_l, mezo, noise
+from hizoo_core.base import HyperparameterError
+from hizoo_core.closure import same_draws
 from hizoo_core.estimators import ESTIMATORS, first_difference, second_difference
 from hizoo_core.hizoo import HiZOOTraining
 from hizoo_core.hizoo_l import HiZOOFactoredTraining
@@ -39,18 +44,45 @@ class ZerothOrder(Optimizer):
     _kind: ClassVar[type]  # of the hyperparameters that check a group's settings
     # One probe displaces every group at once, so these cannot differ between groups.
     _common: ClassVar[tuple[str, ...]]
+    _examined = False  # whether the closure has been looked at for what makes a loss random
 
-    def __init__(self, params: Iterable[Any], seed: int, **settings: Any) -> None:
+    def __init__(
+        self, params: Iterable[Any], seed: int, weight_decay: float = 0.0, maximize: bool = False, **settings: Any
+    ) -> None:
         if not 0 <= seed < noise.SEED_LIMIT:
             raise ValueError(f"seed = {seed!r}: must be a whole number from 0 to {noise.SEED_LIMIT - 1}")
         checked = vars(self._kind(**settings))
-        super().__init__(params, {**{name: checked[name] for name in settings}, "seed": seed, "step": 0})
+        own = {"weight_decay": weight_decay, "maximize": maximize, "seed": seed, "step": 0}
+        super().__init__(params, {name: checked[name] for name in settings} | own)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:  # saved by a version without these
+            group.setdefault("weight_decay", 0.0)
+            group.setdefault("maximize", False)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, with settings of their own for anything but what one probe fixes for all groups.
 
-        Raises HyperparameterError or ValueError, and leaves the optimizer as it was.
+        Args:
+            param_group: "params" (as in the constructor), and any settings that differ from the constructor's.
+                "initial_lr", which torch's schedulers read, may be among them.
+
+        Raises:
+            HyperparameterError: for a setting out of range.
+            ValueError: for an unknown key, for a parameter that is listed twice, that is not of real floating-point
+                numbers or not dense in memory, and for a setting that must be the same in every group.
+
+        The optimizer is then as it was.
         """
+        allowed = [*self.defaults, "params", "param_names", "initial_lr"]
+        for key in param_group:
+            if key not in allowed:
+                known = ", ".join(name for name in self.defaults if name != "step")
+                raise ValueError(f"{key!r} is no setting of {type(self).__name__}: a group may have params, {known}")
+        if not isinstance(param_group["params"], torch.Tensor | set):  # torch refuses a set
+            param_group = {**param_group, "params": list(param_group["params"])}
+            self._refuse_repetition(param_group["params"])
         if self.param_groups:
             param_group = {**param_group, "step": self.param_groups[0]["step"]}
         super().add_param_group(param_group)
@@ -60,8 +92,25 @@ class ZerothOrder(Optimizer):
             self.param_groups.pop()
             raise
 
+    def _refuse_repetition(self, params: list[Any]) -> None:
+        """Raise ValueError if one of a new group's parameters is in it twice, or in an earlier group."""
+        known = {id(p): f"in group {i}" for i, group in enumerate(self.param_groups) for p in group["params"]}
+        for i, each in enumerate(params):
+            parameter = each[1] if isinstance(each, tuple) else each
+            if id(parameter) in known:
+                which = (
+                    f"parameter {i} of the group, of shape {tuple(parameter.shape)}, is already {known[id(parameter)]}"
+                )
+                raise ValueError(f"{which}: list every parameter once")
+            known[id(parameter)] = f"parameter {i}"
+
     def _check(self, group: dict[str, Any]) -> None:
         self._hyperparameters(group)
+        decay = group["weight_decay"]
+        if not isinstance(decay, numbers.Real) or isinstance(decay, bool) or not 0 <= decay < math.inf:
+            raise HyperparameterError("weight_decay", decay, "a number from 0 on")
+        if not isinstance(group["maximize"], bool):
+            raise HyperparameterError("maximize", group["maximize"], "True or False")
         for name in self._common:
             if group[name] != self.param_groups[0][name]:
                 raise ValueError(f"{name} = {group[name]!r}: must be {self.param_groups[0][name]!r} in every group")
@@ -76,28 +125,38 @@ class ZerothOrder(Optimizer):
         names = (field.name for field in dataclasses.fields(self._kind))
         return self._kind(**{name: group[name] for name in names if name in group})
 
+    # State that is made under inference_mode could not be changed outside it. Leaving the mode turns gradients on.
+    @torch.inference_mode(False)
+    @torch.no_grad()
     def _space(self, step: int) -> ModuleParameters:
-        tensors = []
+        tensors, decays = [], []
         for group in self.param_groups:
             self._check(group)
             constants = type(self)._init(self._hyperparameters(group), float)
+            if group["maximize"]:
+                constants = dataclasses.replace(constants, move=-constants.move)
             for parameter in group["params"]:
                 if parameter.requires_grad and parameter.numel():
                     tensors.append((parameter, self._curvature(parameter, group, constants)))
+                    decays.append(group["lr"] * group["weight_decay"])
         if not tensors:
             raise ValueError("no parameter requires a gradient: nothing to optimize")
         common = self.param_groups[0]
         directions = SeededDirections(common["seed"])
-        return ModuleParameters(tensors, common["n"], common["mu"], step, directions, self._centre)
+        return ModuleParameters(tensors, common["n"], common["mu"], step, directions, self._centre, decays)
 
     def _curvature(self, parameter: torch.Tensor, group: dict[str, Any], constants: Any) -> Curvature:
         return Curvature(constants)
 
     def attempt(self, closure: Callable[[], Any]) -> Attempt:
-        """Probe and, if every loss is finite, update; the step is not counted. Restores θ if the closure raises."""
-        step = self.param_groups[0]["step"]
+        """Probe and, if every loss is finite, update, else restore θ as `step` says. The step is not counted."""
+        common, step = self.param_groups[0], self.param_groups[0]["step"]
         space = self._space(step)
-        losses = space.probe(closure)
+        devices = [parameter.device for group in self.param_groups for parameter in group["params"]]
+        name = "" if self._examined else type(self).__name__
+        self._examined = True
+        with same_draws(closure, common["seed"], step, devices, warn=name) as evaluate:
+            losses = space.probe(evaluate)
         *centre, plus, minus = losses
         first = first_difference(TorchArithmetic, plus, minus, None)
         second = second_difference(TorchArithmetic, centre[0], plus, minus, None) if centre else None
@@ -126,12 +185,30 @@ class ZerothOrder(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> torch.Tensor:  # type: ignore[override]
-        """One step; `closure()` returns the loss (a number or a tensor of one element) on the same data each time.
+        """Make one step, from forward passes alone.
 
-        It is called without gradients, 2n + 1 times by HiZOO, 2n times by MeZO. Returns, as a 0-d float64 tensor, the
-        loss at θ (HiZOO) or the mean of the probes' losses (MeZO). If any of the losses is not finite, θ and the state
-        are left as they were, the loss is returned and the next step tries other directions. If the closure raises, θ
-        is restored and the step not counted.
+        Args:
+            closure: called without arguments and without gradients, 2n + 1 times by HiZOO and HiZOO-L, 2n times by
+                MeZO; returns the loss of the same data each time, a number or a tensor of one element. torch's random
+                numbers (CPU, and the parameters' CUDA devices) are seeded from (seed, step) before every call, so that
+                all evaluations of a step see the same dropout mask, and the generators' states are put back. The first
+                step warns if the closure draws such numbers, or runs a BatchNorm that updates its running statistics:
+                call model.eval() before. numpy's and Python's generators are left alone.
+
+        Returns:
+            The loss at θ (HiZOO) or the mean of the probes' losses (MeZO), as a 0-d float64 tensor.
+
+        Raises:
+            TypeError: without a closure.
+            ValueError: if no parameter requires a gradient.
+
+        If the closure raises, or a loss is not finite, nothing is learned from the step: P is as it was, and so is θ,
+        bit for bit, in tensors of at most 2^16 numbers (2^20 in all, the smallest first). Larger tensors have been
+        displaced and put back in place: about 9 of 10 of their numbers are as they were, and the others, whose
+        displacement δ = μ u / √P reached another power of two or lay between two units, within two units in the last
+        place of |θ| + |δ| for each direction, with no preferred side. For weights of deviation 0.02, μ = 1e-3 and
+        n = 1 that is at most 4e-9 in float32 and 2.5e-4 in bfloat16. After an exception the same step comes next; after
+        a loss that is not finite, which is returned, the next one, with other directions.
         """
         if closure is None:
             raise TypeError(f"{type(self).__name__}.step needs a closure that returns the loss: opt.step(closure)")
@@ -157,8 +234,21 @@ class ZerothOrder(Optimizer):
                     directions.append(u)
         return directions
 
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of the state and of the groups' settings; later steps do not change them."""
+        return copy.deepcopy(super().state_dict())
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Resume: the next steps are, bit for bit, those that the optimizer that was saved would have made."""
+        """Resume: the next steps are, bit for bit, those that the optimizer that was saved would have made.
+
+        Args:
+            state_dict: what `state_dict()` returned, for parameters of the same shapes in the same order. It is copied.
+
+        Raises:
+            ValueError: if the groups do not match.
+        """
         super().load_state_dict(state_dict)
         # torch casts the state to the parameters' dtype, which would round the P of a bfloat16 parameter.
         keys = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
@@ -175,10 +265,11 @@ class ZerothOrder(Optimizer):
 class HiZOO(ZerothOrder):
     """HiZOO (arXiv 2402.15173): zeroth-order descent scaled by an estimate of the diagonal Hessian.
 
-    Groups may have their own lr, alpha, beta, floor and pool. `state[p]["P"]` is the estimate, in float32 or float64:
-    of p's shape, of one column with pool="row" (the last axis shares it), of one number with pool="tensor". The
-    parameters that require a gradient when a step is made are the ones that move. For the meaning and the bounds of the
-    settings see `describe(hizoo.HiZOOTraining)`; out of range they raise HyperparameterError.
+    A `torch.optim.Optimizer`; a step takes 2n + 1 evaluations of the loss and no gradient. Groups may have their own
+    lr, alpha, beta, floor, pool, weight_decay and maximize. `state[p]["P"]` is the estimate, in float32 or float64: of
+    p's shape, of one column with pool="row", of one number with pool="tensor"; "multiplicative" keeps "m" of the same
+    shape. The parameters that require a gradient when a step is made are the ones that move. Use model.eval(): see
+    `step`, which also says what a failed step leaves.
     """
 
     _init = staticmethod(hizoo.init)
@@ -198,10 +289,42 @@ class HiZOO(ZerothOrder):
         beta: float = 0.0,
         floor: float = 1e-12,
         pool: str = "none",
+        weight_decay: float = 0.0,
+        maximize: bool = False,
     ) -> None:
+        """Set up the optimizer; nothing is allocated before the first step.
+
+        Args:
+            params: the parameters, an iterable of tensors, of (name, tensor) pairs, or of groups: dicts with "params"
+                and settings of their own. Real floating-point tensors, dense in memory, each once.
+            lr: learning rate η, from 0 to 1e6.
+            mu: perturbation scale μ, from 1e-12 to 1e3; the same in every group. 1e-3 suits float32 weights, 1e-2 to
+                1e-1 a loss that counts errors.
+            alpha: smoothing α of the estimate P, from 0 to 1.
+            n: random directions a step, from 1 to 64; the same in every group. A step calls the closure 2n + 1 times.
+            estimator: formula of the Hessian estimate, the same in every group: "paper" (the paper's), "released" (the
+                authors' code's) or "multiplicative" (this project's, for n of at least 2).
+            seed: of the directions, from 0 to 2^32 − 1; the same in every group.
+            warmup: first steps that update P and leave θ alone, from 0 to 20,000; the same in every group.
+            beta: smoothing of the signed estimate, from 0 to 1, for "multiplicative" alone; 0 means 2 α.
+            floor: P is held between this, from 1e-30 to 1, and its reciprocal.
+            pool: what shares one P: "none" (one an element, the paper's), "row" (the last axis shares it) or "tensor";
+                this project's variant. "row" and "tensor" need contiguous parameters.
+            weight_decay: λ from 0 on, in θ ← θ − η (g + λ θ): the decay is not scaled by P, and
+                is made with the step (not during the warm-up). As in the authors' trainers, which leave out biases and
+                norms: give those a group with weight_decay=0.
+            maximize: climb instead of descend; the decay still shrinks θ.
+
+        Raises:
+            HyperparameterError: a setting out of its range; a ValueError that names it, its value and what is allowed.
+            ValueError: a seed out of its range; no parameters, or one listed twice, not real floating-point, or not
+                dense; an unknown key in a group, or a setting that may not differ between groups.
+        """
         super().__init__(
             params,
             seed,
+            weight_decay,
+            maximize,
             lr=lr,
             mu=mu,
             alpha=alpha,
@@ -236,8 +359,10 @@ class HiZOO(ZerothOrder):
 class HiZOOL(ZerothOrder):
     """HiZOO-L: HiZOO whose P is factored for tensors of two or more axes, as Adafactor's is (arXiv 1804.04235).
 
-    `state[p]` is there {"R": (…, 1), "C": (columns,)}, the row and the column means, for P_jk = R_j C_k / mean(R); a
-    vector keeps {"P"} in full. For the settings see `describe(hizoo_l.HiZOOFactoredTraining)`.
+    A `torch.optim.Optimizer`; a step takes 2n + 1 evaluations of the loss and no gradient. Groups may have their own
+    lr, alpha, floor, weight_decay and maximize. `state[p]` is {"R": (…, 1), "C": (columns,)}, the row and the column
+    means, for P_jk = R_j C_k / mean(R) (p must be contiguous); a vector keeps {"P"} in full. Use model.eval(): see
+    `step`, which also says what a failed step leaves.
     """
 
     _init = staticmethod(hizoo_l.init)
@@ -255,8 +380,36 @@ class HiZOOL(ZerothOrder):
         seed: int = 0,
         warmup: int = 0,
         floor: float = 1e-12,
+        weight_decay: float = 0.0,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(params, seed, lr=lr, mu=mu, alpha=alpha, n=n, estimator=estimator, warmup=warmup, floor=floor)
+        """Set up the optimizer; nothing is allocated before the first step.
+
+        Args:
+            params: the parameters, an iterable of tensors, of (name, tensor) pairs, or of groups: dicts with "params"
+                and settings of their own. Real floating-point tensors, dense in memory, each once.
+            lr: learning rate η, from 0 to 1e6.
+            mu: perturbation scale μ, from 1e-12 to 1e3; the same in every group. 1e-3 suits float32 weights, 1e-2 to
+                1e-1 a loss that counts errors.
+            alpha: smoothing α of the estimate P, from 0 to 1.
+            n: random directions a step, from 1 to 64; the same in every group. A step calls the closure 2n + 1 times.
+            estimator: formula of the Hessian estimate, the same in every group: "paper" (the paper's) or "released"
+                (the authors' code's).
+            seed: of the directions, from 0 to 2^32 − 1; the same in every group.
+            warmup: first steps that update P and leave θ alone, from 0 to 20,000; the same in every group.
+            floor: P is held between this, from 1e-30 to 1, and its reciprocal.
+            weight_decay: λ from 0 on, in θ ← θ − η (g + λ θ): the decay is not scaled by P, and
+                is made with the step (not during the warm-up). As in the authors' trainers, which leave out biases and
+                norms: give those a group with weight_decay=0.
+            maximize: climb instead of descend; the decay still shrinks θ.
+
+        Raises:
+            HyperparameterError: a setting out of its range; a ValueError that names it, its value and what is allowed.
+            ValueError: a seed out of its range; no parameters, or one listed twice, not real floating-point, or not
+                dense; an unknown key in a group, or a setting that may not differ between groups.
+        """
+        settings = dict(lr=lr, mu=mu, alpha=alpha, n=n, estimator=estimator, warmup=warmup, floor=floor)
+        super().__init__(params, seed, weight_decay, maximize, **settings)
 
     def _curvature(self, parameter: torch.Tensor, group: dict[str, Any], constants: Any) -> Curvature:
         state, dtype = self.state[parameter], working_dtype(parameter)
@@ -277,12 +430,45 @@ def _rows_of(parameter: torch.Tensor) -> None:
 
 
 class MeZO(ZerothOrder):
-    """MeZO (arXiv 2305.17333): zeroth-order descent along random directions. Groups may have their own lr."""
+    """MeZO (arXiv 2305.17333): zeroth-order descent along random directions.
+
+    A `torch.optim.Optimizer`; a step takes 2n evaluations of the loss and no gradient, and nothing is kept beside the
+    parameters. Groups may have their own lr, weight_decay and maximize. Use model.eval(): see `step`, which also says
+    what a failed step leaves.
+    """
 
     _init = staticmethod(mezo.init)
     _centre = False
     _kind = mezo.MeZOHyperparameters
     _common = ("n", "mu", "seed")
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-6, mu: float = 1e-3, n: int = 1, seed: int = 0) -> None:
-        super().__init__(params, seed, lr=lr, mu=mu, n=n)
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-6,
+        mu: float = 1e-3,
+        n: int = 1,
+        seed: int = 0,
+        weight_decay: float = 0.0,
+        maximize: bool = False,
+    ) -> None:
+        """Set up the optimizer; nothing is allocated before the first step.
+
+        Args:
+            params: the parameters, an iterable of tensors, of (name, tensor) pairs, or of groups: dicts with "params"
+                and settings of their own. Real floating-point tensors, dense in memory, each once.
+            lr: learning rate η, from 0 to 1e6.
+            mu: perturbation scale μ, from 1e-12 to 1e3; the same in every group. 1e-3 suits float32 weights, 1e-2 to
+                1e-1 a loss that counts errors.
+            n: random directions a step, from 1 to 64; the same in every group. A step calls the closure 2n times.
+            seed: of the directions, from 0 to 2^32 − 1; the same in every group.
+            weight_decay: λ from 0 on, in θ ← θ − η (g + λ θ). As in the authors' trainer, which leaves out biases and
+                norms: give those a group with weight_decay=0.
+            maximize: climb instead of descend; the decay still shrinks θ.
+
+        Raises:
+            HyperparameterError: a setting out of its range; a ValueError that names it, its value and what is allowed.
+            ValueError: a seed out of its range; no parameters, or one listed twice, not real floating-point, or not
+                dense; an unknown key in a group, or a setting that may not differ between groups.
+        """
+        super().__init__(params, seed, weight_decay, maximize, lr=lr, mu=mu, n=n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import pkgutil
@@ -24,9 +25,15 @@ __all__ = ["METHODS", "Diverged", "StepRecord", "Trainer", "TrainingMethod"]
 class StepRecord:
     """What one step was: with the seed, all that is needed to make it again.
 
-    lr, alpha: the effective ones, after the schedule (alpha None where there is none); loss: at θ (HiZOO, Adam), or the
-    mean of the probes' (MeZO); first: l+_i − l−_i, second: l+_i + l−_i − 2 l0, one number a direction; length:
-    ‖θ_{t+1} − θ_t‖.
+    Args:
+        step: its number, from 0.
+        lr: the learning rate after the schedule.
+        alpha: α after the schedule, None where there is none.
+        loss: at θ (HiZOO, HiZOO-L, Adam), or the mean of the probes' (MeZO).
+        first: l+_i − l−_i, one number a direction; none for Adam.
+        second: l+_i + l−_i − 2 l0, one number a direction; none for MeZO and Adam.
+        length: ‖θ_{t+1} − θ_t‖. In the 16-bit formats what remains of the update after rounding, so that 0 means that
+            no parameter moved.
     """
 
     step: int
@@ -47,7 +54,12 @@ class StepRecord:
 
 
 class Diverged(Exception):
-    """A loss that is not finite; θ, P and the step are as before it."""
+    """A loss that is not finite. P and the step are as before it, θ as `HiZOO.step` says: small tensors bit for bit.
+
+    Args:
+        step: the number of the step, from 0.
+        sentence: what happened, for the user.
+    """
 
     def __init__(self, step: int, sentence: str) -> None:
         self.step = step
@@ -69,6 +81,19 @@ class Trainer:
         steps: int,
         seed: int,
     ) -> None:
+        """Set up a run; nothing is allocated before the first step.
+
+        Args:
+            parameters: what is trained, by name, each once.
+            method: a key of METHODS: "hizoo", "hizoo_l", "mezo" or "adam".
+            hyperparameters: of that method's own type, `METHODS[method].hyperparameters`, which describes them.
+            steps: how many steps the schedules are stretched over, 1 or more; a longer run goes on at their ends.
+            seed: of the directions, from 0 to 2^32 − 1.
+
+        Raises:
+            ValueError: for an unknown method, a seed out of its range, or a parameter with two names.
+            TypeError: for hyperparameters of another method.
+        """
         if method not in METHODS:
             raise ValueError(f"method = {method!r}: must be one of {', '.join(METHODS)}")
         self.method = METHODS[method]
@@ -77,8 +102,13 @@ class Trainer:
         if not 0 <= seed < noise.SEED_LIMIT:
             raise ValueError(f"seed = {seed!r}: must be a whole number from 0 to {noise.SEED_LIMIT - 1}")
         self.parameters = dict(parameters)
+        names: dict[int, str] = {}
+        for name, parameter in self.parameters.items():
+            if names.setdefault(id(parameter), name) != name:
+                raise ValueError(f"{names[id(parameter)]} and {name} are one parameter: name every parameter once")
         self.hyperparameters = hp = hyperparameters
         self.steps, self.step = steps, 0
+        self._still = 0  # steps in a row that should have moved θ and did not
         tensors = list(self.parameters.values())
         form = self.method.form
         settings = form.settings(hp) | ({"seed": seed} if self.method.zeroth_order else {})
@@ -104,10 +134,17 @@ class Trainer:
                 group["alpha"] = alpha
 
     def advance(self, loss: Callable[[], torch.Tensor]) -> StepRecord:
-        """One step. `loss()` is the loss of the same data each time it is called: 2n + 1 (HiZOO) or 2n times (MeZO)
-        without gradients, or once with them (Adam).
+        """Make one step.
 
-        Raises Diverged if one is not finite, and whatever `loss` raises; then θ, P and the step are as before.
+        Args:
+            loss: returns the loss of the same data each time it is called: 2n + 1 times (HiZOO, HiZOO-L) or 2n times
+                (MeZO) without gradients and as `HiZOO.step` calls its closure, or once with them (Adam).
+
+        Raises:
+            Diverged: if a loss is not finite.
+            ValueError: if Adam is given a loss without a gradient.
+
+        After these, and after whatever `loss` raises, P and the step are as before; θ is restored (see `HiZOO.step`).
         """
         lr, alpha = self._effective()
         self._prepare(lr, alpha)
@@ -116,8 +153,27 @@ class Trainer:
             record = StepRecord(self.step, lr, alpha, value, (), (), length)
         else:
             record = self._attempt(self._optimizer, loss, lr, alpha)
-        self.step += 1
+        self._count(record, record.length)
         return record
+
+    def _count(self, record: StepRecord, length: float) -> None:
+        """Go on to the next step, after a record's update of this length."""
+        due = record.lr > 0 and any(record.first) and self.step >= getattr(self.hyperparameters, "warmup", 0)
+        if length > 0 or due:
+            self._still = 0 if length > 0 else self._still + 1
+        self.step += 1
+
+    @property
+    def stalled(self) -> str | None:
+        """A sentence for the user if the last steps' updates were too short to move any parameter; else None.
+
+        Steps that are not meant to move θ (the learning rate is 0, the losses are equal, a warm-up) do not count.
+        """
+        if not self._still:
+            return None
+        dtypes = sorted({str(parameter.dtype).removeprefix("torch.") for parameter in self.parameters.values()})
+        last = "the last step" if self._still == 1 else f"the last {self._still} steps"
+        return f"no parameter moved in {last}: the update is below the rounding of {' and '.join(dtypes)}"
 
     @torch.no_grad()
     def _attempt(self, optimizer: ZerothOrder, loss: Callable[[], Any], lr: float, alpha: Any) -> StepRecord:
@@ -168,7 +224,14 @@ class Trainer:
 
     @torch.no_grad()
     def replay(self, record: StepRecord) -> None:
-        """Make a zeroth-order step again from its record, without a loss. Raises ValueError if it cannot come next."""
+        """Make a zeroth-order step again, without a loss.
+
+        Args:
+            record: what `advance` returned for it.
+
+        Raises:
+            ValueError: if it is not the step that comes next, not one of this method, or one of Adam's.
+        """
         optimizer = self._optimizer
         if isinstance(optimizer, torch.optim.Adam):
             raise ValueError("Adam's steps cannot be made again from their records: load a checkpoint")
@@ -179,9 +242,9 @@ class Trainer:
             raise ValueError(f"the record of step {record.step} is not one of {self.method.name} with n = {n}")
         self._prepare(record.lr, record.alpha)
         second = torch.tensor(record.second, dtype=torch.float64) if record.second else None
-        optimizer.repeat(torch.tensor(record.first, dtype=torch.float64), second)
+        length = optimizer.repeat(torch.tensor(record.first, dtype=torch.float64), second)
         optimizer.count()
-        self.step += 1
+        self._count(record, length)
 
     def curvature(self, name: str) -> torch.Tensor | None:
         """P of one parameter, broadcastable to its shape; None if the method estimates none."""
@@ -199,13 +262,24 @@ class Trainer:
         return sum(value.numel() * value.element_size() for value in values if isinstance(value, torch.Tensor))
 
     def state_dict(self) -> dict[str, Any]:
+        """Copies of all that the next steps depend on beside θ; later steps do not change them."""
+        own = self._optimizer.state_dict()
         return {
             "step": self.step,
             "hyperparameters": dataclasses.asdict(self.hyperparameters),
-            "optimizer": self._optimizer.state_dict(),
+            "optimizer": copy.deepcopy(own) if isinstance(self._optimizer, torch.optim.Adam) else own,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where a trainer of the same method and parameters was.
+
+        Args:
+            state: what its `state_dict()` returned. It is copied.
+
+        Raises:
+            ValueError: if it is of other parameters.
+        """
+        self._still = 0
         self.step = state["step"]
         self.hyperparameters = self.method.hyperparameters(**state["hyperparameters"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))

@@ -194,10 +194,68 @@ def test_a_failed_step_leaves_everything_as_it_was(method, settings, call, failu
         assert caught.value.sentence == f"diverged at step 3: {which} is nan; step 2 was the last good one"
         assert pickle.loads(pickle.dumps(caught.value)).sentence == caught.value.sentence
     assert trainer.step == 2
-    for a, b in zip(before, everything(trainer), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
+    assert all(map(torch.equal, before, everything(trainer)))
     trainer.advance(loss)
     assert trainer.step == 3
+
+
+@every_method
+def test_a_snapshot_does_not_change_with_later_steps(method, settings):
+    model, loss = network()
+    trainer = trainer_of(model, method, **settings)
+    trainer.advance(loss)
+    saved, theta = trainer.state_dict(), copy.deepcopy(model.state_dict())
+    for _ in range(2):  # the second time from the same snapshot
+        records = [trainer.advance(loss) for _ in range(3)]
+        end = everything(trainer)
+        model.load_state_dict(theta)
+        trainer.load_state_dict(saved)
+        assert [trainer.advance(loss) for _ in range(3)] == records
+        assert all(map(torch.equal, end, everything(trainer)))
+        model.load_state_dict(theta)
+        trainer.load_state_dict(saved)
+
+
+@every_zeroth_order
+def test_an_update_below_the_rounding_is_said(method, settings):
+    model, loss = network(torch.bfloat16)
+    nn.init.ones_(model[1].bias)  # any update moves a zero
+    trainer = trainer_of(model, method, **settings | {"lr": 1e-12, "mu": 0.1, "schedule": "constant", "warmup": 0}
+                         if method != "mezo" else {"lr": 1e-12, "mu": 0.1})  # fmt: skip
+    assert trainer.stalled is None
+    records = [trainer.advance(loss)]
+    assert trainer.stalled == "no parameter moved in the last step: the update is below the rounding of bfloat16"
+    records += [trainer.advance(loss) for _ in range(2)]
+    assert [record.length for record in records] == [0, 0, 0]
+    assert trainer.stalled == "no parameter moved in the last 3 steps: the update is below the rounding of bfloat16"
+    trainer.set(lr=0.0)  # not meant to move
+    trainer.advance(loss)
+    assert "last 3 steps" in trainer.stalled
+    again = trainer_of(model, method, **vars(trainer.hyperparameters) | {"lr": 1e-12})
+    for record in records:
+        again.replay(record)
+    assert again.stalled == trainer.stalled
+    trainer.set(lr=0.05)
+    assert trainer.advance(loss).length > 0
+    assert trainer.stalled is None
+
+
+def test_a_warm_up_is_no_stall():
+    model, loss = network(torch.bfloat16)
+    nn.init.ones_(model[1].bias)
+    trainer = trainer_of(model, "hizoo", warmup=2, mu=0.1, lr=1e-12)
+    seen = []
+    for _ in range(3):
+        assert trainer.advance(loss).length == 0
+        seen.append(trainer.stalled is not None)
+    assert seen == [False, False, True]
+
+
+def test_a_parameter_with_two_names_is_refused():
+    weight = nn.Parameter(torch.ones(3))
+    for method in METHODS:
+        with pytest.raises(ValueError, match="embed and head are one parameter: name every parameter once"):
+            Trainer({"embed": weight, "head": weight}, method, METHODS[method].hyperparameters(), 1, 0)
 
 
 def quadratic(h, method="hizoo", steps=250, **settings):
