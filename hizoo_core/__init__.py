@@ -20,6 +20,7 @@ from hizoo_core.engine import optimize
 from hizoo_core.methods import METHODS, POINT_METHODS
 from hizoo_core.noise import directions
 from hizoo_core.trace import Trace
+from hizoo_core.version import __version__
 
 if TYPE_CHECKING:
     from hizoo_core.torch_optim import HiZOO, HiZOOL, MeZO
@@ -36,6 +37,7 @@ __all__ = [
     "Method",
     "Status",
     "Trace",
+    "__version__",
     "describe",
     "directions",
     "optimize",
@@ -44,7 +46,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in ("HiZOO", "HiZOOL", "MeZO"):
-        from hizoo_core import torch_optim
-
+        try:
+            from hizoo_core import torch_optim
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise ImportError(f"hizoo_core.{name} needs torch: pip install 'hizoo-core[torch]'") from error
         return getattr(torch_optim, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
