@@ -5,7 +5,7 @@ import pytest
 import torch
 from objectives import Quadratic, Ripples
 
-from hizoo_core import METHODS, HiZOO, MeZO, directions, module_parameters, optimize, torch_optim
+from hizoo_core import METHODS, HiZOO, MeZO, directions, module_parameters, optimize, zeroth_order
 from hizoo_core.module_parameters import ModuleParameters, SeededDirections
 from hizoo_core.preconditioner import Curvature
 
@@ -58,7 +58,7 @@ def test_both_spaces_make_the_same_steps(key, optimizer, settings, objective, sh
     trace = optimize(
         objective, key, METHODS[key].hyperparameters(mu=mu, **settings), start, steps=80, runs=3, seed=seed
     )
-    monkeypatch.setattr(torch_optim, "SeededDirections", numpys_directions(run, shapes, d))
+    monkeypatch.setattr(zeroth_order, "SeededDirections", numpys_directions(run, shapes, d))
     parameters = [torch.nn.Parameter(part.clone()) for part in torch.from_numpy(start).split(shapes)]
     opt = optimizer(parameters, mu=mu, seed=seed, **settings)
     for t in range(80):
