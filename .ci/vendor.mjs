@@ -25,6 +25,9 @@ const MODULES = {
   },
 };
 
+/** Types that are exported beside them. */
+const TYPES = { d3: {}, lit: { "lit-html": ["TemplateResult"] } };
+
 const folder = (name) => join(ROOT, "node_modules", name);
 const about = (name) => JSON.parse(readFileSync(join(folder(name), "package.json"), "utf8"));
 const texts = [];
@@ -42,7 +45,8 @@ for (const [file, parts] of Object.entries(MODULES)) {
     metafile: true,
     banner: { js: "// @ts-nocheck Made by .ci/vendor.mjs; licences in LICENCES.txt." },
   });
-  writeFileSync(join(TO, `${file}.d.mts`), `${source}\n`);
+  const types = Object.entries(TYPES[file]).map(([name, names]) => `export type { ${names.join(", ")} } from "${name}";\n`);
+  writeFileSync(join(TO, `${file}.d.mts`), `${source}\n${types.join("")}`);
   const used = Object.keys(metafile.inputs).map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
   for (const name of new Set(used.filter(Boolean))) {
     const licence = readFileSync(join(folder(name), "LICENSE"), "utf8").trim();

@@ -48,7 +48,7 @@ def looks(page: Page) -> Iterator[tuple[str, int]]:
 
 
 def problems_of(page: Page) -> list[str]:
-    """What goes wrong on a page from now on: errors that nobody catches, and those in its console."""
+    """What goes wrong on a page from now on: uncaught errors, and those in its console."""
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(f"page error: {error.stack}"))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)

@@ -43,7 +43,7 @@ test("colours span the cells that did not diverge; a bias at least a factor of t
 
 test("a cell is said in one line", () => {
   const map = mapOf({ passes: [100, NaN], reached: [3, 1], loss: [0.05, 200], diverged: [0.25, 0], bias: [2, NaN] });
-  assert.equal(sentence(map, 0), "first reached loss ≤ 0.1 after 100 passes (3 of 4 runs); final loss 0.05; 25 % diverged; P 2× the true diagonal");
+  assert.equal(sentence(map, 0), "first reached loss ≤ 0.1 after 100 passes (3 of 4 runs); final loss 0.05; 25 % diverged; Hessian bias 2×");
   assert.equal(sentence(map, 1), "target not reached (1 of 4 runs); ended higher than it began, at loss 200");
   assert.equal(sentence(mapOf({ diverged: [0.75] }), 0), "75 % of 4 runs diverged");
 });

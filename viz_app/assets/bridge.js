@@ -1,23 +1,25 @@
 // Dash calls clientside functions by name; the page's modules are loaded once, on the first call.
 (() => {
-  const modules = new URL("lab/", document.currentScript.src);
+  const script = /** @type {HTMLScriptElement} */ (document.currentScript);
+  const modules = new URL("lab/", script.src);
   // The Tuning page has controls of the same kinds: each page's module has its own functions of these names.
   const page = () => import(new URL(location.pathname === "/tuning" ? "tuning/main.mjs" : "playground/main.mjs", modules).href);
 
-  /** A clientside callback that hands its values, and what triggered it, to a function of the page's module. */
-  const entry = (name) => async (...values) => {
+  /** A clientside callback that hands its values, and what triggered it, to a function of the page's module. @param {string} name */
+  const entry = (name) => async (/** @type {unknown[]} */ ...values) => {
     const trigger = window.dash_clientside.callback_context.triggered_id;
     (await page())[name](values, trigger);
     return window.dash_clientside.no_update;
   };
 
+  /** What Dash calls. @type {Record<string, (...values: any[]) => unknown>} */
   const lab = Object.fromEntries(
     ["open", "chooseFunction", "clock", "hessianView", "field", "choice", "reset", "switch", "duplicate", "method", "tab"].map(
       (name) => [name, entry(name)],
     ),
   );
 
-  /** The OPT page is there: its modules fill it. */
+  /** The Language model page is there: its modules fill it. */
   lab.opt = async () => {
     (await import(new URL("finetuning/main.mjs", modules).href)).open();
     return window.dash_clientside.no_update;
@@ -31,7 +33,7 @@
       first = false;
       if (root.dataset.theme !== chosen) window.dash_clientside.set_props("theme", { value: root.dataset.theme });
     } else if (root.dataset.theme !== chosen) {
-      // Somebody's choice, which outlives a link's: that is for one visit.
+      // The user's choice, which outlives a link's: that is for one visit.
       root.dataset.theme = chosen;
       localStorage.setItem("lab-theme", chosen);
       const view = new URLSearchParams(location.hash.slice(1));

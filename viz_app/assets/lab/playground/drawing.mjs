@@ -1,32 +1,39 @@
 // From the newest trace and the player's moment to everything that is drawn.
 
-import { hessianCurves, lossCurves, sortedCurves, sortedFrame } from "./charts.mjs";
-import { escaped } from "../web/escaped.mjs";
-import { differences, showDifferences } from "./forkcards.mjs";
+import { html, nothing, render } from "../vendor/lit.mjs";
 import { whenIdle } from "../web/idle.mjs";
-import { clockKey, element, page, timeOf } from "./page.mjs";
-import { short } from "../web/scale.mjs";
-import { leftAt } from "./share.mjs";
-import { forks, running, settings, spans, title } from "./slots.mjs";
+import { setText } from "../web/make.mjs";
+import { byId } from "../web/one.mjs";
+import { count, short } from "../web/scale.mjs";
 import { fade, readTheme } from "../web/theme.mjs";
+import { hessianCurves, lossCurves, sortedCurves, sortedFrame } from "./curves.mjs";
+import { differences, showDifferences } from "./forkcards.mjs";
+import { clockKey, page, timeOf } from "./page.mjs";
+import { leftAt } from "./share.mjs";
+import { forks, pairs, running, settings, spans, title } from "./slots.mjs";
 import { clockAt, clockLength, frameAt, stepAt } from "./trace.mjs";
+
+/** @import { Picture } from "./curves.mjs" */
+/** @import { State } from "./page.mjs" */
+/** @import { Slot } from "./slots.mjs" */
 
 /** Names, colours and forks anew: after a trace, a theme, a name. */
 export function dress() {
-  const { drawn, parts } = page;
+  const { drawn } = page.shown;
   const theme = readTheme();
   const slots = running(drawn);
-  parts.look = {
+  page.look = {
     theme,
     colours: slots.map((slot) => theme.colour(slot.colour)),
     titles: slots.map(title),
     spans: spans(drawn),
     origins: slots.map((slot) => origin(drawn, slot)),
   };
-  Object.assign(parts.landscape, parts.look, { stale: true });
+  const { colours, titles, spans: drawnSpans } = page.look;
+  Object.assign(page.parts.landscape, { theme, colours, titles, spans: drawnSpans, stale: true });
 }
 
-/** How a slot's settings were found. */
+/** How a slot's settings were found. @param {State} state @param {Slot} slot */
 function origin(state, slot) {
   const pair = forks(state).find(({ fork }) => fork === slot);
   if (pair) return pair.parent ? `from step ${slot.step} of ${title(pair.parent)}` : `forked at step ${slot.step}`;
@@ -43,112 +50,113 @@ function origin(state, slot) {
 
 /** Draw charts and moment anew: after a trace, a theme, a clock. */
 export function redraw() {
-  const { trace, parts } = page;
-  const { landscape, loss, hessian, player } = parts;
-  landscape.clock = clockKey();
-  loss.show(lossCurves(trace, clockKey(), parts.look), parts.look, trace.reference ? "loss − minimum" : "loss");
-  loss.picture.clock = clockLabel();
-  const sorted = page.hessian === "sorted";
-  const picture = sorted
-    ? { ...sortedFrame(trace, parts.look), ...sortedCurves(trace, timeOf(player.part), clockKey(), parts.look) }
-    : hessianCurves(trace, clockKey(), parts.look);
-  if (!sorted) picture.clock = clockLabel();
-  hessian.show(picture, parts.look, "curvature");
-  notes();
-  player.show();
+  const { parts, look } = page;
+  const { trace } = page.shown;
+  const clock = page.clock === "seconds" ? "seconds (all runs together)" : page.clock;
+  parts.landscape.clock = clockKey();
+  const losses = { ...lossCurves(trace, clockKey(), look), clock };
+  parts.loss.show(losses, look, trace.reference === null || trace.reference === 0 ? "loss" : "loss − minimum");
+  const picture =
+    page.hessian === "sorted"
+      ? { ...sortedFrame(trace, look), ...sortedCurves(trace, timeOf(parts.player.part), clockKey(), look) }
+      : { ...hessianCurves(trace, clockKey(), look), clock };
+  parts.hessian.show(picture, look, "curvature");
+  notes(losses);
+  parts.player.show();
 }
 
-const clockLabel = () => (page.clock === "seconds" ? "seconds (all runs together)" : page.clock);
-
-function notes() {
-  const { drawn, trace, parts } = page;
-  const { theme, colours, titles } = parts.look;
-  const kinds = new Set(parts.loss.picture.curves.flatMap(({ marks }) => marks.map(({ kind }) => kind)));
+/** The lines under the pictures. @param {Picture} losses */
+function notes(losses) {
+  const { parts, look } = page;
+  const { drawn, trace } = page.shown;
+  const { theme, colours, titles } = look;
+  const { runs } = trace.header;
+  const kinds = new Set(losses.curves.flatMap(({ marks = [] }) => marks.map(({ kind }) => kind)));
   const remarks = [
-    `median and 10–90 % of ${trace.header.runs} runs`,
+    `median and 10–90 % of ${runs} runs`,
     ...(kinds.has("cross") ? ["✕ half diverged"] : []),
     ...(kinds.has("below") ? ["▼ below the axis"] : []),
     ...(kinds.has("above") ? ["▲ above the axis"] : []),
-    ...(forks(drawn).some(({ parent }) => parent) ? ["dotted: the old future"] : []),
+    ...(pairs(drawn).length ? ["dotted: the old future"] : []),
     ...(drawn.noise > 0 ? ["without the gradient noise"] : []),
   ];
-  if (page.clock === "forward passes" && trace.tracks.filter(({ n }) => n !== null).length > 1) {
+  if (clockKey() === "forwards" && trace.tracks.filter(({ n }) => n !== null).length > 1) {
     remarks.push("ends with the first spent budget");
   }
-  setText(element("loss-note"), remarks.join("; "));
-  const estimating = trace.tracks.some((track) => track.h_q);
-  setHtml(element("hessian-note"), estimating ? `<b>—</b> HiZOO's P &nbsp; <b>- -</b> the truth along its runs` : "no optimizer that estimates the Hessian is on; <b>- -</b> the truth");
-  const scale = parts.landscape.scale;
-  const key = [];
-  trace.tracks.forEach((track, index) => {
-    if (track.shown_h) key.push(`<span title="Its probes are drawn from this ellipse: Σ = 1/P"><i class="ring" style="border-color:${colours[index]};background:${fade(colours[index], 0.15)}"></i>Σ of ${escaped(titles[index])}</span>`);
-  });
-  if (trace.tracks.some((track) => track.shown_h)) key.push(`<span title="What the probes would be drawn from if P were the exact Hessian, off-diagonal part and all"><i class="ring dashed" style="border-color:${theme.ink}"></i>inverse true Hessian${hasNegative() ? " <em>(brown: negative curvature)</em>" : ""}</span>`);
-  if (drawn.minima.length && drawn.dim === 2) key.push(`<span>★ minimum</span>`);
-  if (trace.tracks.some((track) => track.u)) key.push(`<span title="θ ± Σ^½u, enlarged by the ellipses' factor over μ">○ this step's probes, on pause</span>`);
-  key.push(`<span>bold: run 1 of ${trace.header.runs}${scale === 1 ? "" : `; ellipses × ${short(scale)}`}</span>`);
-  setHtml(element("key"), key.join(""));
+  setText(byId("loss-note"), remarks.join("; "));
+  const estimating = trace.tracks.flatMap((track, index) => (track.h_q ? [index] : []));
+  const whose = estimating.length === 1 ? `${titles[estimating[0]]}'s P` : "P of each";
+  const legend = estimating.length ? html`<b>—</b> ${whose} &nbsp; <b>- -</b> the exact diagonal along its runs` : html`no optimizer that estimates the Hessian is on; <b>- -</b> the exact diagonal`;
+  render(legend, byId("hessian-note"));
+  const { scale } = parts.landscape;
+  const rings = trace.tracks.map((track, index) =>
+    track.shown_h ? html`<span title="Its probes are drawn from this ellipse: Σ = 1/P"><i class="ring" style="border-color:${colours[index]};background:${fade(colours[index], 0.15)}"></i>Σ of ${titles[index]}</span>` : nothing,
+  );
+  const negative = hasNegative() ? html` <em>(brown: negative curvature)</em>` : nothing;
+  const exact = html`<span title="What the probes would be drawn from if P were the exact Hessian, off-diagonal part and all"><i class="ring dashed" style="border-color:${theme.ink}"></i>inverse true Hessian${negative}</span>`;
+  render(
+    [
+      ...rings,
+      trace.tracks.some((track) => track.shown_h) ? exact : nothing,
+      drawn.minima.length && drawn.dim === 2 ? html`<span>★ minimum</span>` : nothing,
+      trace.tracks.some((track) => track.u) ? html`<span title="θ ± Σ^½u, enlarged by the ellipses' factor over μ">○ this step's probes, on pause</span>` : nothing,
+      html`<span>bold: run 1 of ${runs}${scale === 1 ? "" : `; ellipses × ${short(scale)}`}</span>`,
+    ],
+    byId("key"),
+  );
 }
 
 function hasNegative() {
-  return page.trace.tracks.some((track) => track.shown_h && track.shown_hessian?.some((value, i) => value < 0 && i % 3 !== 1));
+  return page.shown.trace.tracks.some((track) => track.shown_h && track.shown_hessian?.some((value, i) => value < 0 && i % 3 !== 1));
 }
 
-// Writing to the page makes the browser lay it out again, even if nothing has changed.
-const written = new WeakMap();
-function setHtml(target, html) {
-  if (written.get(target) !== html) target.innerHTML = html;
-  written.set(target, html);
-}
-export function setText(target, text) {
-  if (target.textContent !== text) target.textContent = text;
-}
-
-/** Draw a part of the run, 0 to 1. */
+/** Draw a part of the run, 0 to 1. @param {number} part @param {boolean} playing */
 export function drawMoment(part, playing) {
-  const { drawn, trace, parts } = page;
-  if (!trace) return;
+  if (!page.picture) return;
+  const { parts, look } = page;
+  const { drawn, trace } = page.picture;
   const { landscape, loss, hessian, readings, player } = parts;
+  const clock = clockKey();
   const time = (page.time = timeOf(part));
   if (playing && !landscape.isLive) landscape.live(true);
   landscape.draw({ time, playing });
   loss.cursor(time);
-  if (page.hessian === "sorted") {
-    hessian.picture = { ...hessian.picture, ...sortedCurves(trace, time, clockKey(), parts.look) };
+  if (page.hessian === "sorted" && hessian.picture) {
+    hessian.picture = { ...hessian.picture, ...sortedCurves(trace, time, clock, look) };
     if (playing) hessian.setLive(true);
     hessian.cursor(null);
   } else hessian.cursor(time);
   const found = differences();
-  readings.draw(time, clockKey(), running(drawn).map(({ slot }) => found.get(slot)));
+  readings.draw(time, clock, running(drawn).map(({ slot }) => found.get(slot)));
   showDifferences(found);
   parts.forks.cursor(part);
-  const lead = trace.tracks[0];
-  const { frame } = frameAt(lead, time, clockKey());
+  const [lead] = trace.tracks;
+  const step = lead.step[frameAt(lead, time, clock).frame];
   const last = lead.step[lead.frames - 1];
-  player.output.title = `Time runs in the loss chart's clock: ${page.clock}. ${parts.look.titles[0]} is at step ${lead.step[frame]} of ${last}.`;
-  const length = clockLength(trace, clockKey());
-  if (page.clock === "forward passes") setText(player.output, `pass ${Math.round(time).toLocaleString("en-US")} of ${length.toLocaleString("en-US")}`);
-  else setText(player.output, `step ${lead.step[frame].toLocaleString("en-US")} of ${last.toLocaleString("en-US")}`);
+  player.output.title = `Time runs in the loss chart's clock: ${page.clock}. ${look.titles[0]} is at step ${step} of ${last}.`;
+  if (clock === "forwards") setText(player.output, `pass ${count(time)} of ${count(clockLength(trace, clock))}`);
+  else setText(player.output, `step ${count(step)} of ${count(last)}`);
   parts.microscope.update(playing);
   leftAt(part);
 }
 
 /** When nothing has moved for a while, commit what is on the canvas to Plotly. */
 export const settle = whenIdle(() => {
-  const { trace, parts } = page;
-  if (parts.player.playing || !trace) return;
+  const { parts, picture } = page;
+  if (parts.player.playing || !picture) return;
   parts.landscape.commit();
   if (page.hessian === "sorted") parts.hessian.commit();
 }, 300);
 
-/** The next or previous step of the first optimizer. */
+/** The part of the run at the next or previous step of the first optimizer, or of the one under the microscope. @param {number} part @param {number} by */
 export function neighbour(part, by) {
-  const { trace, parts } = page;
-  if (!trace) return part;
-  const lead = trace.tracks[parts.microscope.index];
+  if (!page.picture) return part;
+  const { trace } = page.picture;
+  const clock = clockKey();
+  const lead = trace.tracks[page.parts.microscope.index];
   const time = timeOf(part);
-  const { frame } = frameAt(lead, time, clockKey());
-  const atFrame = Math.abs(stepAt(lead, time, clockKey()) - lead.step[frame]) < 1e-3;
+  const { frame } = frameAt(lead, time, clock);
+  const atFrame = Math.abs(stepAt(lead, time, clock) - lead.step[frame]) < 1e-3;
   const target = Math.min(Math.max(frame + (by < 0 && !atFrame ? 0 : by), 0), lead.frames - 1);
-  return clockAt(lead, lead.step[target], clockKey()) / clockLength(trace, clockKey());
+  return clockAt(lead, lead.step[target], clock) / clockLength(trace, clock);
 }

@@ -1,30 +1,41 @@
 // The loss curves of several runs in one chart, against forward passes.
 
-import { fetchBytes } from "../web/latest.mjs";
+import { extent } from "../vendor/d3.mjs";
+import { catalogue } from "../web/catalogue.mjs";
 import { escapedInPlotly } from "../web/escaped.mjs";
-import { differences, family, read } from "./specwords.mjs";
-import { when } from "../web/when.mjs";
+import { fetchBytes } from "../web/latest.mjs";
 import { fade, readTheme } from "../web/theme.mjs";
+import { when } from "../web/when.mjs";
+import { differences, family, read } from "./specwords.mjs";
 import { decodeTrace } from "./trace.mjs";
 
+/** @import { Theme } from "../web/theme.mjs" */
+/** @import { Run } from "./historystore.mjs" */
+/** @import { Opt, Words } from "./specwords.mjs" */
+/** @import { Track } from "./trace.mjs" */
+
 const DASHES = ["solid", "8px,4px", "2px,3px", "12px,4px,2px,4px"]; // a run's
-const SPARE = [2, 1, 3, 4]; // colours in style.css, those least like the optimizers' own first
+const SPARE = [1, 0, 2, 3]; // of the catalogue's spare colours: those least like the optimizers' own first
+
+/** @typedef {{of: number[], opt: Opt, spec: Words, track: Track, dash: string, colour: string}} Line what one or more runs have: `of` numbers them from 1 */
 
 /**
  * Draw the runs, oldest first, into `root`. Returns what they differ in, as a sentence.
- * @param {import("./history.mjs").Run[]} runs
+ * @param {HTMLElement} root @param {Run[]} runs
  */
 export async function compare(root, runs) {
   const traces = await Promise.all(runs.map(async ({ query }) => decodeTrace(await fetchBytes(`/api/trace?${query}`))));
   const theme = readTheme();
   const specs = runs.map(({ query }) => read(query));
-  const drawn = new Map(); // what several runs share is drawn once
+  /** What several runs share is drawn once. @type {Map<string, Line>} */
+  const drawn = new Map();
   specs.forEach((spec, i) => {
-    const where = ["f", "x0", "steps", "runs", "seed", "noise"].map((key) => spec[key]).join("&");
+    const where = catalogue.spec.keys.map((key) => spec.values[key]).join("&");
     spec.opts.forEach((opt, index) => {
       const key = `${where}&${opt.text}`;
-      if (drawn.has(key)) drawn.get(key).of.push(i + 1);
-      else drawn.set(key, { of: [i + 1], opt, spec, track: traces[i].tracks[index], dash: DASHES[i % DASHES.length] });
+      const known = drawn.get(key);
+      if (known) known.of.push(i + 1);
+      else drawn.set(key, { of: [i + 1], opt, spec, track: traces[i].tracks[index], dash: DASHES[i % DASHES.length], colour: "" });
     });
   });
   const curves = [...drawn.values()];
@@ -32,7 +43,8 @@ export async function compare(root, runs) {
   let spare = 0;
   for (const curve of curves) {
     const { method } = curve.opt;
-    curve.colour = theme.colour(seen.has(method) ? `--extra-${SPARE[spare++ % SPARE.length]}` : `--${method}`);
+    const variable = seen.has(method) ? catalogue.spareColours[SPARE[spare++ % SPARE.length]] : catalogue.methods[method].colour;
+    curve.colour = theme.colour(variable);
     seen.add(method);
   }
   const lines = curves.flatMap((curve) => plotted(curve, specs[0], theme).slice(runs.length > 2 ? 1 : 0)); // more bands hide each other
@@ -41,11 +53,14 @@ export async function compare(root, runs) {
   return `${times}. ${specs.slice(1).map((spec, i) => `${i + 2} against 1: ${differences(specs[0], spec).join("; ") || "the same"}`).join(". ")}.`;
 }
 
+/** @param {Line} line */
 const positive = ({ track }) => track.gap.every((value) => !(value < 0));
 
+/** @param {Line} line @param {Words} reference @param {Theme} theme @returns {PlotlyTrace[]} */
 function plotted({ of, opt, spec, track, dash, colour }, reference, theme) {
   const R = track.frames;
   const x = Array.from(track.forwards);
+  /** @param {0 | 1 | 2} q */
   const at = (q) => Array.from(track.gap_q.subarray(q * R, (q + 1) * R), (value) => (Number.isFinite(value) ? value : null));
   const [low, median, high] = [at(0), at(1), at(2)];
   const whole = median.map((value, i) => (value !== null && low[i] !== null && high[i] !== null ? i : -1)).filter((i) => i >= 0);
@@ -74,7 +89,7 @@ function plotted({ of, opt, spec, track, dash, colour }, reference, theme) {
   ];
 }
 
-/** What an optimizer of another run has that the first run's has not. */
+/** What an optimizer of another run has that the first run's has not. @param {Opt} opt @param {Words} spec @param {Words} reference */
 function own(opt, spec, reference) {
   if (spec === reference) return "";
   if (family(spec) !== family(reference)) return ` on ${family(spec)}`;
@@ -83,16 +98,18 @@ function own(opt, spec, reference) {
   return text ? `: ${text.length > 70 ? `${text.slice(0, 69)}…` : text}` : "";
 }
 
-/** Powers of ten for the axis: as deep as 14 below a start, and no more than 4 above, where diverging runs go. */
+/** Powers of ten for the axis: as deep as 14 below a start, and no more than 4 above, where diverging runs go. @param {Line[]} curves @returns {[number, number]} */
 function decades(curves) {
   const starts = curves.map(({ track }) => track.gap_q[track.frames]).filter((value) => value > 0);
   const medians = curves.flatMap(({ track }) => Array.from(track.gap_q.subarray(track.frames, 2 * track.frames))).filter((value) => value > 0 && value < Infinity);
-  const [least, most] = [Math.min, Math.max].map((extreme) => (list) => list.reduce((a, b) => extreme(a, b), list[0] ?? 1));
-  const high = Math.min(most(medians), 1e4 * most(starts));
-  const low = Math.max(least(medians), 1e-14 * least(starts));
+  const [least = 1, most = 1] = extent(medians);
+  const [lowest = 1, highest = 1] = extent(starts);
+  const low = Math.max(least, 1e-14 * lowest);
+  const high = Math.min(most, 1e4 * highest);
   return [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high) + 0.1)];
 }
 
+/** @param {Theme} theme @param {[number, number] | null} range @returns {PlotlyLayout} */
 function layout(theme, range) {
   const axis = { gridcolor: theme.grid, zeroline: false, linecolor: theme.grid };
   return {

@@ -1,25 +1,27 @@
 // What a picture leaves the page as: a link, a table, an image.
 
-import { functionSpec, toQuery } from "./link.mjs";
 import { message } from "../web/messages.mjs";
-import { element, page } from "./page.mjs";
+import { byId } from "../web/one.mjs";
 import { save, savePicture } from "../web/save.mjs";
 import { short } from "../web/scale.mjs";
+import { encode, functionSpec, toQuery } from "./link.mjs";
+import { page } from "./page.mjs";
 import { namesText, running, settings } from "./slots.mjs";
-import { toHash, usual } from "../estimators/state.mjs";
+
+/** @import { Ranges } from "../web/landscapes.mjs" */
+/** @import { State } from "./page.mjs" */
 
 /** Connect the header's buttons. */
 export function watchSharing() {
-  element("copy-link").addEventListener("click", copyLink);
-  element("to-lab").addEventListener("click", () => location.assign(labAddress()));
+  byId("copy-link").addEventListener("click", copyLink);
+  byId("to-lab").addEventListener("click", () => location.assign(labAddress()));
   for (const format of ["csv", "parquet"]) {
-    const item = element(`download-${format}`).closest("button");
-    item.addEventListener("click", () => save(`/api/run.${format}?${toQuery(page.state)}`, `hizoo-lab.${format}`));
+    byId(`download-${format}`).closest("button")?.addEventListener("click", () => save(`/api/run.${format}?${toQuery(page.state)}`, `hizoo-lab.${format}`));
   }
-  element("download-png").closest("button").addEventListener("click", download);
+  byId("download-png").closest("button")?.addEventListener("click", download);
 }
 
-/** What of the view belongs to a picture: the names that optimizers were given, coordinates and target. */
+/** What of the view belongs to a picture: the names that optimizers were given, coordinates and target. @param {State} state @returns {Record<string, string>} */
 export function viewOf(state) {
   const { coords, target } = state.view;
   const view = { names: namesText(state), coords: state.dim > 2 ? coords : "", target };
@@ -35,7 +37,7 @@ export function linkedView() {
   return linked;
 }
 
-/** Parts of the view have changed: they leave the address. */
+/** Parts of the view have changed: they leave the address. @param {...string} keys */
 export function forget(...keys) {
   if (!keys.some((key) => key in linked)) return;
   const view = new URLSearchParams(location.hash.slice(1));
@@ -47,14 +49,15 @@ export function forget(...keys) {
   history.replaceState(history.state, "", `${location.pathname}${location.search}${fragment && `#${fragment}`}`);
 }
 
-/** The player is at a part of the run: the address's, or another. */
+/** The player is at a part of the run: the address's, or another. @param {number} part */
 export function leftAt(part) {
-  if ("t" in linked && !(Math.abs(part - linked.t) <= 1e-4)) forget("t"); // as a link rounds it
+  if ("t" in linked && !(Math.abs(part - Number(linked.t)) <= 1e-4)) forget("t"); // as a link rounds it
 }
 
-/** The picture shows these ranges, or the whole. @param {{xrange: number[], yrange: number[]} | null} ranges */
+/** The picture shows these ranges, or the whole. @param {Ranges | null} ranges */
 export function zoomedTo(ranges) {
-  const same = (text, [low, high]) => text?.split(",").every((bound, i) => Math.abs(bound - [low, high][i]) <= 1e-3 * (high - low));
+  /** @param {string | undefined} text @param {[number, number]} range */
+  const same = (text, [low, high]) => text?.split(",").every((bound, i) => Math.abs(Number(bound) - [low, high][i]) <= 1e-3 * (high - low));
   if (!ranges || !same(linked.x, ranges.xrange) || !same(linked.y, ranges.yrange)) forget("x", "y");
 }
 
@@ -67,18 +70,20 @@ export function address() {
   return `/?${toQuery(page.state)}${fragment && `#${fragment}`}`;
 }
 
-/** The estimator lab at the start of the runs, with the settings of the first HiZOO that is on. */
+/** The estimators at the start of the runs, with the settings of the first optimizer that has them. */
 function labAddress() {
   const { state } = page;
-  const hizoo = running(state).find(({ method }) => method === "hizoo");
-  const { n, alpha, mu } = hizoo ? settings(state, hizoo) : usual();
-  const place = { f: functionSpec(state), x0: state.x0.replace(/\s+/g, "") };
-  return `/tuning${toHash({ ...usual(), ...place, n, alpha, mu })}`;
+  const first = running(state).find(({ values }) => "estimator" in values);
+  /** @type {[string, string | number][]} */
+  const place = [["f", functionSpec(state)], ["x0", state.x0.replace(/\s+/g, "")]];
+  const own = first ? Object.entries(settings(state, first)).filter(([name]) => ["n", "alpha", "mu"].includes(name)) : [];
+  return `/tuning#lab&${[...place, ...own].map(([key, value]) => `${key}=${encode(String(value))}`).join("&")}`;
 }
 
 async function copyLink() {
   const { state, parts } = page;
-  const view = { t: Number(parts.player.part.toFixed(4)), clock: page.clock, hessian: page.hessian };
+  /** @type {Record<string, string>} */
+  const view = { t: String(Number(parts.player.part.toFixed(4))), clock: page.clock, hessian: page.hessian };
   if (!parts.landscape.home.hidden) {
     const { xaxis, yaxis } = parts.landscape.graph._fullLayout;
     Object.assign(view, { x: xaxis.range.map(short).join(), y: yaxis.range.map(short).join() });
@@ -95,10 +100,11 @@ async function copyLink() {
 }
 
 async function download() {
-  const { trace, parts } = page;
-  if (!trace) return message("There is no picture yet.");
+  const { picture, parts, look } = page;
+  if (!picture) return message("There is no picture yet.");
   parts.player.pause();
   await Promise.all([parts.landscape.commit(), parts.loss.commit(), parts.hessian.commit()]);
-  const stages = [...document.querySelectorAll(".stage")];
-  await savePicture(stages, parts.look, "hizoo-lab.png", `HiZOO Lab  ${decodeURIComponent(trace.header.spec)}`);
+  /** @type {NodeListOf<HTMLElement>} */
+  const stages = document.querySelectorAll(".stage");
+  await savePicture([...stages], look, "hizoo-lab.png", `HiZOO Lab  ${decodeURIComponent(picture.trace.header.spec)}`);
 }

@@ -1,29 +1,40 @@
 // The surface in three dimensions, made on demand: browsers allow few WebGL contexts, so it is purged when closed.
 
+import { extent } from "../vendor/d3.mjs";
 import { escapedInPlotly } from "../web/escaped.mjs";
+import { byId } from "../web/one.mjs";
 import { frameAt } from "./trace.mjs";
 
-/** Connect the button and the dialog. `picture` tells what is on screen, or null while nothing is. */
-export function watchSurface(picture) {
-  const [dialog, root] = ["dialog-3d", "surface"].map((id) => document.getElementById(id));
-  document.getElementById("show-3d").addEventListener("click", () => {
-    const shown = picture();
-    if (!shown) return;
+/** @import { Grid } from "../web/landscapes.mjs" */
+/** @import { Look } from "./page.mjs" */
+/** @import { Clock, Trace } from "./trace.mjs" */
+
+/** @typedef {{grid: Grid, trace: Trace, time: number, clock: Clock, look: Look, names: [string, string]}} Shown what is on screen */
+
+/** Connect the button and the dialog. @param {() => Shown | null} shown null while nothing is */
+export function watchSurface(shown) {
+  const dialog = byId("dialog-3d", HTMLDialogElement);
+  const root = byId("surface");
+  byId("show-3d").addEventListener("click", () => {
+    const picture = shown();
+    if (!picture) return;
     dialog.showModal();
-    openSurface(root, shown);
+    openSurface(root, picture);
   });
-  document.getElementById("close-3d").addEventListener("click", () => dialog.close());
+  byId("close-3d").addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => window.Plotly.purge(root)); // gives the WebGL context back
 }
 
-/** Fill `root` with the landscape and every optimizer's first run up to the moment. */
-async function openSurface(root, { grid, trace, moment, clock, look, names }) {
+/** Fill `root` with the landscape and every optimizer's first run up to the moment. @param {HTMLElement} root @param {Shown} shown */
+async function openSurface(root, { grid, trace, time, clock, look, names }) {
   const { theme } = look;
   const [rows, columns] = grid.shape;
+  /** @param {[number, number]} range @param {number} n */
   const along = (range, n) => Array.from({ length: n }, (_, i) => range[0] + ((range[1] - range[0]) * i) / (n - 1));
   const x = along(grid.xrange, columns);
   const y = along(grid.yrange, rows);
   const heights = relief(grid);
+  /** @param {number} px @param {number} py */
   const heightAt = (px, py) => {
     const column = Math.round(((px - grid.xrange[0]) / (grid.xrange[1] - grid.xrange[0])) * (columns - 1));
     const row = Math.round(((py - grid.yrange[0]) / (grid.yrange[1] - grid.yrange[0])) * (rows - 1));
@@ -41,7 +52,8 @@ async function openSurface(root, { grid, trace, moment, clock, look, names }) {
     hoverinfo: "skip",
   };
   const lines = trace.tracks.map((track, index) => {
-    const { frame } = frameAt(track, moment.time, clock);
+    const { frame } = frameAt(track, time, clock);
+    /** @type {{x: number[], y: number[], z: number[]}} */
     const points = { x: [], y: [], z: [] };
     for (let t = 0; t <= frame; t++) {
       const [px, py] = track.path.subarray(2 * t * track.runs, 2 * t * track.runs + 2);
@@ -53,6 +65,7 @@ async function openSurface(root, { grid, trace, moment, clock, look, names }) {
     }
     return { type: "scatter3d", mode: "lines", name: escapedInPlotly(look.titles[index]), ...points, line: { color: look.colours[index], width: 6 } };
   });
+  /** @param {string} text */
   const axis = (text) => ({ title: { text }, color: theme.muted, gridcolor: theme.grid, backgroundcolor: theme.panel });
   await window.Plotly.newPlot(
     root,
@@ -68,13 +81,12 @@ async function openSurface(root, { grid, trace, moment, clock, look, names }) {
   );
 }
 
-/** Logarithmic heights, less steep than the contours': a well stays a bowl instead of a needle. */
+/** Logarithmic heights, less steep than the contours': a well stays a bowl instead of a needle. @param {Grid} grid */
 function relief({ z, shape: [rows, columns] }) {
-  const finite = z.filter(Number.isFinite);
-  const low = finite.reduce((a, b) => Math.min(a, b), Infinity);
-  const high = finite.reduce((a, b) => Math.max(a, b), -Infinity);
+  const [low = NaN, high = NaN] = extent(z.filter(Number.isFinite));
   const small = 0.003 * (high - low) || 1;
-  const level = (value) => (Number.isFinite(value) ? Math.log10(value - low + small) : null);
-  const lines = Array.from({ length: rows }, (_, row) => Array.from(z.subarray(row * columns, (row + 1) * columns), level));
+  /** @param {number} value */
+  const level = (value) => Math.log10(value - low + small);
+  const lines = Array.from({ length: rows }, (_, row) => Array.from(z.subarray(row * columns, (row + 1) * columns), (value) => (Number.isFinite(value) ? level(value) : null)));
   return { rows: lines, from: level(low), to: level(high) };
 }

@@ -1,23 +1,33 @@
 // A run in 160 × 100 pixels: the landscape's heights, and every optimizer's first run on it.
 
+import { extent } from "../vendor/d3.mjs";
+import { drawing } from "../web/canvas.mjs";
 import { frameOf } from "./trace.mjs";
+
+/** @import { Grid } from "../web/landscapes.mjs" */
+/** @import { Theme } from "../web/theme.mjs" */
+/** @import { Look } from "./page.mjs" */
+/** @import { Trace } from "./trace.mjs" */
 
 const [WIDTH, HEIGHT] = [160, 100];
 
-/** @returns {string} a data URL of a few kilobytes */
+/** @param {Grid} grid @param {Trace} trace @param {Look} look @returns {string} a data URL of a few kilobytes */
 export function thumbnail(grid, trace, { theme, colours, spans }) {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [WIDTH, HEIGHT];
-  const context = canvas.getContext("2d");
+  const context = drawing(canvas);
   context.putImageData(relief(grid, theme, context.createImageData(WIDTH, HEIGHT)), 0, 0);
+  /** @param {number} value */
   const x = (value) => ((value - grid.xrange[0]) / (grid.xrange[1] - grid.xrange[0])) * WIDTH;
+  /** @param {number} value */
   const y = (value) => (1 - (value - grid.yrange[0]) / (grid.yrange[1] - grid.yrange[0])) * HEIGHT;
   context.lineWidth = 2;
   context.lineJoin = "round";
   trace.tracks.forEach((track, index) => {
     context.strokeStyle = colours[index];
     context.beginPath();
-    for (let t = spans[index].from && frameOf(track, spans[index].from); t < track.frames; t++) {
+    const from = spans?.[index].from ?? 0;
+    for (let t = from && frameOf(track, from); t < track.frames; t++) {
       const [a, b] = track.path.subarray(2 * t * track.runs, 2 * t * track.runs + 2);
       if (!Number.isFinite(a) || Math.abs(x(a)) > 1e4 || Math.abs(y(b)) > 1e4) break;
       context.lineTo(x(a), y(b));
@@ -27,10 +37,9 @@ export function thumbnail(grid, trace, { theme, colours, spans }) {
   return canvas.toDataURL("image/webp", 0.7);
 }
 
-/** Heights over the lowest point on a log scale, in bands like the contours', from the valley's colour to the ridge's. */
+/** Heights over the lowest point on a log scale, in bands like the contours', from the valley's colour to the ridge's. @param {Grid} grid @param {Theme} theme @param {ImageData} image */
 function relief({ z, shape: [rows, columns] }, theme, image) {
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of z) if (Number.isFinite(value)) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  const [low = NaN, high = NaN] = extent(z.filter(Number.isFinite));
   const small = (high - low) * 1e-5 || 1;
   const [from, to] = [Math.log(small), Math.log(high - low + small)];
   const [valley, ridge] = [theme.valley, theme.ridge].map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)));

@@ -171,6 +171,6 @@ export function sentence(map, cell) {
   const how = touches(map, cell) ? "but ended above it, at" : higher(map, cell) ? "ended higher than it began, at" : "final";
   parts.push(`${how} ${above(map)} ${reading(figures.loss[cell])}`);
   if (figures.diverged[cell] > 0) parts.push(`${percent(figures.diverged[cell])} diverged`);
-  if (figures.bias[cell] > 0) parts.push(`P ${reading(figures.bias[cell])}× the true diagonal`);
+  if (figures.bias[cell] > 0) parts.push(`Hessian bias ${reading(figures.bias[cell])}×`);
   return parts.join("; ");
 }

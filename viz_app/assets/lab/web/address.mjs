@@ -3,15 +3,17 @@
 const REST = 300; // ms
 
 export class Address {
+  #timer = 0;
+
   /** @param {() => string | null} text what the address should say; null while it is to stay */
   constructor(text) {
-    Object.assign(this, { text, timer: 0 });
+    this.text = text;
   }
 
   /** Write it soon. */
   later() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.now(), REST);
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => this.now(), REST);
   }
 
   now() {
@@ -22,12 +24,12 @@ export class Address {
 
   /** Write now what waits. */
   flush() {
-    if (this.timer) this.now();
+    if (this.#timer) this.now();
   }
 
   /** It is another page's already: what waits is not written. */
   drop() {
-    clearTimeout(this.timer);
-    this.timer = 0;
+    clearTimeout(this.#timer);
+    this.#timer = 0;
   }
 }

@@ -1,4 +1,4 @@
-/** A part of an address, without its escapes; as it stands where a stray % was typed, or an escape was cut off. */
+/** A part of an address, without its escapes; as it stands where a stray % was typed, or an escape was cut off. @param {string} text */
 export function decoded(text) {
   try {
     return decodeURIComponent(text);

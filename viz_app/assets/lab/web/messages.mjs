@@ -1,82 +1,78 @@
 // What is wrong, in words: beside the control that it is about.
 
-import { holder, labels, running } from "../playground/slots.mjs";
+import { make } from "./make.mjs";
+import { byId, one } from "./one.mjs";
 
-/** A control's row, by card and name. */
+/** @import { FieldError } from "./latest.mjs" */
+
+/** A control's row, by card and name. @param {string | undefined} slot @param {string | undefined} name @returns {HTMLElement | null} */
 export const rowOf = (slot, name) => document.querySelector(`[data-field="${slot}.${name}"]`);
 
-/** Show each error beside its control, or over the picture if it has none; the empty list clears them all. */
-export function complain(errors, state) {
+/**
+ * Show each error beside its control, or over the picture if it has none; the empty list clears them all.
+ * @param {FieldError[]} errors
+ * @param {object} state of the page
+ * @param {string} [state.text] the expression that an error's position counts in
+ * @param {(field: string) => FieldError["control"]} [controlOf] where a field is shown, of errors that do not say it
+ */
+export function complain(errors, { text = "" }, controlOf = () => undefined) {
   for (const old of document.querySelectorAll(".error-text")) old.remove();
   for (const old of document.querySelectorAll(".row.error")) old.classList.remove("error");
-  if (message.stays) message(""); // what is said for a moment goes by itself
-  document.querySelector("main").classList.toggle("stale", errors.length > 0); // the picture is of the last good spec
+  if (line.stays) message(""); // what is said for a moment goes by itself
+  one(document, "main").classList.toggle("stale", errors.length > 0); // the picture is of the last good spec
   const elsewhere = [];
   for (const error of errors) {
-    const row = rowOf(...(error.control ?? controlOf(error.field, state)));
+    const [slot, name] = error.control ?? controlOf(error.field) ?? [];
+    const row = rowOf(slot, name);
     if (!row) {
       elsewhere.push(`${error.field}: ${error.message}`);
       continue;
     }
     row.closest("details")?.setAttribute("open", "");
     row.classList.add("error");
-    const text = document.createElement("p");
-    text.className = "error-text";
-    text.setAttribute("role", "alert");
-    text.textContent = error.message;
-    if (error.position !== undefined && state.text) {
-      const place = document.createElement("pre");
-      place.textContent = `${state.text}\n${" ".repeat(error.position)}^`;
-      text.append(place);
-    }
-    row.append(text);
+    const place = error.position !== undefined && text ? make("pre", {}, `${text}\n${" ".repeat(error.position)}^`) : null;
+    row.append(make("p", { class: "error-text", role: "alert" }, error.message, place));
   }
   if (elsewhere.length) message(elsewhere.join("\n"), true);
 }
 
-/** Card and name of the control that an error's field belongs to. */
-function controlOf(path, state) {
-  if (path === "f") return ["function", "expr"];
-  if (path.startsWith("f.")) return ["function", path.slice(2)];
-  if (path === "coords" || path === "target") return ["view", path];
-  if (!path.startsWith("opt.")) return ["run", path];
-  const [, label, ...rest] = path.split(".");
-  const found = running(state)[labels(state).indexOf(label)];
-  return [found && holder(state, found).slot, rest.at(-1)]; // a fork's settings are changed in the card of its parent
-}
+/** The line over the picture. */
+const line = { text: "", stays: false, timer: 0 };
+
+/** Whether the line stays until the next. */
+export const stays = () => line.stays;
 
 /**
  * A line over the picture: for a moment, or until the next.
- * @param {[string, () => void]=} action a button's word and what it does; the line goes with it
+ * @param {string} text @param {boolean} [stays]
+ * @param {[string, () => void] | null} [action] a button's word and what it does; the line goes with it
  */
 export function message(text, stays = false, action = null) {
-  const box = document.getElementById("message");
-  message.text = text;
+  const box = byId("message");
+  line.text = text;
   box.textContent = text;
   box.classList.toggle("shown", Boolean(text));
-  clearTimeout(message.timer);
-  message.stays = stays;
-  if (text && !stays) message.timer = setTimeout(() => box.classList.remove("shown"), action ? 10_000 : 4000);
+  clearTimeout(line.timer);
+  line.stays = stays;
+  if (text && !stays) line.timer = window.setTimeout(() => box.classList.remove("shown"), action ? 10_000 : 4000);
   if (!action) return;
-  const button = document.createElement("button");
-  button.textContent = action[0];
-  if (action[0] === "✕") button.setAttribute("aria-label", "Close this message");
-  button.addEventListener("click", () => {
+  const [word, act] = action;
+  const click = () => {
     message("");
-    action[1]();
-  });
-  box.append(button);
+    act();
+  };
+  box.append(make("button", { "aria-label": word === "✕" ? "Close this message" : null, on: { click } }, word));
 }
 
-/** What takes its time: said until the next line, but not in place of one that offers something. */
+/** What takes its time: said until the next line, but not in place of one that offers something. @param {string} text */
 export function busy(text) {
   if (!document.querySelector("#message.shown button")) message(text, true);
 }
 
-/** Take a line away, if it still stands. */
+/** Take a line away, if it still stands. @param {string} text */
 export function unsay(text) {
-  if (message.text === text) message("");
+  if (line.text === text) message("");
 }
 
-/** Something is gone: say so, with a way back. */
+/** Something is gone: say so, with a way back. @param {string} text @param {() => void} back */
 export const undo = (text, back) => message(text, false, ["Undo", back]);

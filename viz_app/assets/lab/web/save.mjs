@@ -1,6 +1,9 @@
 // Downloads: the table from the server, the picture from what is on screen.
 
-/** Save a URL under a name. */
+import { drawing } from "./canvas.mjs";
+import { one } from "./one.mjs";
+
+/** Save a URL under a name. @param {string} url @param {string} name */
 export function save(url, name) {
   const link = document.createElement("a");
   link.href = url;
@@ -10,9 +13,13 @@ export function save(url, name) {
 
 const FOOT = 52; // px for the legend and the spec
 
-/** The landscape, the charts and the moving layer over each, as one PNG at twice the screen's resolution. */
+/**
+ * The landscape, the charts and the moving layer over each, as one PNG at twice the screen's resolution.
+ * @param {HTMLElement[]} stages @param {{theme: import("./theme.mjs").Theme, titles: string[], colours: string[]}} look
+ * @param {string} name of the file @param {string} caption under the picture
+ */
 export async function savePicture(stages, { theme, titles, colours }, name, caption) {
-  const frame = document.querySelector("main").getBoundingClientRect();
+  const frame = one(document, "main").getBoundingClientRect();
   const boxes = stages.map((stage) => stage.getBoundingClientRect());
   const left = Math.min(...boxes.map((box) => box.left));
   const top = frame.top;
@@ -20,19 +27,19 @@ export async function savePicture(stages, { theme, titles, colours }, name, capt
   const height = Math.max(...boxes.map((box) => box.bottom)) - top + FOOT;
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [2 * width, 2 * height];
-  const context = canvas.getContext("2d");
+  const context = drawing(canvas);
   context.scale(2, 2);
   context.fillStyle = theme.panel;
   context.fillRect(0, 0, width, height);
   for (const [i, stage] of stages.entries()) {
     const box = boxes[i];
-    const graph = stage.querySelector(".js-plotly-plot");
+    const graph = one(stage, ".js-plotly-plot");
     const image = new Image();
     image.src = await window.Plotly.toImage(graph, { format: "png", width: box.width, height: box.height, scale: 2 });
     await image.decode();
     context.drawImage(image, box.left - left, box.top - top, box.width, box.height);
-    context.drawImage(stage.querySelector("canvas.overlay"), box.left - left, box.top - top, box.width, box.height);
-    const title = stage.closest(".card").querySelector("h2")?.textContent;
+    context.drawImage(one(stage, "canvas.overlay", HTMLCanvasElement), box.left - left, box.top - top, box.width, box.height);
+    const title = stage.closest(".card")?.querySelector("h2")?.textContent;
     context.fillStyle = theme.ink;
     context.font = `600 13px ${theme.font}`;
     if (title) context.fillText(title, box.left - left, box.top - top - 8);
@@ -51,6 +58,7 @@ export async function savePicture(stages, { theme, titles, colours }, name, capt
   context.font = `11px ${theme.font}`;
   context.fillText(caption, 12, height - 10, width - 24);
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  if (!(blob instanceof Blob)) throw new Error("the browser could not encode the picture");
   const url = URL.createObjectURL(blob);
   save(url, name);
   setTimeout(() => URL.revokeObjectURL(url), 10000);

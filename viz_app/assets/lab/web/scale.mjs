@@ -1,22 +1,25 @@
-// Numbers between a slider, a field and the spec.
+// Numbers between a slider, a field and the spec, and as readings.
 
-/** The value that a slider's position means. @param {{scale: string, integer: boolean}} range */
+import { format } from "../vendor/d3.mjs";
+
+/** @typedef {{scale: string, integer: boolean, low: number, high: number}} Range what a slider spans, and how */
+
+/** The value that a slider's position means. @param {number} position @param {Pick<Range, "scale" | "integer">} range */
 export function fromSlider(position, range) {
   const value = range.scale === "log" ? 10 ** position : position;
   if (range.integer) return Math.round(value);
   return Number(value.toPrecision(3));
 }
 
-/** The slider's position for a value, kept within the slider. */
-export function toSlider(value, range) {
-  const clamp = (v, low, high) => Math.min(Math.max(v, low), high);
-  if (range.scale !== "log") return clamp(value, range.low, range.high);
-  return value > 0 ? clamp(Math.log10(value), Math.log10(range.low), Math.log10(range.high)) : Math.log10(range.low);
+/** The slider's position for a value, kept within the slider. @param {number} value @param {Pick<Range, "scale" | "low" | "high">} range */
+export function toSlider(value, { scale, low, high }) {
+  const kept = Math.min(Math.max(value, low), high);
+  return scale === "log" ? Math.log10(kept) : kept;
 }
 
-/** A number for a field: four significant digits, `3e-5` rather than `0.00003`. */
+/** A number for a field: four significant digits, `3e-5` rather than `0.00003`. @param {number} value */
 export function short(value) {
-  if (typeof value !== "number" || !Number.isFinite(value)) return String(value);
+  if (!Number.isFinite(value)) return String(value);
   if (value === 0) return "0";
   const size = Math.abs(value);
   const digits = Number(value.toPrecision(4));
@@ -25,12 +28,12 @@ export function short(value) {
 
 const LEAST = 1.1755e-38; // what the server sends of a smaller number that is not 0: float32 has no other
 
-/** Whether a number came as the least that float32 has: it may be smaller. */
+/** Whether a number came as the least that float32 has: it may be smaller. @param {number} value */
 export const isLeast = (value) => value > 0 && value < LEAST;
 
-/** A reading: three significant digits. Infinity is a loss that left every scale. */
+/** A reading: three significant digits. Infinity is a loss that left every scale. @param {number | null | undefined} value */
 export function reading(value) {
-  if (Number.isNaN(value) || value === undefined || value === null) return "–";
+  if (value === undefined || value === null || Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return "diverged";
   if (value === 0) return "0";
   if (isLeast(value)) return "< 1.2e-38";
@@ -38,13 +41,13 @@ export function reading(value) {
   return size < 1e-3 || size >= 1e5 ? value.toExponential(1).replace("e+", "e") : String(Number(value.toPrecision(3)));
 }
 
-/** A coordinate's number as an index below the line. */
-export const subscript = (j) => String(j).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
+/** A coordinate's number as an index below the line. @param {number} j */
+export const subscript = (j) => String(j).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)]);
 
-/** A count, with thousands separated. */
-export const count = (value) => Math.round(value).toLocaleString("en-US");
+/** A count, with thousands separated. @type {(value: number) => string} */
+export const count = format(",.0f");
 
-/** The largest 1, 2 or 5 times a power of ten that is at most `value`. */
+/** The largest 1, 2 or 5 times a power of ten that is at most `value`. @param {number} value */
 export function niceBelow(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   const lead = value / power;

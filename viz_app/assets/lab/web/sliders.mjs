@@ -3,12 +3,13 @@
 
 /**
  * Call `moved(slot, name, position)` whenever a slider under `root` has a new position.
- * @param {HTMLElement} root
+ * @param {HTMLElement} root @param {(slot: string, name: string, position: number) => void} moved
  */
 export function watchSliders(root, moved) {
   const observer = new MutationObserver((changes) => {
     for (const { target } of changes) {
-      const place = target.closest("[data-field]")?.dataset.field;
+      if (!(target instanceof HTMLElement)) continue;
+      const place = target.closest("[data-field]")?.getAttribute("data-field");
       if (!place) continue;
       const dot = place.lastIndexOf(".");
       moved(place.slice(0, dot), place.slice(dot + 1), Number(target.getAttribute("aria-valuenow")));

@@ -1,65 +1,86 @@
 // The microscope: the step at the player's cursor in slow motion, in place of the charts on the right.
 
+import { html, nothing, render } from "../../vendor/lit.mjs";
 import { Latest, SpecError, fetchBytes, trouble } from "../../web/latest.mjs";
+import { make, setText } from "../../web/make.mjs";
+import { one } from "../../web/one.mjs";
 import { count, short } from "../../web/scale.mjs";
 import { clockAt, stepAt } from "../trace.mjs";
+import { setting } from "./anatomy.mjs";
+import { SPANS, STEPPED, drawFrame, watchKeys } from "./frame.mjs";
 import { linesOf } from "./lines.mjs";
+import { Motion } from "./motion.mjs";
 import { number } from "./numbers.mjs";
 import { Picture } from "./picture.mjs";
 import { drawSlice } from "./slice.mjs";
+import { sliceOf } from "./slices.mjs";
 
-const PACE = 1700; // ms that slow motion stays on a line
-const TYPING = "input:not([type=range]), select, textarea, [role=combobox], dialog[open]";
+/** @import { Look } from "../page.mjs" */
+/** @import { Clock, Status, Trace } from "../trace.mjs" */
+/** @import { Step } from "./anatomy.mjs" */
+/** @import { Stepped } from "./frame.mjs" */
+/** @import { Line } from "./lines.mjs" */
+/** @import { Slice } from "./slices.mjs" */
 
-const stepper = (name, label, unit) => `
-  <span class="stepper" data-stepper="${name}"><span>${label}</span>
-  <button data-by="-1" aria-label="Previous ${name}">‹</button><output></output><button data-by="1" aria-label="Next ${name}">›</button><span>${unit}</span></span>`;
+/** @typedef {{trace: Trace, clock: Clock, time: number, look: Look, names: [string, string]}} Moment what is drawn now */
+/** @typedef {{moment: () => Moment | null, seek: (time: number) => void}} Hooks `seek` moves the player, and pauses it */
 
 export class Microscope {
+  /** The optimizer under the microscope. */
+  #label = "";
+  #run = 0;
+  #direction = 0;
+  /** @type {"near" | "wide"} */
+  #span = "near";
+  /** The function and coordinates of what is shown. */
+  #place = "";
+  /** What of the query does not depend on the step. */
+  #traced = "";
+  /** @type {string | null} */
+  #asked = null;
+  /** @type {Step | null} */
+  #answer = null;
+  /** The length that √Σ is enlarged to, if not the landscape's. @type {number | null} */
+  #scale = null;
+  /** @type {Line[]} */
+  #lines = [];
+
   /**
    * @param {HTMLElement} root an empty section over the charts
    * @param {HTMLElement} bar the player, which gets the button that opens it
    * @param {import("../landscape.mjs").Landscape} landscape
-   * @param {{moment: () => object|null, seek: (time: number) => void}} hooks `moment` says what is drawn now: trace, clock, time, look and names; `seek` moves the player
+   * @param {Hooks} hooks
    */
   constructor(root, bar, landscape, hooks) {
-    Object.assign(this, { root, landscape, hooks, label: null, run: 0, direction: 0, lit: null, reached: Infinity, span: "near", timer: 0 });
-    Object.assign(this, { options: "", place: "", traced: "", asked: null, answer: null, scale: null, lines: null, written: null });
-    root.innerHTML = `
-      <div class="head">
-        <h2>Microscope</h2>
-        <select aria-label="Optimizer"></select>
-        ${stepper("run", "run", "")}
-        <button class="quiet" data-do="close" title="Close (Esc)" aria-label="Close the microscope">✕</button>
-      </div>
-      <div class="steppers">${stepper("step", "step", "")}${stepper("direction", "direction", "")}</div>
-      <p class="remark" role="status"></p>
-      <div class="slice"><canvas role="img"></canvas>
-        <span class="spans"><button data-span="near" title="A few μ around θ: what the optimizer measures">near</button><button data-span="wide" title="As far as the picture enlarges the probes: where the parabola stops describing the loss">wide</button></span></div>
-      <p class="legend"></p>
-      <div class="motion">
-        <button data-do="play" aria-label="Slow motion">▶ slow motion</button>
-        <button data-do="back" aria-label="Previous line" title="Previous line (↑)">‹</button>
-        <button data-do="forward" aria-label="Next line" title="Next line (↓)">›</button>
-        <span class="place"></span>
-        <button data-do="all" title="Show every line at once">all</button>
-      </div>
-      <ol class="lines"></ol>`;
-    this.button = document.createElement("button");
-    this.button.id = "open-microscope";
-    this.button.textContent = "Microscope";
-    this.button.title = "This step in slow motion (m)";
+    this.root = root;
+    this.landscape = landscape;
+    this.hooks = hooks;
+    this.motion = new Motion({ keys: () => this.#lines.map(({ key }) => key), changed: () => this.#show() });
+    const { motion } = this;
+    drawFrame(root, {
+      close: () => this.toggle(false),
+      choose: () => this.#choose(),
+      spread: (span) => this.#spread(span),
+      move: (name, by) => this.#move(name, by),
+      play: () => motion.toggle(),
+      walk: (by) => motion.walk(by),
+      all: () => motion.all(),
+      light: (key) => motion.playing || motion.light(key, Infinity),
+    });
+    this.button = make("button", { id: "open-microscope", title: "This step in slow motion (m)", on: { click: () => this.toggle() } }, "Microscope");
     bar.append(this.button);
-    this.canvas = root.querySelector("canvas");
-    this.list = root.querySelector(".lines");
-    this.chooser = root.querySelector("select");
+    this.canvas = one(root, "canvas", HTMLCanvasElement);
+    this.list = one(root, ".lines");
+    this.chooser = one(root, "select", HTMLSelectElement);
     this.picture = new Picture(landscape.graph);
     this.steps = new Latest(
+      /** @param {string} query @returns {Promise<Step>} */
       async (query, signal) => JSON.parse(new TextDecoder().decode(await fetchBytes(`/api/step?${query}`, signal))),
       (answer, query) => this.#take(answer, query),
       (error, query) => this.#failed(error, query),
     );
-    this.#listen();
+    watchKeys({ isOpen: () => this.open, toggle: () => this.toggle(), walk: (by) => motion.walk(by) });
+    new ResizeObserver(() => this.open && this.#show()).observe(one(root, ".slice"));
   }
 
   get open() {
@@ -69,7 +90,7 @@ export class Microscope {
   /** The index of the optimizer under the microscope, whose steps the player then makes; 0 while it is closed. */
   get index() {
     const tracks = this.hooks.moment()?.trace.tracks ?? [];
-    return this.open ? Math.max(0, tracks.findIndex(({ label }) => label === this.label)) : 0;
+    return this.open ? Math.max(0, tracks.findIndex(({ label }) => label === this.#label)) : 0;
   }
 
   toggle(on = !this.open) {
@@ -78,12 +99,11 @@ export class Microscope {
     this.root.hidden = !on;
     this.button.classList.toggle("on", on);
     this.landscape.quiet = on;
-    this.#stop();
-    this.#light(null, Infinity);
-    if (on) this.hooks.seek(moment.time); // which pauses
+    this.motion.all();
+    if (on && moment) this.hooks.seek(moment.time); // which pauses
     else {
       this.picture.show(null);
-      this.asked = null; // an answer that comes now is not taken
+      this.#asked = null; // an answer that comes now is not taken
     }
     this.landscape.draw();
     if (!on) this.button.focus();
@@ -94,296 +114,176 @@ export class Microscope {
     const moment = this.hooks.moment();
     if (!this.open || !moment) return;
     const { trace, look } = moment;
-    if (!trace.tracks.some(({ label }) => label === this.label)) this.label = trace.tracks[0].label;
-    const options = JSON.stringify([look.titles, trace.tracks.map(({ label }) => label), this.label]);
-    if (this.options !== options) this.chooser.replaceChildren(...trace.tracks.map(({ label }, k) => new Option(look.titles[k], label, false, label === this.label)));
-    this.options = options;
+    if (!trace.tracks.some(({ label }) => label === this.#label)) this.#label = trace.tracks[0].label;
+    render(trace.tracks.map(({ label }, k) => html`<option value=${label} .selected=${label === this.#label}>${look.titles[k]}</option>`), this.chooser);
     this.root.style.setProperty("--colour", look.colours[this.index]);
-    this.run = Math.min(this.run, trace.header.runs - 1);
+    this.#run = Math.min(this.#run, trace.header.runs - 1);
     const { coords, spec } = trace.header;
     const place = `${spec.split("&")[0]} ${coords}`;
-    if (this.place !== place) {
-      Object.assign(this, { place, answer: null, scale: null }); // another landscape: what was seen on the old one goes
+    if (this.#place !== place) {
+      this.#place = place; // another landscape: what was seen on the old one goes
+      this.#answer = null;
+      this.#scale = null;
       this.picture.show(null);
     }
     const traced = `${spec}&coords=${coords.join(",")}`;
-    const another = this.traced !== traced;
-    this.traced = traced;
-    if (!playing) this.#ask(this.#step());
+    const another = this.#traced !== traced;
+    this.#traced = traced;
+    if (!playing) this.#ask(this.#step(moment));
     else if (another) this.#clear("Shown when the player stops.");
   }
 
+  /** @param {number} step */
   #ask(step) {
-    const query = `${this.traced}&of=${encodeURIComponent(this.label)}&step=${step}&run=${this.run}&reach=${this.scale ?? this.landscape.scale}`;
-    if (query === this.asked) return this.draw();
-    this.asked = query;
+    const query = `${this.#traced}&of=${encodeURIComponent(this.#label)}&step=${step}&run=${this.#run}&reach=${this.#scale ?? this.landscape.scale}`;
+    if (query === this.#asked) return this.draw();
+    this.#asked = query;
     this.steps.request(query);
   }
 
-  #track() {
-    return this.hooks.moment().trace.tracks[this.index];
+  /** The last step that the chosen run makes. @param {Moment} moment */
+  #last({ trace }) {
+    return (trace.tracks[this.index].statuses[this.#run].step ?? trace.header.steps) - 1;
   }
 
-  /** The last step that the chosen run makes. */
-  #last() {
-    const { steps } = this.hooks.moment().trace.header;
-    return (this.#track().statuses[this.run].step ?? steps) - 1;
+  /** The step that the cursor is at; at the end of the run, the one that led there. @param {Moment} moment */
+  #step(moment) {
+    const step = stepAt(moment.trace.tracks[this.index], moment.time, moment.clock);
+    return Math.max(0, Math.min(Math.floor(step + 1e-3), this.#last(moment)));
   }
 
-  /** The step that the cursor is at; at the end of the run, the one that led there. */
-  #step() {
-    const { time, clock } = this.hooks.moment();
-    return Math.max(0, Math.min(Math.floor(stepAt(this.#track(), time, clock) + 1e-3), this.#last()));
-  }
-
+  /** @param {Step} answer @param {string} query */
   #take(answer, query) {
-    if (query !== this.asked || !this.open) return;
-    this.answer = answer;
-    this.direction = Math.min(this.direction, Math.max(answer.directions.length - 1, 0));
+    if (query !== this.#asked || !this.open) return;
+    this.#answer = answer;
+    this.#direction = Math.min(this.#direction, Math.max(answer.directions.length - 1, 0));
     this.draw();
     const scale = this.picture.scaleFor(answer, this.landscape.scale);
-    if (scale === this.scale) return;
-    this.scale = scale; // the wide slice reaches as far as the picture's probes
+    if (scale === this.#scale) return;
+    this.#scale = scale; // the wide slice reaches as far as the picture's probes
     this.#ask(answer.step);
   }
 
-  /** No numbers, and why: those of another step would be taken for this one's. The player's next move asks again. */
+  /** No numbers, and why: those of another step would be taken for this one's. The player's next move asks again. @param {string} remark */
   #clear(remark) {
-    Object.assign(this, { asked: null, answer: null, lines: null, written: null });
-    this.#stop();
+    this.#asked = this.#answer = null;
+    this.#lines = [];
+    this.motion.stop();
     this.picture.show(null);
     this.canvas.width = 0; // which empties it
-    for (const place of [this.list, ...this.root.querySelectorAll(".legend, .place")]) place.replaceChildren();
-    for (const stepper of this.root.querySelectorAll(".stepper")) stepper.hidden = true;
-    this.#remark(remark);
+    for (const place of [this.list, one(this.root, ".legend")]) render(nothing, place);
+    setText(one(this.root, ".place"), "");
+    for (const name of STEPPED) this.#stepper(name, "", "", false);
+    setText(one(this.root, ".remark"), remark);
   }
 
+  /** @param {Error} error @param {string} query */
   #failed(error, query) {
-    if (query !== this.asked) return;
+    if (query !== this.#asked) return;
     this.#clear(error instanceof SpecError ? error.message : `${trouble(error)}. It is asked again when the player moves.`);
-    const { header } = this.hooks.moment()?.trace ?? {};
-    if (!header) return;
-    this.#stepper("step", count(this.#step()), `of ${count(header.steps)}`, true);
-    this.#stepper("run", this.run + 1, `of ${header.runs}`, header.runs > 1);
+    const moment = this.hooks.moment();
+    if (!moment) return;
+    const { steps, runs } = moment.trace.header;
+    this.#stepper("step", count(this.#step(moment)), `of ${count(steps)}`, true);
+    this.#stepper("run", count(this.#run + 1), `of ${runs}`, runs > 1);
   }
 
   /** Write the numbers and draw the pictures of the present answer. */
   draw() {
-    if (!this.open || !this.answer || !this.hooks.moment()) return;
-    const { answer } = this;
-    const { names, trace } = this.hooks.moment();
+    const moment = this.hooks.moment();
+    if (!this.open || !this.#answer || !moment) return;
+    const answer = this.#answer;
+    const { runs } = moment.trace.header;
     const several = answer.directions.length;
     this.#stepper("step", count(answer.step), `of ${count(answer.steps)}`, true);
-    this.#stepper("run", answer.run + 1, `of ${trace.header.runs}`, trace.header.runs > 1);
-    this.#stepper("direction", this.direction + 1, `of ${several}`, several > 1);
-    this.lines = linesOf(answer, this.direction, names);
-    const html = this.lines.map(({ key, title, html }) => `<li tabindex="0" data-key="${key}" aria-label="${title}">${html}</li>`).join("");
-    if (this.written !== html) this.#write(html);
-    this.#remark(this.#remarks());
+    this.#stepper("run", count(answer.run + 1), `of ${runs}`, runs > 1);
+    this.#stepper("direction", count(this.#direction + 1), `of ${several}`, several > 1);
+    this.#lines = linesOf(answer, this.#direction, moment.names);
+    render(this.#lines.map(({ key, title, text }) => html`<li tabindex="0" data-key=${key} aria-label=${title}>${text}</li>`), this.list);
+    setText(one(this.root, ".remark"), remarks(answer, moment.trace.tracks[this.index].statuses[this.#run], this.picture.inSight(answer)));
     this.#show();
-  }
-
-  /** Replace the lines; what was unfolded stays so, and the focus is where it was. */
-  #write(html) {
-    const unfolded = this.list.querySelector("details")?.open;
-    const held = this.list.contains(document.activeElement) ? document.activeElement : null;
-    const [key, within] = [held?.closest("li").dataset.key, held?.matches("summary")];
-    this.list.innerHTML = this.written = html;
-    if (unfolded) this.list.querySelector("details")?.setAttribute("open", "");
-    const line = key && this.list.querySelector(`[data-key="${key}"]`);
-    if (line) ((within && line.querySelector("summary")) || line).focus({ preventScroll: true });
-  }
-
-  #remarks() {
-    const { answer } = this;
-    const words = [];
-    const status = this.#track().statuses[this.run];
-    if (status.step !== null && answer.step === status.step - 1) words.push(`Run ${this.run + 1} ${status.sentence}: this is its last step.`);
-    else if (answer.step === answer.steps - 1) words.push("The last step of the run.");
-    if (!this.picture.inSight(answer.theta)) words.push("θ lies outside the picture.");
-    if (answer.tilt) words.push("All losses of a step carry the same noise ξ·θ.");
-    return words.join(" ");
   }
 
   /** The pictures, with what is lit and what has been reached. */
   #show() {
-    if (!this.lines || !this.answer || !this.hooks.moment()) return;
-    const { answer, lines } = this;
-    const shown = new Set(["theta", ...lines.slice(0, this.reached + 1).map(({ key }) => key)]);
-    [...this.list.children].forEach((item, k) => {
-      item.classList.toggle("lit", item.dataset.key === this.lit);
-      item.classList.toggle("later", k > this.reached);
-    });
-    const at = lines.findIndex(({ key }) => key === this.lit);
-    this.root.querySelector(".place").textContent = at >= 0 ? `${at + 1} of ${lines.length}` : "";
-    for (const button of this.root.querySelectorAll("[data-span]")) button.classList.toggle("on", button.dataset.span === this.span);
-    const { look } = this.hooks.moment();
-    const colour = look.colours[this.index];
-    const scale = this.scale ?? this.landscape.scale;
-    const slice = sliceOf(answer, this.direction, this.span);
-    drawSlice(this.canvas, { ...slice, colour }, this.lit, shown);
-    this.canvas.setAttribute("aria-label", `Loss along ${answer.directions.length ? `direction ${this.direction + 1}` : "the step"}`);
-    this.picture.show({ step: answer, i: this.direction, scale, colour, strong: this.lit, shown });
-    this.root.querySelector(".legend").innerHTML = this.#legend(slice, scale);
-  }
-
-  #legend(slice, scale) {
-    const { answer } = this;
-    const factor = this.picture.enlargement(answer);
-    const step = answer.warming ? "" : `, step × ${number(factor)}`;
-    const parabola = slice.curvature === null ? `<i class="tangent"></i>slope` : `<i class="parabola"></i>parabola <i class="dots"></i>slope`;
-    const what = `<i class="loss"></i>loss ${parabola}`;
-    if (!answer.directions.length) return `${what}<span>Picture: step × ${number(factor)}; other arrows show directions only</span>`;
-    return `${what}<span>Picture: probes × ${number(scale / answer.hyperparameters.mu, 2)} (μ as ${short(scale)}${answer.state.P ? ", like the ellipses" : ""})${step}</span>`;
-  }
-
-  #stepper(name, value, unit, shown) {
-    const element = this.root.querySelector(`[data-stepper="${name}"]`);
-    element.hidden = !shown;
-    element.querySelector("output").textContent = value;
-    element.lastElementChild.textContent = unit;
-  }
-
-  #remark(text) {
-    const element = this.root.querySelector(".remark");
-    if (element.textContent !== text) element.textContent = text;
-  }
-
-  #move(name, by) {
-    if (!this.hooks.moment()) return;
-    const around = (value, length) => (value + by + length) % length;
-    if (name === "step") this.#goTo(this.#step() + by);
-    if (name === "run") {
-      this.run = around(this.run, this.hooks.moment().trace.header.runs);
-      this.update();
+    const { lit, reached, playing, at } = this.motion;
+    setText(one(this.root, "[data-do=play]"), playing ? "❚❚ pause" : "▶ slow motion");
+    const moment = this.hooks.moment();
+    if (!this.#answer || !this.#lines.length || !moment) return;
+    const answer = this.#answer;
+    const shown = new Set(["theta", ...this.#lines.slice(0, reached + 1).map(({ key }) => key)]);
+    for (const [k, item] of [...this.list.children].entries()) {
+      item.classList.toggle("lit", k === at);
+      item.classList.toggle("later", k > reached);
     }
-    if (name === "direction" && this.answer) {
-      this.direction = around(this.direction, this.answer.directions.length);
+    if (reached < Infinity) this.list.children[at]?.scrollIntoView({ block: "nearest" });
+    setText(one(this.root, ".place"), at >= 0 ? `${at + 1} of ${this.#lines.length}` : "");
+    for (const { key } of SPANS) one(this.root, `[data-span=${key}]`).classList.toggle("on", key === this.#span);
+    const colour = moment.look.colours[this.index];
+    const scale = this.#scale ?? this.landscape.scale;
+    const slice = sliceOf(answer, this.#direction, this.#span);
+    drawSlice(this.canvas, slice, colour, lit, shown);
+    this.canvas.setAttribute("aria-label", `Loss along ${answer.directions.length ? `direction ${this.#direction + 1}` : "the step"}`);
+    this.picture.show({ step: answer, i: this.#direction, scale, colour, strong: lit, shown });
+    render(legend(answer, slice, scale, this.picture.enlargement(answer)), one(this.root, ".legend"));
+  }
+
+  /** @param {Stepped} name @param {string} value @param {string} unit @param {boolean} shown */
+  #stepper(name, value, unit, shown) {
+    const element = one(this.root, `[data-stepper="${name}"]`);
+    element.hidden = !shown;
+    setText(one(element, "output"), value);
+    setText(one(element, ".unit"), unit);
+  }
+
+  /** @param {Stepped} name @param {1 | -1} by */
+  #move(name, by) {
+    const moment = this.hooks.moment();
+    if (!moment) return;
+    /** @param {number} value @param {number} length */
+    const next = (value, length) => (value + by + length) % length;
+    if (name === "step") {
+      const step = Math.min(Math.max(this.#step(moment) + by, 0), this.#last(moment));
+      this.hooks.seek(clockAt(moment.trace.tracks[this.index], step, moment.clock));
+    } else if (name === "run") {
+      this.#run = next(this.#run, moment.trace.header.runs);
+      this.update();
+    } else if (this.#answer) {
+      this.#direction = next(this.#direction, this.#answer.directions.length);
       this.draw();
     }
   }
 
-  #goTo(step) {
-    const { clock } = this.hooks.moment();
-    this.hooks.seek(clockAt(this.#track(), Math.min(Math.max(step, 0), this.#last()), clock));
+  /** Another optimizer. */
+  #choose() {
+    this.#label = this.chooser.value;
+    this.#direction = 0;
+    this.motion.all();
+    this.update();
   }
 
-  // ---- slow motion ----
-
-  /** Light a line; those behind `reached` are not drawn yet. */
-  #light(key, reached) {
-    Object.assign(this, { lit: key, reached });
+  /** How far the slice reaches. @param {"near" | "wide"} span */
+  #spread(span) {
+    this.#span = span;
     this.#show();
-  }
-
-  #go(at) {
-    if (!this.lines) return;
-    const place = (at + this.lines.length) % this.lines.length;
-    this.#light(this.lines[place].key, place);
-    this.list.children[place].scrollIntoView({ block: "nearest" });
-  }
-
-  #at() {
-    return this.lines?.findIndex(({ key }) => key === this.lit) ?? -1;
-  }
-
-  #play() {
-    if (this.timer) return this.#stop();
-    if (!this.lines) return;
-    this.root.querySelector("[data-do=play]").textContent = "❚❚ pause";
-    this.#go(this.#at() < 0 || this.#at() === this.lines.length - 1 ? 0 : this.#at() + 1);
-    this.timer = setInterval(() => {
-      if (document.hidden) return;
-      if (this.#at() >= this.lines.length - 1) this.#stop();
-      else this.#go(this.#at() + 1);
-    }, PACE);
-  }
-
-  #stop() {
-    clearInterval(this.timer);
-    this.timer = 0;
-    this.root.querySelector("[data-do=play]").textContent = "▶ slow motion";
-  }
-
-  // ---- once ----
-
-  #listen() {
-    const { root } = this;
-    const actions = {
-      close: () => this.toggle(false),
-      play: () => this.#play(),
-      back: () => this.#walk(-1),
-      forward: () => this.#walk(1),
-      all: () => {
-        this.#stop();
-        this.#light(null, Infinity);
-      },
-    };
-    this.button.addEventListener("click", () => this.toggle());
-    root.addEventListener("click", ({ target }) => {
-      const button = target.closest("button");
-      if (button?.dataset.do) actions[button.dataset.do]();
-      if (button?.dataset.by) this.#move(button.closest(".stepper").dataset.stepper, Number(button.dataset.by));
-      if (button?.dataset.span) {
-        this.span = button.dataset.span;
-        this.#show();
-      }
-    });
-    for (const button of root.querySelectorAll("button")) button.addEventListener("pointerdown", (event) => event.preventDefault()); // keys stay the player's
-    this.chooser.addEventListener("change", () => {
-      this.label = this.chooser.value;
-      this.direction = 0;
-      this.#stop();
-      this.#light(null, Infinity);
-      this.update();
-    });
-    const light = ({ target }) => {
-      const key = target.closest("li")?.dataset.key;
-      if (key && !this.timer) this.#light(key, Infinity);
-    };
-    this.list.addEventListener("pointerover", light);
-    this.list.addEventListener("focusin", light);
-    for (const gone of ["pointerleave", "focusout"]) this.list.addEventListener(gone, () => !this.timer && this.#light(null, Infinity));
-    document.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.(TYPING)) return;
-      if (event.key === "m") this.toggle();
-      else if (!this.open || document.querySelector("dialog[open]")) return;
-      else if (event.key === "Escape") this.toggle(false);
-      else if (event.target.closest?.("input, [role=slider]")) return;
-      else if (event.key === "ArrowDown") this.#walk(1);
-      else if (event.key === "ArrowUp") this.#walk(-1);
-      else return;
-      event.preventDefault();
-    });
-    new ResizeObserver(() => this.open && this.#show()).observe(this.canvas.parentElement);
-  }
-
-  #walk(by) {
-    this.#stop();
-    const at = this.#at();
-    this.#go(at < 0 ? (by > 0 ? 0 : -1) : at + by);
   }
 }
 
-/** What the chart shows of an answer. @returns {import("./slice.mjs").Slice} */
-function sliceOf(answer, i, span) {
-  const direction = answer.directions[i];
-  if (!direction) {
-    const points = [
-      { key: "gradient", s: 0, loss: answer.loss, label: ["L(θ)", "", ""], measured: true },
-      { key: "step", s: 1, loss: answer.loss_next, label: ["L(θ + Δθ)", "", ""], measured: false },
-    ];
-    return { samples: answer.path[span], unit: 1, axis: ["s / step: along Δθ", "", ""], height: "L(θ + sΔθ) − L(θ)", base: answer.loss, level: 0, slope: answer.path.slope, tangent: "gradient", curvature: null, points };
-  }
-  const { mu } = answer.hyperparameters;
-  const { centre, plus, minus, g, c } = direction;
-  const root = answer.method === "hizoo" ? ["Σ", "½"] : ["", ""];
-  const probe = (key, sign, loss) => ({ key, s: sign * mu, loss, label: [`L(θ ${sign > 0 ? "+" : "−"} μ${root[0]}`, root[1], "u)"], measured: true });
-  const base = centre ?? answer.loss;
-  const points = [probe("plus", 1, plus), probe("minus", -1, minus)];
-  points.push(centre === null ? { key: "theta", s: 0, loss: answer.loss, label: ["L(θ), not measured", "", ""], measured: false } : { key: "centre", s: 0, loss: centre, label: ["L(θ)", "", ""], measured: true });
-  const samples = direction[span];
-  const level = centre === null ? (plus + minus) / 2 - base : 0; // MeZO's secant goes through its two points
-  const axis = [`s / μ: along ${root[0]}`, root[1], `u${answer.directions.length > 1 ? `, direction ${i + 1}` : ""}`];
-  return { samples, unit: mu, axis, height: "loss − L(θ)", base, level, slope: g, tangent: "slope", curvature: c, points };
+/** What is to be said of a step. @param {Step} answer @param {Status} status of its run @param {boolean} inSight whether θ is in the picture */
+function remarks(answer, status, inSight) {
+  const words = [];
+  if (status.step !== null && answer.step === status.step - 1) words.push(`Run ${answer.run + 1} ${status.sentence}: this is its last step.`);
+  else if (answer.step === answer.steps - 1) words.push("The last step of the run.");
+  if (!inSight) words.push("θ lies outside the picture.");
+  if (answer.tilt) words.push("All losses of a step carry the same noise ξ·θ.");
+  return words.join(" ");
+}
+
+/** @param {Step} answer @param {Slice} slice @param {number} scale of the probes @param {number} enlargement of the step */
+function legend(answer, slice, scale, enlargement) {
+  const enlarged = number(enlargement);
+  const parabola = slice.curvature === null ? html`<i class="tangent"></i>slope` : html`<i class="parabola"></i>parabola <i class="dots"></i>slope`;
+  const probes = html`Picture: probes × ${number(scale / setting(answer, "mu"), 2)} (μ as ${short(scale)}${answer.state.P ? ", like the ellipses" : ""})`;
+  const picture = answer.directions.length ? html`${probes}${answer.warming ? "" : html`, step × ${enlarged}`}` : html`Picture: step × ${enlarged}; other arrows show directions only`;
+  return html`<i class="loss"></i>loss ${parabola}<span>${picture}</span>`;
 }
