@@ -197,7 +197,7 @@ def test_a_failed_landscape_is_asked_for_again(playground: Playground):
           for (const next of [place, 'f=a:d=1']) {
             landscapes.request();
             place = next;
-            while (landscapes.latest.controller) await new Promise((done) => setTimeout(done, 0));
+            while (landscapes.latest.busy) await new Promise((done) => setTimeout(done, 0));
           }
           window.fetch = ask;
           return said;
