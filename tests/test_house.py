@@ -29,20 +29,15 @@ BELOW = {"spec": {"spec"}, "web": {"web", "spec"}, "shell": {"shell", "tables"},
 ABOVE = ("__init__", "cli", "server", "api", "catalogue")  # each may import those behind it
 MAY_USE = {"tuning": {"playground"}, "estimators": {"playground"}}
 JS_EXCEPTIONS = {
-    ("playground/share.mjs", "estimators/state.mjs"),
     ("tuning/main.mjs", "estimators/main.mjs"),
-    ("web/landscapes.mjs", "playground/trace.mjs"),
-    ("web/messages.mjs", "playground/slots.mjs"),
 }
 
 LONGEST = 450  # lines
 TOO_LONG = {
     "tests/browser/test_opt_panels.py",
-    "tests/browser/test_playground.py",
     "tests/test_finetuning_routes.py",
     "tests/test_finetuning_session.py",
     "viz_app/assets/lab/finetuning/hessian.mjs",
-    "viz_app/assets/lab/playground/landscape.mjs",
     "viz_app/finetuning/routes.py",
     "viz_app/finetuning/session.py",
     "viz_app/finetuning/worker.py",

@@ -28,6 +28,11 @@ export class Latest {
     this.failed = failed;
   }
 
+  /** Whether an answer is on its way. */
+  get busy() {
+    return this.#controller !== null;
+  }
+
   /** Ask for `key`, in place of whatever else waits. @param {K} key */
   request(key) {
     this.#forget();
