@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from functions.language_model import LanguageModelError, adapters, memory, metrics, tasks, truth
+from functions.language_model import LanguageModelError, adapters, export, memory, metrics, tasks, truth
 from functions.language_model import model as models
 from hizoo_core.training import METHODS, Diverged, StepRecord, Trainer, TrainingMethod
 from viz_app.finetuning import hessian_groups as curvature
@@ -178,8 +178,8 @@ class Session:
         self.flush()
 
     def trained(self) -> bool:
-        """Whether every run has ended, though the loss on their plane may still be missing."""
-        return all(run.over for run in self.runs)
+        """Whether every run has ended and was measured, though the loss on their plane may still be missing."""
+        return not self._todo and all(run.over for run in self.runs)
 
     def advance(self) -> bool:
         """Do a small part of what is left: a step of the run whose turn it is, an evaluation, some points of the loss
@@ -255,12 +255,12 @@ class Session:
             evaluation, hessian = self._measured(chosen, *self._rebuilt(chosen, step), step)
         return {"evaluation": evaluation, "hessian": hessian}
 
-    def weights(self, run: int, step: int) -> dict[str, torch.Tensor]:
+    def weights(self, run: int, step: int) -> export.Weights:
         """Copies of the trainable parameters at any step that was made, on the CPU."""
         chosen = self._run(run, step)
         with self._enough_memory():
             tuned, _ = self._rebuilt(chosen, step)
-            return {name: p.detach().to("cpu", copy=True).contiguous() for name, p in tuned.parameters.items()}
+            return export.weights(tuned)
 
     # Opening
 

@@ -13,7 +13,7 @@ Commands (`Log.post`), each {"command": …}:
     set        run, lr, alpha           from the next step on; lr or alpha None: unchanged
     truth      run                      estimate the true diagonal now
     at         run, step                answered with {"evaluation", "hessian"} of that step
-    weights    run, step                answered with {"file": path of a safetensors file for the asker to remove}
+    weights    run, step                answered with {"file": path of a file for the asker to remove}
 
 An answer is {} or the above, or {"errors": [{"field", "message"}]}.
 """
@@ -29,7 +29,7 @@ import time
 import traceback
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,7 +68,7 @@ class Training(Protocol):
     def set(self, run: int, lr: float | None = None, alpha: float | None = None) -> None: ...
     def estimate_truth(self, run: int) -> None: ...
     def at(self, run: int, step: int) -> dict[str, Any]: ...
-    def weights(self, run: int, step: int) -> Mapping[str, Any]: ...
+    def weights(self, run: int, step: int) -> Any: ...  # an export.Weights
     def flush(self) -> None: ...
     def close(self) -> None: ...
 
@@ -283,15 +283,16 @@ class Worker:
             self._close(id)
         return {}
 
-    def _write(self, command: Command, weights: Mapping[str, Any]) -> Path:
-        """Tensors as a safetensors file in the data directory, under a name of its own."""
-        from safetensors.torch import save_file
+    def _write(self, command: Command, weights: Any) -> Path:
+        """An `export.Weights` as a file in the data directory, under a name of its own; an adapter as a zip file."""
+        from functions.language_model import export
 
-        job = self.log.job(command.job)
-        path = exports(self.log.directory) / f"{uuid.uuid4().hex}.safetensors"
+        spec = specs.parse(self.log.job(command.job).spec)
+        suffix = "safetensors" if weights.adapter is None else "zip"
+        path = exports(self.log.directory) / f"{uuid.uuid4().hex}.{suffix}"
         path.parent.mkdir(exist_ok=True)
-        facts = {"spec": job.spec, "run": str(command.body["run"]), "step": str(command.body["step"]), "format": "pt"}
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, path, facts)
+        facts = {"spec": spec.query(), "run": str(command.body["run"]), "step": str(command.body["step"])}
+        export.save(weights, path, facts, spec.model)
         return path
 
     # Sessions
