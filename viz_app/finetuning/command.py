@@ -111,7 +111,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _log(arguments: argparse.Namespace) -> Log:
-    from viz_app.finetuning.routes import data_directory
+    from viz_app.finetuning.desk import data_directory
 
     return Log(arguments.data_dir or data_directory())
 

@@ -1,4 +1,4 @@
-"""Settings for fine-tuning per task and what is trained, read from presets.json, which `benchmarks.tune_finetune` writes.
+"""Settings for fine-tuning per task and what is trained, read from presets.json (by `benchmarks.tune_finetune`).
 
     {"task/tune": {"forwards": int, "batch": int, "opts": {method: {hyperparameter: value}},
                    "tuned": how each was found, "report": what each reached}}
@@ -21,8 +21,8 @@ LOSS = "cross_entropy"  # with which settings were searched for
 
 @dataclass(frozen=True)
 class FinetunePreset:
-    """What a spec that leaves keys out means. `tuned`: the methods whose settings were searched for, for this model, task
-    and tuning mode, with the loss `loss`; the other methods' settings, and those for any other loss, are plausible.
+    """What a spec that leaves keys out means. `tuned`: the methods whose settings were searched for, for this model,
+    task and tuning mode, with the loss `loss`; other methods' settings, and those for another loss, are plausible.
     """
 
     forwards: int
