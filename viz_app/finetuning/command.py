@@ -10,12 +10,14 @@ import signal
 import sys
 import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from viz_app.finetuning import forecast as forecasts
 from viz_app.finetuning import hints, worker
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import table as tables
@@ -174,12 +176,20 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
     go_on = f"go on with: {hints.resume(job, log.directory, arguments.out, arguments.format)}"
     disable = None if arguments.progress is None else not arguments.progress
     bar = tqdm(
-        total=spec.total_forwards, unit=" forward passes", dynamic_ncols=True, leave=False, disable=disable, miniters=1
+        total=spec.total_forwards,
+        unit=" forward passes",
+        dynamic_ncols=True,
+        leave=False,
+        disable=disable,
+        miniters=1,
+        bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt}{unit} [{elapsed}, {rate_fmt}{postfix}]",
     )
-    session = Session(job, spec, log, _Shown(bar, spec.labels))
+    shown = _Shown(bar, spec.labels)
+    session = Session(job, spec, log, shown)
     try:
         tell("running", "")
         session.open()
+        shown.forecast = _said(log, spec, session.runs, bar)
         while not session.trained():
             _advance(session, bar)
         session.close()
@@ -208,6 +218,31 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
         alive.path.unlink(missing_ok=True)
 
 
+def _said(log: Log, spec: specs.FinetuneSpec, runs: Any, bar: tqdm) -> Callable[[], str]:
+    """Print what the job will take, and return a function that says how long it still takes."""
+    from functions.language_model.devices import pick_device, speed
+
+    device = pick_device(spec.device).name
+    log.note(forecasts.SPEED + device, speed(device))
+    made = forecasts.forecast(spec, log.notes(), lambda id: log.upload(id)[1])
+    if made is None:
+        return lambda: ""
+    bar.write(f"forecast: {made.sentence}", file=sys.stderr)
+    started = [len(run.rows) for run in runs]
+    before = [run.seconds for run in runs]
+    opened = time.monotonic()
+
+    def left() -> str:
+        """Of a job that was resumed, the steps of this time alone say how fast it goes."""
+        new = [run.seconds - spent for run, spent in zip(runs, before, strict=True)]
+        shares = [(len(run.rows) - first) / max(1, run.steps - first) for run, first in zip(runs, started, strict=True)]
+        rest = [1 - first / run.steps for run, first in zip(runs, started, strict=True)]
+        of_rest = replace(made, training=tuple(a * b for a, b in zip(made.training, rest, strict=True)))
+        return f"about {forecasts.duration(of_rest.left(shares, new, time.monotonic() - opened))} left"
+
+    return left
+
+
 def _keep(session: Any) -> None:
     """Store the steps made since the last time; what ends the job must not be hidden by that failing too."""
     with contextlib.suppress(Exception):
@@ -233,6 +268,7 @@ class _Shown:
 
     def __init__(self, bar: tqdm, labels: tuple[str, ...]) -> None:
         self._bar, self._labels = bar, labels
+        self.forecast: Callable[[], str] = lambda: ""
         self._passes = [0] * len(labels)
         self._loss = [""] * len(labels)
         self._accuracy = [""] * len(labels)
@@ -247,7 +283,8 @@ class _Shown:
             self._bar.set_description(None, refresh=False)
             self._of_run(message["run"], message)
             shown = zip(self._labels, self._loss, self._accuracy, strict=True)
-            self._bar.set_postfix_str(", ".join(f"{label} {loss}{accuracy}" for label, loss, accuracy in shown))
+            losses = [f"{label} {loss}{accuracy}" for label, loss, accuracy in shown]
+            self._bar.set_postfix_str(", ".join(filter(None, [self.forecast(), *losses])))
 
     def _of_run(self, run: int, message: dict[str, Any]) -> None:
         kind = message["type"]

@@ -38,7 +38,8 @@ async def estimate(desk: Desk, request: Request) -> JSONResponse:
 
 
 def _estimated(desk: Desk, spec: FinetuneSpec) -> dict[str, Any]:
-    return forecast.estimate(spec, desk.log().notes())
+    log = desk.log()
+    return forecast.estimate(spec, log.notes(), lambda id: log.upload(id)[1])
 
 
 async def create(desk: Desk, request: Request) -> JSONResponse:

@@ -23,8 +23,8 @@ import torch
 from functions.language_model import LanguageModelError, adapters, export, memory, metrics, tasks, truth
 from functions.language_model import model as models
 from hizoo_core.training import METHODS, Diverged, StepRecord, Trainer, TrainingMethod
+from viz_app.finetuning import forecast, limits
 from viz_app.finetuning import hessian_groups as curvature
-from viz_app.finetuning import limits
 from viz_app.finetuning import plane as landscape
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.presets import BUNDLED
@@ -154,7 +154,8 @@ class Session:
             device = self._device()
             # In so small a model, threads spend more on waiting for each other than they save.
             torch.set_num_threads(1 if spec.model == BUNDLED else THREADS)
-            self._model = models.load(spec.model, device, spec.dtype, progress=self._progress)
+            needed = forecast.beside_the_weights(spec, lambda id: self.log.upload(id)[1])
+            self._model = models.load(spec.model, device, spec.dtype, self._progress, needed)
             self._task = tasks.make(
                 spec.task, self._data(), spec.template, spec.words, spec.shots, spec.seed, spec.label_column,
                 spec.text_column,
