@@ -151,12 +151,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fine-tuning with hardly anything measured."""
     from types import SimpleNamespace
 
-    from viz_app.finetuning import plane as landscape
+    from viz_app.finetuning import limits
     from viz_app.finetuning import session as finetune
 
-    monkeypatch.setattr(finetune, "HELD_OUT", 8)
-    monkeypatch.setattr(finetune, "SURFACE", 4)
-    monkeypatch.setattr(landscape, "GRID", 3)
+    monkeypatch.setattr(limits, "HELD_OUT", 8)
+    monkeypatch.setattr(limits, "SURFACE", 4)
+    monkeypatch.setattr(limits, "GRID", 3)
     monkeypatch.setattr(finetune.memory, "measure", lambda *_: SimpleNamespace(rows=(), how=""))
 
 

@@ -11,6 +11,7 @@ import torch
 
 from functions.language_model.tasks import Encoded, Example, Task
 from hizoo_core import HyperparameterError
+from viz_app.finetuning import limits
 from viz_app.finetuning import session as finetune
 from viz_app.finetuning import table as finetune_table
 from viz_app.finetuning.session import Session, SessionError
@@ -145,7 +146,7 @@ def test_a_job_says_what_the_page_draws(tiny: SimpleNamespace, log: Log):
     assert [run["steps"] for run in plan["runs"]] == [12, 15, 20]
     assert [run["forwards_per_step"] for run in plan["runs"]] == [5, 4, 3]
     assert sum(group["count"] for group in plan["groups"]) == plan["model"]["tuned"] == 128
-    assert len(plan["sentences"]) == finetune.SENTENCES
+    assert len(plan["sentences"]) == limits.SENTENCES
     assert plan["task"]["synthetic"] is True
     assert 0 <= plan["zero_shot"]["accuracy"] <= 1
     for index, run in enumerate(session.runs):
@@ -158,7 +159,7 @@ def test_a_job_says_what_the_page_draws(tiny: SimpleNamespace, log: Log):
         evaluations = messages(session, "evaluation", index)
         due = [step for step in range(run.steps + 1) if step in (0, run.steps) or step * run.cost % 20 < run.cost]
         assert [message["step"] for message in evaluations] == due
-        assert [len(message["probabilities"]) for message in evaluations] == [finetune.SENTENCES] * len(due)
+        assert [len(message["probabilities"]) for message in evaluations] == [limits.SENTENCES] * len(due)
         assert evaluations[0]["position"] == [0, 0]
         assert evaluations[0]["distance"] == 0 < evaluations[-1]["distance"]
         hessians = [message["step"] for message in messages(session, "hessian", index)]
@@ -360,7 +361,7 @@ def test_the_true_diagonal_is_estimated_now_and_then_and_when_asked(tiny: Simple
 
 
 def test_snapshots_stay_within_their_budget(tiny: SimpleNamespace, log: Log, monkeypatch):
-    monkeypatch.setattr(finetune, "SNAPSHOTS", 12_000)
+    monkeypatch.setattr(limits, "SNAPSHOTS", 12_000)
     session = finished(opened(log, THREE.replace("eval=20", "eval=5")))
     assert 3 <= len(session._snapshots) < 20
     assert finetune._bytes(list(session._snapshots.values())) <= 12_000
@@ -368,7 +369,7 @@ def test_snapshots_stay_within_their_budget(tiny: SimpleNamespace, log: Log, mon
 
 
 def test_a_big_models_start_is_loaded_again_when_needed(tiny: SimpleNamespace, log: Log, monkeypatch):
-    monkeypatch.setattr(finetune, "KEPT", 100)
+    monkeypatch.setattr(limits, "KEPT", 100)
     session = finished(opened(log, "steps=6&batch=4&truth=0&opt=mezo:n=2,lr=0.05&opt=hizoo:n=2"))
     assert {message["distance"] for message in messages(session, "evaluation")} == {None}
     assert messages(session, "evaluation", 0)[-1]["position"] != [0, 0]
@@ -453,7 +454,7 @@ def test_copies_share_what_is_not_tuned():
 
 @pytest.mark.parametrize("tune", ["full", "lora&rank=2", "prefix&prefix=2", "layernorm"])
 def test_the_bundled_model_is_rebuilt_as_it_was(log: Log, monkeypatch: pytest.MonkeyPatch, tune: str):
-    monkeypatch.setattr(finetune, "HELD_OUT", 8)
+    monkeypatch.setattr(limits, "HELD_OUT", 8)
     spec = f"steps=2&batch=4&truth=0&tune={tune}&opt=hizoo:n=1,lr=0.01&opt=adam"
     session = opened(log, spec)
     while not all(run.over for run in session.runs):

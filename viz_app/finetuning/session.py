@@ -24,6 +24,7 @@ from functions.language_model import LanguageModelError, adapters, memory, metri
 from functions.language_model import model as models
 from hizoo_core.training import METHODS, Diverged, StepRecord, Trainer, TrainingMethod
 from viz_app.finetuning import hessian_groups as curvature
+from viz_app.finetuning import limits
 from viz_app.finetuning import plane as landscape
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.presets import BUNDLED
@@ -32,15 +33,7 @@ from viz_app.finetuning.store import Log, Setting, StepRow
 from viz_app.spec.runs import OptSpec
 
 FLUSH = 0.25  # seconds between chunks
-HELD_OUT = 256  # examples of an evaluation
-HELD_OUT_BATCH = 64
-SENTENCES = 24  # held-out ones whose predictions are followed
-SURFACE = 32  # held-out examples of the loss surface
-TRUTH = 32  # training examples that the true diagonal is estimated on
-PROBES = 8  # of that estimate
-KEPT = 200_000_000  # trainable numbers up to which θ_0 is kept; beyond, it is loaded again when needed
 MEASURED = 20_000_000  # trainable numbers up to which the memory of methods that do not run is measured as well
-SNAPSHOTS = 512 * 2**20  # bytes of parameters and optimizer states kept in memory, so that rebuilding starts nearby
 LEAST_ANGLE = 1e-3  # radians between the two axes of a plane before they are made orthogonal
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 THREADS = torch.get_num_threads()
@@ -169,12 +162,14 @@ class Session:
             room = self._model.context - (spec.prefix if spec.tune == "prefix" else 0)
             self._encoded = tasks.encode(self._task, self._model.tokenizer, room)
             place = self._model.device.name
-            self._held_out = [batch.to(place) for batch in self._encoded.held_out(HELD_OUT_BATCH, HELD_OUT)]
+            self._held_out = [
+                batch.to(place) for batch in self._encoded.held_out(limits.HELD_OUT_BATCH, limits.HELD_OUT)
+            ]
             planned = any(message["type"] == "plan" for message in known)
             zero_shot = None if planned else metrics.evaluate(self._model.module, self._held_out)
             tuned = self._adapted(self._model)
             self._scratch = Scratch(tuned)
-            small = sum(p.numel() for p in tuned.parameters.values()) <= KEPT
+            small = sum(p.numel() for p in tuned.parameters.values()) <= limits.KEPT
             self._origin = {name: p.detach().clone() for name, p in tuned.parameters.items()} if small else None
             self._fixed = landscape.RandomPlane(tuned.parameters, spec.seed)
         self._recall(known)
@@ -327,7 +322,9 @@ class Session:
                 "held_out": len(task.held_out),
                 "credit": task.credit,
             },
-            "sentences": [{"text": example.text, "label": example.label} for example in task.held_out[:SENTENCES]],
+            "sentences": [
+                {"text": example.text, "label": example.label} for example in task.held_out[: limits.SENTENCES]
+            ],
             "runs": [
                 {
                     "label": run.label,
@@ -464,7 +461,7 @@ class Session:
             "loss": result.loss,
             "accuracy": result.accuracy,
             "f1": result.f1,
-            "probabilities": [[round(float(p), 5) for p in row] for row in result.probabilities[:SENTENCES]],
+            "probabilities": [[round(float(p), 5) for p in row] for row in result.probabilities[: limits.SENTENCES]],
             "position": list(self._fixed.position(tuned.parameters)),
             "distance": distance,
         }
@@ -481,13 +478,13 @@ class Session:
 
     def _truth(self, run: Run, tuned: Any, step: int) -> None:
         """Of the cross-entropy, which has a Hessian whatever loss is trained on, on examples that stay the same."""
-        batch = self._encoded.batch(0, TRUTH, self.spec.seed).to(self._model.device.name)
+        batch = self._encoded.batch(0, limits.REFERENCE, self.spec.seed).to(self._model.device.name)
         with torch.no_grad():
             started = time.perf_counter()
             metrics.loss(tuned.module, batch).item()
         forward = time.perf_counter() - started
         started = time.perf_counter()
-        found = truth.hutchinson(tuned, batch, metrics.loss, PROBES, self.spec.seed)
+        found = truth.hutchinson(tuned, batch, metrics.loss, limits.PROBES, self.spec.seed)
         seconds = time.perf_counter() - started
         sizes = {name: p.numel() for name, p in tuned.parameters.items()}
         groups = []
@@ -502,9 +499,9 @@ class Session:
                 "run": run.index,
                 "step": step,
                 "groups": groups,
-                "probes": PROBES,
+                "probes": limits.PROBES,
                 "seconds": seconds,
-                "cost": f"{PROBES} probes ≈ {seconds / forward:.0f} forward passes of {len(batch.labels)} examples",
+                "cost": f"{limits.PROBES} probes ≈ {seconds / forward:.0f} forward passes of {limits.REFERENCE} examples",
             }
         )
 
@@ -591,9 +588,9 @@ class Session:
             return
         theta = {name: p.detach() for name, p in tuned.parameters.items()}
         size = _bytes(theta) + trainer.state_bytes()
-        if size > SNAPSHOTS / (2 * len(self.runs)):
+        if size > limits.SNAPSHOTS / (2 * len(self.runs)):
             return  # two of every run do not fit: rebuilding starts from θ_0
-        while _bytes(list(self._snapshots.values())) + size > SNAPSHOTS:
+        while _bytes(list(self._snapshots.values())) + size > limits.SNAPSHOTS:
             steps = [sorted(at for index, at in self._snapshots if index == other.index) for other in self.runs]
             most = max(range(len(steps)), key=lambda index: len(steps[index]))
             for at in steps[most][::2]:
@@ -606,7 +603,9 @@ class Session:
         """Find the plane, project the runs' paths on it, compute the loss on it; yields now and then."""
         origin = self._origin
         if origin is None:
-            self._emit_plane(f"no loss surface: it needs θ₀, which is not kept beyond {KEPT:,} tuned parameters", [])
+            self._emit_plane(
+                f"no loss surface: it needs θ₀, which is not kept beyond {limits.KEPT:,} tuned parameters", []
+            )
             return
         moved = {run.label: landscape.Offset(run.tuned.parameters, origin) for run in self.runs}
         moved = {label: offset for label, offset in moved.items() if landscape.dot(offset, offset) > 0}
@@ -656,7 +655,9 @@ class Session:
     def _surface(self, plane: landscape.Plane, origin: landscape.Vector, points: list[Any]) -> Iterator[None]:
         """The cross-entropy of some held-out examples over the plane, from coarse to fine."""
         x, y = landscape.axes(points)
-        (batch,) = [batch.to(self._model.device.name) for batch in self._encoded.held_out(SURFACE, SURFACE)]
+        (batch,) = [
+            batch.to(self._model.device.name) for batch in self._encoded.held_out(limits.SURFACE, limits.SURFACE)
+        ]
         scratch = self._scratch
         waiting = [cell for cell in landscape.cells() if cell not in self._cells]
         found: list[list[Any]] = []
