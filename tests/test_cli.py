@@ -151,13 +151,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fine-tuning with hardly anything measured."""
     from types import SimpleNamespace
 
+    from functions.language_model import memory
     from viz_app.finetuning import limits
-    from viz_app.finetuning import session as finetune
 
     monkeypatch.setattr(limits, "HELD_OUT", 8)
-    monkeypatch.setattr(limits, "SURFACE", 4)
-    monkeypatch.setattr(limits, "GRID", 3)
-    monkeypatch.setattr(finetune.memory, "measure", lambda *_: SimpleNamespace(rows=(), how=""))
+    monkeypatch.setattr(memory, "measure", lambda *_: SimpleNamespace(rows=(), how=""))
 
 
 @pytest.mark.usefixtures("small")

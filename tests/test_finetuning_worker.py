@@ -15,9 +15,10 @@ from tests import fake_session
 from tests.fake_session import FakeSession, scalars
 from viz_app.finetuning import forecast as estimate
 from viz_app.finetuning import spec as specs
-from viz_app.finetuning import worker
+from viz_app.finetuning import worker, worker_process
+from viz_app.finetuning.liveness import Lock, device_lock
 from viz_app.finetuning.store import Log, LogFull, StepRow
-from viz_app.finetuning.worker import Lock, Worker
+from viz_app.finetuning.worker import Worker
 
 FAKE = Path(fake_session.__file__)
 
@@ -73,8 +74,8 @@ def test_jobs_run_one_after_another_oldest_first(log: Log):
 
 def test_an_interrupted_job_goes_on_before_younger_ones(log: Log):
     job, younger = log.create_job(spec(), "cpu"), log.create_job(spec(), "cpu")
-    log.append(job, [(0, StepRow(1, 1e-3, None, 1.0, 0.1, 0.1, scalars(job, 0, 1)))], state=("running", ""))
-    log.append(job, messages=[{"type": "steps", "run": 0, "rows": [[1]]}])
+    row = StepRow(1, 2, 0.1, 1.0, 0.5, None, 0.1, 1e-3, None, scalars(job, 0, 1))
+    log.append(job, [(0, row)], state=("running", ""))
     work(log)
     assert FakeSession.opened == [job, younger]
     check_steps(log, job, 6)
@@ -320,10 +321,10 @@ def test_sigkill_loses_no_stored_step_and_repeats_none(log: Log, tmp_path: Path)
 
 def test_a_device_has_one_worker(log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     job = log.create_job(spec(), "cpu")
-    lock = worker.device_lock(tmp_path, "cpu")
+    lock = device_lock(tmp_path, "cpu")
     assert lock.acquire()
-    monkeypatch.setattr(worker, "GRACE", 0.05)
-    assert worker.main(["--data", str(tmp_path), "--device", "cpu"], FakeSession) == 0
+    monkeypatch.setattr(worker_process, "GRACE", 0.05)
+    assert worker_process.main(["--data", str(tmp_path), "--device", "cpu"], FakeSession) == 0
     assert log.job(job).state == "queued"
     lock.release()
 

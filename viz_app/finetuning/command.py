@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from tqdm import tqdm
 
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import table as tables
+from viz_app.finetuning.failures import in_words
+from viz_app.finetuning.liveness import settled, shell_lock
+from viz_app.finetuning.states import status as status_message
 from viz_app.finetuning.store import Log, LogError, LogFull
-from viz_app.finetuning.worker import shell_lock
 from viz_app.shell import FAILED, INTERRUPTED, OK, WRONG_USE, add_output, complain, output, unwritable, write
 from viz_app.spec.runs import SpecError
 
@@ -35,7 +38,8 @@ SPEC says everything a job depends on, as the page's link does:
   loss=cross_entropy        or accuracy, f1: these for zeroth-order methods only
   batch=32  seed=0  device=auto  dtype=auto
   eval=120                  forward passes between evaluations on held-out text
-  truth=10                  evaluations between estimates of the true diagonal (0: none)
+  truth=10                  evaluations between estimates of the diagonal Hessian through autograd, which take
+                            several times a run's memory (0: none, as for any model but the bundled one)
   opt=hizoo:lr=2e-3,n=4     a method with its hyperparameters; repeat it to compare
 
 Keys left out take the preset of task and tune; `python app.py list` prints methods and bounds. Quote SPEC.
@@ -126,13 +130,15 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
     from viz_app.finetuning.session import Session, SessionError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
+    if settled(log, log.job(job)).state == "running":
+        return complain(f"run {job} is being trained by another process", FAILED)
     alive = shell_lock(log.directory, job)  # held as long as this process lives, whatever ends it
     if not alive.acquire():
         return complain(f"run {job} is being trained by another shell", FAILED)
+    log.move_job(job, QUEUE)  # so that no worker takes up what was begun on the page
 
     def tell(state: str, sentence: str) -> None:
-        status = {"type": "status", "state": state, "run": None, "message": sentence}
-        log.append(job, messages=[status], state=(state, sentence))
+        log.append(job, messages=[status_message(state, sentence)], state=(state, sentence))
 
     out = "" if arguments.out == "-" else f" --out {arguments.out}"
     go_on = f"go on with: python app.py finetune --resume {job}{out}"
@@ -156,7 +162,12 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
         except (LanguageModelError, SessionError) as error:
             tell("failed", error.message)
             bar.close()
-            return complain(error.message, FAILED if error.field == "memory" else WRONG_USE)
+            return complain(error.message, FAILED if error.field in ("memory", "fingerprint") else WRONG_USE)
+        except Exception as error:  # a fault of ours: the traceback, and a run that can be resumed or deleted
+            tell("failed", in_words(error))
+            bar.close()
+            traceback.print_exc()
+            return complain(f"{in_words(error)}; what was trained is kept; {go_on}", FAILED)
         finally:
             alive.release()
             alive.path.unlink(missing_ok=True)
@@ -187,8 +198,11 @@ class _Shown:
         self._accuracy = [""] * len(labels)
 
     def __call__(self, message: dict[str, Any]) -> None:
-        if message["type"] in ("progress", "plan"):
-            self._bar.set_description(message.get("message"))
+        if message["type"] == "progress":
+            counted = f": {message['done']:,} of {message['total']:,} {message['unit']}" if message["total"] else ""
+            self._bar.set_description(message["message"] + counted)
+        elif message["type"] == "note":
+            self._bar.write(message["message"], file=sys.stderr)
         elif message.get("run") is not None:
             self._of_run(message["run"], message)
             shown = zip(self._labels, self._loss, self._accuracy, strict=True)
@@ -197,13 +211,13 @@ class _Shown:
     def _of_run(self, run: int, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "steps":
-            _, passes, _, loss, *_ = message["rows"][-1]
-            self._loss[run] = f"{loss:.3f}"
-            self._move(run, passes)
+            newest = dict(zip(message["columns"], message["rows"][-1], strict=True))
+            self._loss[run] = f"{newest['loss']:.3f}"
+            self._move(run, newest["forwards"])
         elif kind == "evaluation":
             self._accuracy[run] = f" {message['accuracy']:.0%}"
             self._move(run, message["forwards"])
-        elif kind == "status":
+        elif kind == "status" and message["state"] == "failed":
             self._bar.write(f"{self._labels[run]}: {message['message']}", file=sys.stderr)
 
     def _move(self, run: int, passes: int) -> None:
@@ -216,6 +230,7 @@ def _runs(arguments: argparse.Namespace) -> int:
     try:
         log = _log(arguments)
         if arguments.delete is not None:
+            settled(log, log.job(arguments.delete))
             log.delete_job(arguments.delete)
         jobs = log.jobs()
     except LogError as error:

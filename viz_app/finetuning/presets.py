@@ -20,12 +20,14 @@ BUNDLED = "bundled"
 
 @dataclass(frozen=True)
 class FinetunePreset:
-    """What a spec that leaves keys out means. `tuned`: the methods whose settings were searched for, for just this
-    case; the others' are plausible.
+    """What a spec that leaves keys out means. `truth`: evaluations between estimates of the diagonal Hessian through
+    autograd; none but for the bundled model, as they take several times a run's memory. `tuned`: the methods whose
+    settings were searched for, for just this case; the others' are plausible.
     """
 
     forwards: int
     batch: int
+    truth: int
     opts: Mapping[str, Mapping[str, Any]]
     tuned: tuple[str, ...]
 
@@ -38,6 +40,7 @@ def for_run(model: str, task: str, tune: str) -> FinetunePreset:
     return FinetunePreset(
         forwards=entry.get("forwards", basis["forwards"]),
         batch=entry.get("batch", basis["batch"]),
+        truth=10 if model == BUNDLED else 0,
         opts=basis["opts"] | entry.get("opts", {}),
         tuned=tuple(method for method in entry.get("tuned", {}) if method in entry["opts"]),
     )

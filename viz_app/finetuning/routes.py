@@ -8,6 +8,7 @@
     POST   /api/finetune/ID/pause|resume|stop   200 {"state"}, or 202 if the worker has not reacted yet
     POST   /api/finetune/ID/set?run=&lr=&alpha= from the next step on
     POST   /api/finetune/ID/truth?run=          estimate the true diagonal now
+    POST   /api/finetune/ID/surface             compute the loss on the plane of the end points, while no job waits
     GET    /api/finetune/ID/at?run=&step=       {"evaluation", "hessian"} of any step, rebuilt from the log
     GET    /api/finetune/ID/weights.safetensors?run=&step=
     GET    /api/finetune/ID/table.csv
@@ -21,7 +22,7 @@ browser only.
 Messages, the objects in a chunk's "messages". Numbers are finite or null; `run` is an optimizer's index in the spec.
 
     plan        spec, model, device, dtype, task, sentences, runs, groups, zero_shot: once, first
-    steps       run, rows [[step, forwards, seconds, loss, slope, curvature, length, lr, alpha], …]
+    steps       run, columns [step, forwards, seconds, loss, slope, curvature, length, lr, alpha], rows [[…], …]
     evaluation  run, step, forwards, seconds, loss, accuracy, f1, probabilities per sentence, position, distance
     hessian     run, step, quantiles [[q10, q50, q90, mean] per group], histogram {edges, counts per group}
     truth       run, step, groups [[mean, standard error] per group], probes, seconds, cost
@@ -29,8 +30,9 @@ Messages, the objects in a chunk's "messages". Numbers are finite or null; `run`
     plane       kind, note, runs [{run, steps, points}]
     surface     kind, x, y, cells [[ix, iy, loss], …], done
     setting     run, step, lr, alpha
-    status      state, run (or null: the job), message
-    progress    message, done, total
+    status      state, run (or null: the job), message; of a run: how it ended, "failed" before its last step
+    note        run (or null), message: something beside the training that failed or wants a look
+    progress    message, done, total, unit: what is counted; with an empty message when that is over
 """
 
 import contextlib
@@ -55,10 +57,11 @@ from starlette.background import BackgroundTask
 
 from functions.language_model import LanguageModelError
 from hizoo_core import HyperparameterError
-from viz_app.finetuning import follow, worker
+from viz_app.finetuning import follow, states, worker
 from viz_app.finetuning import forecast as estimate
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import table as finetune_table
+from viz_app.finetuning.liveness import settled
 from viz_app.finetuning.spec import FinetuneSpec
 from viz_app.finetuning.store import Job, Log, LogError
 from viz_app.finetuning.workers import COMMAND, Workers
@@ -136,10 +139,11 @@ def add_routes(app: FastAPI, directory: Path, command: tuple[str, ...] = COMMAND
     route("GET", "", _bound(desk, _jobs))
     route("GET", "/{id}", _bound(desk, _show))
     route("DELETE", "/{id}", _bound(desk, _delete))
-    for name in worker.STATE_COMMANDS:
+    for name in states.STATE_COMMANDS:
         route("POST", f"/{{id}}/{name}", _bound(desk, partial(_change_state, name)))
     route("POST", "/{id}/set", _bound(desk, _set))
     route("POST", "/{id}/truth", _bound(desk, _truth))
+    route("POST", "/{id}/surface", _bound(desk, _surface))
     route("GET", "/{id}/at", _bound(desk, _at))
     route("GET", "/{id}/weights.safetensors", _bound(desk, _weights))
     route("GET", "/{id}/table.csv", _bound(desk, _table))
@@ -251,21 +255,8 @@ def _listed(desk: Desk) -> dict[str, Any]:
 
 
 def _without_shell(log: Log, job: Job) -> Job:
-    """The job; stopped if it was begun in a shell that has been killed."""
-    if job.state != "running" or worker.is_ours(job):
-        return job
-    lock = worker.shell_lock(log.directory, job.id)
-    if not lock.acquire():
-        return job
-    sentence = f"its shell has ended; go on with: python app.py finetune --resume {job.id}"
-    log.append(
-        job.id,
-        messages=[{"type": "status", "state": "stopped", "run": None, "message": sentence}],
-        state=("stopped", sentence),
-    )
-    lock.release()
-    lock.path.unlink(missing_ok=True)
-    return log.job(job.id)
+    """The job; stopped if it was begun in a shell that has been killed. Workers that die are started again."""
+    return job if states.is_ours(job) else settled(log, job)
 
 
 async def _show(desk: Desk, request: Request) -> JSONResponse:
@@ -276,6 +267,7 @@ async def _show(desk: Desk, request: Request) -> JSONResponse:
 async def _delete(desk: Desk, request: Request) -> Response:
     job = await _job(desk, request)
     try:
+        await _in_thread(_without_shell, desk.log(), job)
         await _in_thread(desk.log().delete_job, job.id)
     except LogError as error:
         raise _refuse(409, "state", str(error)) from error
@@ -306,13 +298,13 @@ def _labels(job: Job) -> list[str]:
 async def _change_state(name: str, desk: Desk, request: Request) -> JSONResponse:
     job = await _job(desk, request)
     _check_ours(job)
-    if job.state not in worker.STATE_COMMANDS[name][0]:
-        raise _refuse(409, "state", worker.wrong_state(job, name))
+    if job.state not in states.STATE_COMMANDS[name][0]:
+        raise _refuse(409, "state", states.wrong_state(job, name))
     return await _commanded(desk, request, job, {"command": name})
 
 
 def _check_ours(job: Job) -> None:
-    if not worker.is_ours(job):
+    if not states.is_ours(job):
         resume = f"Ctrl-C there pauses it, and python app.py finetune --resume {job.id} goes on"
         raise _refuse(409, "state", f"run {job.id} was begun in a shell: {resume}")
 
@@ -343,6 +335,13 @@ async def _truth(desk: Desk, request: Request) -> JSONResponse:
     _check_ours(job)
     run = _run(job, _parameters(request, ("run",)))
     return await _commanded(desk, request, job, {"command": "truth", "run": run})
+
+
+async def _surface(desk: Desk, request: Request) -> JSONResponse:
+    job = await _job(desk, request)
+    if job.state not in states.SURVEYED:
+        raise _refuse(409, "state", states.wrong_state(job, "surface"))
+    return await _commanded(desk, request, job, {"command": "surface"})
 
 
 async def _at(desk: Desk, request: Request) -> JSONResponse:
