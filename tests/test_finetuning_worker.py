@@ -101,6 +101,62 @@ def test_pause_resume_and_stop_between_steps(log: Log):
     check_steps(log, job, 200)
 
 
+def test_the_surface_is_computed_when_asked_and_gives_way_to_the_next_job(log: Log):
+    job = log.create_job(spec(), "cpu")
+    work(log)
+    assert not any(message["type"] == "surface" for message in log.messages(job))
+    surface = log.post(job, {"command": "surface"})
+    younger = log.create_job(spec(20), "cpu")
+    early = log.post(younger, {"command": "surface"})
+    order: list[tuple[int, str]] = []
+    for report in work(log):
+        if report["job"] is not None and (not order or order[-1] != (report["job"], report["doing"])):
+            order.append((report["job"], report["doing"]))
+    assert order == [
+        (younger, "loading"),
+        (younger, "training"),
+        (job, "computing the loss surface"),
+        (younger, "computing the loss surface"),
+    ]
+    assert log.take_answer(surface) == log.take_answer(early) == {}
+    cells = [message["cells"][0][0] for message in log.messages(job) if message["type"] == "surface"]
+    assert cells == [0, 1, 2]
+    assert states(log) == ["finished", "finished"]
+
+
+def test_a_surface_that_fails_is_answered_and_the_job_stays_finished(log: Log, capsys):
+    class Failing(FakeSession):
+        def survey(self) -> bool:
+            raise MemoryError
+
+    job = log.create_job(spec(), "cpu")
+    work(log)
+    command = log.post(job, {"command": "surface"})
+    work(log, Failing)
+    answer = log.take_answer(command)
+    assert isinstance(answer, dict)
+    assert answer["errors"] == [{"field": "memory", "message": "out of memory on cpu"}]
+    assert log.job(job).state == "finished"
+
+
+def test_a_real_job_that_was_stopped_is_resumed_from_its_log(log: Log):
+    text = "tune=layernorm&steps=12&batch=4&eval=1000000&truth=0&device=cpu&opt=mezo:n=1,lr=1e-2"
+    job = log.create_job(specs.parse(text).query(), "cpu")
+    thread = threading.Thread(target=Worker(log, "cpu", worker_process._session).run, args=(5.0,))
+    thread.start()
+    until(lambda: len(log.steps(job, 0)) >= 3, 60)
+    assert ask(log, job, {"command": "stop"}) == {}
+    assert log.job(job).state == "stopped"
+    made = log.steps(job, 0)
+    assert len(made) < 12
+    assert ask(log, job, {"command": "resume"}) == {}
+    until(lambda: log.job(job).state == "finished", 60)
+    assert log.steps(job, 0)[: len(made)] == made
+    assert [row.step for row in log.steps(job, 0)] == list(range(1, 13))
+    assert [state for state, _ in statuses(log, job)][-4:] == ["stopped", "queued", "running", "finished"]
+    thread.join(20)
+
+
 def test_set_and_truth_are_for_the_next_step(log: Log):
     job = log.create_job(spec(100), "cpu")
     thread = threading.Thread(target=work, args=(log,))
