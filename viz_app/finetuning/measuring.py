@@ -42,9 +42,14 @@ class Measuring:
         if run.made == len(run.rows) and run.made not in run.evaluated and run.due(run.made, self._spec.eval):
             self._todo.append(lambda: self._evaluate(run))
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is on the list."""
+        return not self._todo
+
     def measured(self) -> bool:
         """Whether something was on the list; then it has been done."""
-        if not self._todo:
+        if self.idle:
             return False
         self._journal.flush()  # measuring takes long enough for a step to be lost in
         self._todo.popleft()()

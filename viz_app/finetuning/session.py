@@ -81,8 +81,8 @@ class Session:
         self.flush()
 
     def trained(self) -> bool:
-        """Whether every run has ended."""
-        return all(run.over for run in self.runs)
+        """Whether every run has ended and was measured."""
+        return self._measuring.idle and all(run.over for run in self.runs)
 
     def advance(self) -> bool:
         """Do a small part of what is left: a step of the run whose turn it is, or an evaluation. False when there is
