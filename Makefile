@@ -1,4 +1,4 @@
-# make run | test | vendor | lock | latest | bench | bench-sst2 | presets | finetune-presets | pictures | format | clean
+# make run | test | docs | vendor | lock | latest | bench | bench-sst2 | presets | finetune-presets | pictures | format | clean
 # PYTHON=python3.12 picks the interpreter of the virtual environment, VENV=folder its place.
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +13,7 @@ PYTEST_OPTIONS ?=
 BROWSER ?= run
 export CHROMIUM
 
-.PHONY: run test lint javascript unit browser vendor lock latest bench bench-sst2 presets finetune-presets pictures format clean
+.PHONY: run test lint javascript unit browser vendor docs lock latest bench bench-sst2 presets finetune-presets pictures format clean
 .NOTPARALLEL:
 
 run: $(RUNTIME)
@@ -46,6 +46,10 @@ ifneq ($(BROWSER),skip)
 	@chromium=$$(sh .ci/chromium) && CHROMIUM="$$chromium" OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -n 2 $(PYTEST_OPTIONS)
 endif
 
+# The manual, into site/.
+docs: $(DEV)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # The exact versions of everything, from pyproject.toml's ranges: those of the lock stay where they fit.
 # make lock UPGRADE=--upgrade takes the newest that fit.
 UPGRADE ?=
@@ -63,16 +67,16 @@ bench: $(DEV)
 
 presets: $(RUNTIME)
 	$(BIN)/python -m benchmarks.tune_presets
-	$(BIN)/python -m benchmarks.tune_presets --table --write README.md
+	$(BIN)/python -m benchmarks.tune_presets --table --write docs/findings/presets.md
 
-# The README's, by a Chromium.
+# The manual's pictures, taken by a Chromium.
 pictures: $(DEV)
 	@chromium=$$(sh .ci/chromium) && CHROMIUM="$$chromium" $(BIN)/python -m benchmarks.pictures
 
 # An hour or so of two cores: every optimizer and tuning mode of the OPT page, with equal budgets.
 finetune-presets: $(RUNTIME)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tune_finetune
-	$(BIN)/python -m benchmarks.tune_finetune --table --write README.md
+	$(BIN)/python -m benchmarks.tune_finetune --table --write docs/findings/language-model.md
 
 # Real text: SST-2 as a folder with train.tsv and dev.tsv, make bench-sst2 SST2=path/to/folder
 bench-sst2: $(RUNTIME)

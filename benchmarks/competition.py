@@ -3,9 +3,10 @@
     python -m benchmarks.competition                       what benchmarks/competition.json lacks, and then the tables
     python -m benchmarks.competition "Rosenbrock, d = 10"  this contest again
     python -m benchmarks.competition --quick               all contests with next to no budget; nothing is written
-    python -m benchmarks.competition --table --write README.md   the file's tables, between README's markers
+    python -m benchmarks.competition --report              the winners' held-out figures again, without a new search
+    python -m benchmarks.competition --table --write FILE  the tables, between that file's markers
 
-Every competitor of a contest is given the same number of settings, and reported on HELD_OUT_SEED, which none has seen.
+Every competitor of a contest is given the same number of settings, and reported on HELD_OUT_SEEDS, which none has seen.
 The results file is written after every competitor, so that a run that was stopped goes on where it was. What was
 computed by other rules than a contest now states is computed again; after a change of `competitor` name the contests.
 Nothing depends on the clock or on earlier results.
@@ -35,6 +36,8 @@ import numpy as np
 from scipy.stats import qmc
 from tqdm import tqdm
 
+from benchmarks.competition_tables import LABELS, tables
+from benchmarks.estimators import interval
 from benchmarks.tune_presets import Axis, dumps, insert, lost_share, median_gap, passes_to_precision, start_gap
 from functions import TestFunction, resolve
 from hizoo_core import METHODS, Trace, optimize
@@ -43,21 +46,13 @@ from viz_app.spec.runs import divergence_limit
 
 RESULTS = Path(__file__).with_name("competition.json")
 MARKERS = ("<!-- table: python -m benchmarks.competition -->", "<!-- /table -->")
-TUNE_SEED, CONFIRM_SEED, HELD_OUT_SEED = 1000, 1001, 0
+TUNE_SEED, CONFIRM_SEED = 1000, 1001
+HELD_OUT_SEEDS = (0, 1, 2, 3, 4)
 FINALISTS = 6
-MU, WARMUP = 1e-4, 30
+MU, WARMUP = 1e-4, 30  # of the contest of speed
+NEAREST_MU = 1e-3  # of the contest for the reference: there is no step that a smaller one would help
 PRECISION = 1e-6  # of the gap at the start; the passes that it took are reported
-SOLVED = 1e-12  # of the gap at the start: below it gaps count as equal
 REFINE_WIDTHS = (0.15, 0.07)  # standard deviations of the two rounds of refining, in units of the search space's side
-
-LABELS = {
-    "mezo": "MeZO",
-    "released": "`released`",
-    "paper": "`paper`",
-    "multiplicative": "`multiplicative`",
-    "newton_diag": "exact diagonal",
-}
-YARDSTICK = "newton_diag"  # sees gradient and Hessian: not ranked
 
 
 @dataclass(frozen=True)
@@ -165,7 +160,7 @@ def compete(contest: Contest, method: str, settings: Any, seed: int, runs: int) 
 
 
 def fastest(contest: Contest, name: str) -> dict[str, Any]:
-    """The winner of a competitor's settings, and its figures on the held-out seed. Deterministic."""
+    """The winner of a competitor's settings, and its figures on the held-out seeds. Deterministic."""
     who = competitor(name, resolve(contest.f))
     return held_out(contest, who, search(contest, name, who))
 
@@ -206,31 +201,49 @@ def search(contest: Contest, name: str, who: Competitor) -> Any:
 
 
 def held_out(contest: Contest, who: Competitor, winner: Any) -> dict[str, Any]:
-    """What a setting reaches on the held-out seed."""
+    """What a setting reaches on each held-out seed: the median run's gap ("gap" the median over the seeds, "gaps" each
+    seed's, None where it is not finite), the share of all runs that were lost, and the passes to PRECISION (the median
+    over the seeds; None if one seed's median run does not get there).
+    """
     function = resolve(contest.f)
-    trace = compete(contest, who.method, winner, HELD_OUT_SEED, contest.held_out_runs)
-    gaps = median_gap(function, trace)
+    gaps, lost, passes = [], [], []
+    for seed in HELD_OUT_SEEDS:
+        trace = compete(contest, who.method, winner, seed, contest.held_out_runs)
+        medians = median_gap(function, trace)
+        gaps.append(float(medians[-1]))
+        lost.append(lost_share(trace))
+        passes.append(passes_to_precision(medians, trace.forwards, PRECISION * start_gap(function)))
     names = (*(axis.name for axis in who.axes), *who.fixed)
+    reached = [each for each in passes if each is not None]
+    middle = float(np.median(gaps))
     return {
         "setting": {key: getattr(winner, key) for key in names},
-        "gap": float(gaps[-1]) if np.isfinite(gaps[-1]) else None,
-        "lost": lost_share(trace),
-        "passes": passes_to_precision(gaps, trace.forwards, PRECISION * start_gap(function)),
+        "gap": middle if math.isfinite(middle) else None,
+        "gaps": [gap if math.isfinite(gap) else None for gap in gaps],
+        "lost": float(np.mean(lost)),
+        "passes": int(np.median(reached)) if len(reached) == len(passes) else None,
     }
 
 
+def report_again(contest: Contest, name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """The figures of a winner that is known, on the held-out seeds."""
+    who = competitor(name, resolve(contest.f))
+    return held_out(contest, who, METHODS[who.method].hyperparameters(**entry["setting"]))
+
+
 def nearest(d: int, n: int, estimator: str, rules: Nearness) -> dict[str, Any] | None:
-    """The estimator's best α for d and n, and its figures on the held-out seed; None where it needs a larger n."""
+    """The estimator's best α for d and n, and its figures on the held-out seeds; None where it needs a larger n."""
     if n < ESTIMATORS[estimator].least_n:
         return None
     logarithms = {alpha: _estimate(d, n, estimator, alpha, TUNE_SEED, rules) for alpha in rules.alphas}
     alpha = min(logarithms, key=lambda alpha: _rms(logarithms[alpha]))
-    found = _estimate(d, n, estimator, alpha, HELD_OUT_SEED, rules)
+    found = np.concatenate([_estimate(d, n, estimator, alpha, seed, rules) for seed in HELD_OUT_SEEDS])
     return {
         "alpha": alpha,
         "error": _rms(found),
         "factor": math.exp(float(found.mean())),
         "spread": float(found.std()),
+        "interval": list(interval(found.mean(axis=1))),
     }
 
 
@@ -238,7 +251,7 @@ def _estimate(d: int, n: int, estimator: str, alpha: float, seed: int, rules: Ne
     """(runs, d): ln(P/|truth|) at the end of the budget."""
     function = resolve(f"quadratic:d={d}")
     steps = rules.passes // (2 * n + 1)
-    settings = METHODS["hizoo"].hyperparameters(n=n, alpha=alpha, estimator=estimator, mu=1e-3, warmup=steps)
+    settings = METHODS["hizoo"].hyperparameters(n=n, alpha=alpha, estimator=estimator, mu=NEAREST_MU, warmup=steps)
     trace = optimize(
         function,
         "hizoo",
@@ -280,9 +293,12 @@ def start_document(contests: Iterable[Contest], rules: Nearness) -> dict[str, An
     """An empty results file that says by which rules it is filled."""
     return {
         "made_by": "python -m benchmarks.competition",
-        "seeds": {"tuned": [TUNE_SEED, CONFIRM_SEED], "held_out": HELD_OUT_SEED},
+        "seeds": {"tuned": [TUNE_SEED, CONFIRM_SEED], "held_out": list(HELD_OUT_SEEDS)},
+        "precision": PRECISION,
+        "runs": f"{rules.runs(2)} ({rules.runs(1000)} at d = 1000)",
         "rules": {
             "nearest": {name: list(value) if isinstance(value, tuple) else value for name, value in vars(rules).items()}
+            | {"mu": NEAREST_MU}
         },
         "contests": {
             contest.name: {name: value for name, value in vars(contest).items() if name != "name"}
@@ -292,74 +308,6 @@ def start_document(contests: Iterable[Contest], rules: Nearness) -> dict[str, An
         "nearest": {},
         "fastest": {},
     }
-
-
-def tables(document: dict[str, Any]) -> str:
-    """Both Markdown tables; the best of each row in bold, the yardstick aside."""
-    rules = document["rules"]["nearest"]
-    return "\n".join(
-        [
-            f"Nearest the truth after {rules['passes']:,} forward passes from P = 1: geometric mean of P/truth and, in "
-            f"brackets, the spread of its natural logarithm, with the best of {len(rules['alphas'])} α for each.",
-            "",
-            *_nearest_table(document),
-            "",
-            "Fastest: the median run's gap to the minimum at the budget, on a seed that tuning has not seen, and in "
-            f"brackets the passes after which it stayed below {PRECISION:g} of the start's.",
-            "",
-            *_fastest_table(document),
-        ]
-    )
-
-
-def _nearest_table(document: dict[str, Any]) -> Iterator[str]:
-    yield "| d, n | " + " | ".join(f"{LABELS[name]}" for name in ESTIMATORS) + " |"
-    yield "| --- |" + " --: |" * len(ESTIMATORS)
-    for row, entries in document["nearest"].items():
-        best = min((entry["error"] for entry in entries.values() if entry), default=None)
-        cells = []
-        for name in ESTIMATORS:
-            if (entry := entries.get(name)) is None:
-                cells.append("needs n ≥ 2" if name in entries else "not run")
-                continue
-            text = f"{entry['factor']:.3g} ({entry['spread']:.2f}), α = {entry['alpha']:g}"
-            cells.append(f"**{text}**" if entry["error"] == best else text)
-        yield f"| {row} | " + " | ".join(cells) + " |"
-
-
-def _fastest_table(document: dict[str, Any]) -> Iterator[str]:
-    yield "| contest | passes | settings each | start | " + " | ".join(LABELS.values()) + " |"
-    yield "| --- |" + " --: |" * (3 + len(LABELS))
-    for row, entries in document["fastest"].items():
-        rules = document["contests"][row]
-        merits = {name: _merit(entry, rules["start"]) for name, entry in entries.items()}
-        best = min(merit for name, merit in merits.items() if name != YARDSTICK)
-        cells = []
-        for name in LABELS:
-            if name not in entries:
-                cells.append("not run")
-                continue
-            text = _fastest_cell(entries[name])
-            cells.append(f"**{text}**" if name != YARDSTICK and merits[name] == best else text)
-        numbers = f"{rules['passes']:,} | {rules['settings']} | {rules['start']:.2g}"
-        yield f"| {row} | {numbers} | " + " | ".join(cells) + " |"
-
-
-def _merit(entry: dict[str, Any], start: float) -> tuple[bool, bool, float]:
-    """Smaller is better: no run lost, then the gap as printed; where that is nothing, the passes."""
-    gap = math.inf if entry["gap"] is None else float(f"{entry['gap']:.1e}")
-    if gap <= SOLVED * start and entry["passes"] is not None:
-        return entry["lost"] > 0, False, entry["passes"]
-    return entry["lost"] > 0, True, gap
-
-
-def _fastest_cell(entry: dict[str, Any]) -> str:
-    if entry["gap"] is None:
-        return "diverged"
-    text = f"{entry['gap']:.1e}"
-    if entry["passes"] is not None:
-        text += f" ({entry['passes']:,})"
-    return text + (f" ({entry['lost']:.0%} lost)" if entry["lost"] else "")
 
 
 QUICK = Nearness(dimensions=(2, 10), directions=(1, 8), alphas=(0.03, 0.3), passes=600)
@@ -376,6 +324,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         "contests", nargs="*", metavar="CONTEST", help="rows to compute again (default: what is missing)"
     )
     parser.add_argument("--quick", action="store_true", help="next to no budget; prints the tables and writes nothing")
+    parser.add_argument("--report", action="store_true", help="the winners' held-out figures again, without a search")
     parser.add_argument("--table", action="store_true", help="print the tables of the results file, compute nothing")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables between this file's markers")
     options = parser.parse_args(None if arguments is None else list(arguments))
@@ -397,6 +346,11 @@ def main(arguments: Iterable[str] | None = None) -> None:
                 document["nearest"] = found["nearest"]
         for name in options.contests:
             document["fastest"].pop(name, None)
+        if options.report:
+            entries = [(CONTESTS[row], name) for row in document["fastest"] for name in document["fastest"][row]]
+            for contest, name in tqdm(entries, unit="competitor", disable=None):
+                row = document["fastest"][contest.name]
+                row[name] = report_again(contest, name, row[name])
         if not options.table:
             compute(document, list(tasks(contests, rules)), _save)
             for section in ("nearest", "fastest"):  # the rows in the tables' order, whenever they were computed

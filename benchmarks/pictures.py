@@ -1,4 +1,4 @@
-"""README's pictures: the three pages in a Chromium, at 1440 × 900.
+"""The manual's pictures: the three pages in a Chromium, at 1440 × 900.
 
 python -m benchmarks.pictures                  all of them; the OPT page trains for two minutes
 python -m benchmarks.pictures tuning-light     this one
@@ -49,7 +49,7 @@ PICTURES: dict[str, tuple[Callable[[Page, str, str], None], str]] = {
 
 def main() -> None:
     """Write the pictures that are named, or all."""
-    parser = argparse.ArgumentParser(description="Write README's pictures into docs/.")
+    parser = argparse.ArgumentParser(description="Write the manual's pictures into docs/pictures/.")
     parser.add_argument("names", nargs="*", help=f"of {', '.join(PICTURES)} (default: all)", metavar="NAME")
     names = parser.parse_args().names or list(PICTURES)
     if unknown := [name for name in names if name not in PICTURES]:
@@ -62,7 +62,7 @@ def main() -> None:
             page.set_default_timeout(TRAINING)
             show(page, server.url, theme)
             page.wait_for_timeout(STILL)
-            page.screenshot(path=ROOT / "docs" / f"{name}.png")
+            page.screenshot(path=ROOT / "docs" / "pictures" / f"{name}.png")
             page.close()
         browser.close()
 

@@ -4,7 +4,7 @@
     python -m benchmarks.tune_finetune reviews/full sst2/lora       these combinations only, keep the other entries
     python -m benchmarks.tune_finetune sst2/full --sst2 FOLDER      FOLDER holds train.tsv and dev.tsv
     python -m benchmarks.tune_finetune --report                     five seeds of every preset, on held-out text
-    python -m benchmarks.tune_finetune --table --write README.md    put the table between README's markers
+    python -m benchmarks.tune_finetune --table --write docs/findings/language-model.md   between its markers
 
 The rules, the same for every row:
 
@@ -171,7 +171,7 @@ def report(key: str, folder: str | None, tune: str, preset: dict[str, Any], pool
 
 
 def table(presets: dict[str, Any]) -> str:
-    """README's table of what was reached."""
+    """The manual's table of what was reached."""
     names = {
         "mezo": "MeZO",
         "hizoo": "HiZOO",

@@ -3,7 +3,7 @@
     python -m benchmarks.tune_presets                            tune everything
     python -m benchmarks.tune_presets levy beale                 tune these again, keep the other entries
     python -m benchmarks.tune_presets --table                    print the table of the presets file
-    python -m benchmarks.tune_presets --table --write README.md  put it between README's markers
+    python -m benchmarks.tune_presets --table --write docs/findings/presets.md   between its markers
 
 The rules, the same for every row of the table:
 

@@ -15,8 +15,8 @@ from functions import FUNCTIONS
 from hizoo_core import METHODS, describe, training_methods
 from hizoo_core.training import Diverged
 from viz_app import cli, run
+from viz_app.finetuning import liveness
 from viz_app.finetuning import spec as finetune_spec
-from viz_app.finetuning import worker
 from viz_app.finetuning.store import Log
 from viz_app.server import create_app
 from viz_app.spec.runs import catalogue
@@ -155,13 +155,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fine-tuning with hardly anything measured."""
     from types import SimpleNamespace
 
+    from functions.language_model import memory
     from viz_app.finetuning import limits
-    from viz_app.finetuning import session as finetune
 
     monkeypatch.setattr(limits, "HELD_OUT", 8)
-    monkeypatch.setattr(limits, "SURFACE", 4)
-    monkeypatch.setattr(limits, "GRID", 3)
-    monkeypatch.setattr(finetune.memory, "measure", lambda *_: SimpleNamespace(rows=(), how=""))
+    monkeypatch.setattr(memory, "measure", lambda *_: SimpleNamespace(rows=(), how=""))
 
 
 @pytest.mark.usefixtures("small")
@@ -290,13 +288,13 @@ def test_any_exception_leaves_a_job_that_can_be_resumed_and_deleted(
         out = tmp_path / "run.csv"
         assert cli.main(["finetune", TUNE, "--out", str(out), *data]) == 1
     error = capfd.readouterr().err.splitlines()[-1]
-    assert error.startswith("app.py: Diverged: the loss is not finite (details in ")
+    assert error.startswith("app.py: the loss is not finite (details in ")
     assert "--resume 1 --out" in error
     assert len(out.read_text().splitlines()) >= 2
     log = Log(tmp_path)
     assert log.job(1).state == "failed"
     assert error.endswith(log.job(1).message)
-    assert "Traceback" in (tmp_path / "worker-shell.log").read_text()
+    assert "Traceback" in (tmp_path / "shell.log").read_text()
     assert cli.main(["finetune", "--resume", "1", "--out", str(out), *data]) == 0
     assert log.job(1).state == "finished"
     assert cli.main(["runs", "--delete", "1", *data]) == 0
@@ -311,7 +309,7 @@ def test_a_dead_job_can_be_deleted_and_a_living_one_cannot(
     log = Log(tmp_path)
     id = log.create_job(finetune_spec.parse(TUNE).query(), device)
     log.set_state(id, "running")
-    lock = worker.shell_lock(tmp_path, id) if device == "shell" else worker.device_lock(tmp_path, device)
+    lock = liveness.shell_lock(tmp_path, id) if device == "shell" else liveness.device_lock(tmp_path, device)
     assert lock.acquire()
     delete = ["runs", "--delete", str(id), "--data-dir", str(tmp_path)]
     assert cli.main(delete) == 1

@@ -195,6 +195,15 @@ def test_any_step_and_its_weights(lab: Lab):
     until(lambda: not list((lab.directory / "exports").iterdir()))
 
 
+def test_a_loss_surface_is_asked_for(lab: Lab):
+    id = lab.start("steps=200&opt=mezo")
+    sentence = errors(lab.http.post(f"/api/finetune/{id}/surface"), 409)["state"]
+    assert "surface is for one that is paused or finished" in sentence
+    lab.ended(id)
+    assert lab.http.post(f"/api/finetune/{id}/surface").json() == {"state": "finished"}
+    until(lambda: any(m["type"] == "surface" and m["done"] for m in lab.log.messages(id)))
+
+
 def test_another_sites_page_can_start_nothing(lab: Lab):
     answer = lab.http.post("/api/finetune", content=SHORT, headers={"Origin": "http://elsewhere.example"})
     assert set(errors(answer, 403)) == {"origin"}

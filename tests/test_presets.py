@@ -1,4 +1,4 @@
-"""The presets file: complete, valid, what the Playground uses, and what README's table was made from."""
+"""The presets file: complete, valid, what the Playground uses, and what the manual's table was made from."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_every_row_is_valid_and_was_searched_within_its_space(key):
 
 
 def test_readme_has_the_table_of_the_presets_file():
-    readme = (ROOT / "README.md").read_text("utf-8")
+    readme = (ROOT / "docs" / "findings" / "presets.md").read_text("utf-8")
     assert tune_presets.insert(readme, tune_presets.table(DOCUMENT)) == readme
 
 

@@ -1,4 +1,4 @@
-"""The OPT page's presets are those that the committed search writes, and README's table is theirs."""
+"""The OPT page's presets are those that the committed search writes, and the manual's table is theirs."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ SEARCHED = [(key, label) for key, entry in ENTRIES.items() for label in entry.ge
 
 
 def test_readme_shows_the_table_of_the_presets_file():
-    readme = (Path(tune_finetune.__file__).parent.parent / "README.md").read_text("utf-8")
+    readme = (Path(tune_finetune.__file__).parent.parent / "docs" / "findings" / "language-model.md").read_text("utf-8")
     _, _, rest = readme.partition(tune_finetune.MARKERS[0])
     assert rest.partition(tune_finetune.MARKERS[1])[0].strip() == tune_finetune.table(ENTRIES)
 

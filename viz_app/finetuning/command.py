@@ -18,10 +18,12 @@ from typing import Any
 from tqdm import tqdm
 
 from viz_app.finetuning import forecast as forecasts
-from viz_app.finetuning import hints, worker
+from viz_app.finetuning import hints
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import table as tables
-from viz_app.finetuning.abandoned import settled
+from viz_app.finetuning.failures import in_words
+from viz_app.finetuning.liveness import settled, shell_lock
+from viz_app.finetuning.states import status as status_message
 from viz_app.finetuning.store import Log, LogError, LogFull
 from viz_app.shell import FAILED, INTERRUPTED, OK, WRONG_USE, add_output, complain, output, unwritable, write
 from viz_app.spec.runs import SpecError
@@ -165,13 +167,13 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
     from viz_app.finetuning.session import Session, SessionError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
-    alive = worker.shell_lock(log.directory, job)  # held as long as this process lives, whatever ends it
+    alive = shell_lock(log.directory, job)  # held as long as this process lives, whatever ends it
     if not alive.acquire():
         return _Failure(FAILED, f"run {job} is being trained by another shell")
+    log.move_job(job, QUEUE)  # so that no worker takes up what was begun on the page
 
     def tell(state: str, sentence: str) -> None:
-        status = {"type": "status", "state": state, "run": None, "message": sentence}
-        log.append(job, messages=[status], state=(state, sentence))
+        log.append(job, messages=[status_message(state, sentence)], state=(state, sentence))
 
     go_on = f"go on with: {hints.resume(job, log.directory, arguments.out, arguments.format)}"
     disable = None if arguments.progress is None else not arguments.progress
@@ -202,14 +204,13 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
     except (LanguageModelError, SessionError) as error:
         _keep(session)
         tell("failed", error.message)
-        return _Failure(FAILED if error.field == "memory" else WRONG_USE, error.message)
+        return _Failure(FAILED if error.field in ("memory", "fingerprint") else WRONG_USE, error.message)
     except Exception as error:
         _keep(session)
-        details = worker.log_file(log.directory, QUEUE)
+        details = log.directory / "shell.log"
         with details.open("a", encoding="utf-8") as file:
             traceback.print_exception(error, file=file)
-        first = next(iter(str(error).strip().splitlines()), "")[:200]
-        sentence = f"{type(error).__name__}{f': {first}' if first else ''} (details in {details}); {go_on}"
+        sentence = f"{in_words(error)} (details in {details}); {go_on}"
         tell("failed", sentence)
         return _Failure(FAILED, sentence)
     finally:
@@ -275,12 +276,11 @@ class _Shown:
 
     def __call__(self, message: dict[str, Any]) -> None:
         if message["type"] == "progress":
-            done = f", {message['done'] / message['total']:.0%} done" if message["total"] else ""
-            self._bar.set_description(f"{message['message']}{done}")
-        elif message["type"] == "plan":
-            self._bar.set_description(None)
+            counted = f": {message['done']:,} of {message['total']:,} {message['unit']}" if message["total"] else ""
+            self._bar.set_description(message["message"] + counted)
+        elif message["type"] == "note":
+            self._bar.write(message["message"], file=sys.stderr)
         elif message.get("run") is not None:
-            self._bar.set_description(None, refresh=False)
             self._of_run(message["run"], message)
             shown = zip(self._labels, self._loss, self._accuracy, strict=True)
             losses = [f"{label} {loss}{accuracy}" for label, loss, accuracy in shown]
@@ -289,13 +289,13 @@ class _Shown:
     def _of_run(self, run: int, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "steps":
-            _, passes, _, loss, *_ = message["rows"][-1]
-            self._loss[run] = f"{loss:.3f}"
-            self._move(run, passes)
+            newest = dict(zip(message["columns"], message["rows"][-1], strict=True))
+            self._loss[run] = f"{newest['loss']:.3f}"
+            self._move(run, newest["forwards"])
         elif kind == "evaluation":
             self._accuracy[run] = f" {message['accuracy']:.0%}"
             self._move(run, message["forwards"])
-        elif kind == "status":
+        elif kind == "status" and message["state"] == "failed":
             self._bar.write(f"{self._labels[run]}: {message['message']}", file=sys.stderr)
 
     def _move(self, run: int, passes: int) -> None:
@@ -308,7 +308,7 @@ def _runs(arguments: argparse.Namespace) -> int:
     try:
         log = _log(arguments)
         if arguments.delete is not None:
-            settled(log, log.job(arguments.delete), workers=True)
+            settled(log, log.job(arguments.delete))
             log.delete_job(arguments.delete)
         jobs = [settled(log, job) for job in log.jobs()]
     except LogError as error:

@@ -21,12 +21,15 @@ LOSS = "cross_entropy"  # with which settings were searched for
 
 @dataclass(frozen=True)
 class FinetunePreset:
-    """What a spec that leaves keys out means. `tuned`: the methods whose settings were searched for, for this model,
-    task and tuning mode, with the loss `loss`; other methods' settings, and those for another loss, are plausible.
+    """What a spec that leaves keys out means. `truth`: evaluations between estimates of the diagonal Hessian through
+    autograd; none but for the bundled model, as they take several times a run's memory. `tuned`: the methods whose
+    settings were searched for, for this model, task and tuning mode, with the loss `loss`; other methods' settings,
+    and those for another loss, are plausible.
     """
 
     forwards: int
     batch: int
+    truth: int
     opts: Mapping[str, Mapping[str, Any]]
     tuned: tuple[str, ...]
     loss: str = LOSS
@@ -40,6 +43,7 @@ def for_run(model: str, task: str, tune: str, loss: str = LOSS) -> FinetunePrese
     return FinetunePreset(
         forwards=entry.get("forwards", basis["forwards"]),
         batch=entry.get("batch", basis["batch"]),
+        truth=10 if model == BUNDLED else 0,
         opts=basis["opts"] | entry.get("opts", {}),
         tuned=tuple(method for method in entry.get("tuned", {}) if method in entry["opts"] and loss == LOSS),
     )

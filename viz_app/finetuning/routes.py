@@ -7,7 +7,8 @@
     GET    /api/finetune/ID                     one job; DELETE removes one that is not running
     POST   /api/finetune/ID/pause|resume|stop   200 {"state"}, or 202 if the worker has not reacted yet
     POST   /api/finetune/ID/set?run=&lr=&alpha= from the next step on
-    POST   /api/finetune/ID/truth?run=          estimate the true diagonal now
+    POST   /api/finetune/ID/truth?run=          estimate the diagonal of the Hessian now
+    POST   /api/finetune/ID/surface             compute the loss on the plane of the end points, while no job waits
     GET    /api/finetune/ID/at?run=&step=       {"evaluation", "hessian"} of any step, rebuilt from the log
     GET    /api/finetune/ID/weights.safetensors?run=&step=    a safetensors file; of an adapter, a zip file for peft
     GET    /api/finetune/ID/table.csv
@@ -21,7 +22,7 @@ browser only.
 Messages, the objects in a chunk's "messages". Numbers are finite or null; `run` is an optimizer's index in the spec.
 
     plan        spec, model, device, dtype, task, sentences, runs, groups, zero_shot: once, first
-    steps       run, rows [[step, forwards, seconds, loss, slope, curvature, length, lr, alpha], …]
+    steps       run, columns [step, forwards, seconds, loss, slope, curvature, length, lr, alpha], rows [[…], …]
     evaluation  run, step, forwards, seconds, loss, accuracy, f1, probabilities per sentence, position, distance
     hessian     run, step, quantiles [[q10, q50, q90, mean] per group], histogram {edges, counts per group}
     truth       run, step, groups [[mean, standard error] per group], probes, seconds, cost
@@ -29,8 +30,9 @@ Messages, the objects in a chunk's "messages". Numbers are finite or null; `run`
     plane       kind, note, runs [{run, steps, points}]
     surface     kind, x, y, cells [[ix, iy, loss], …], done
     setting     run, step, lr, alpha
-    status      state, run (or null: the job), message
-    progress    message, done, total
+    status      state, run (or null: the job), message; of a run: how it ended, "failed" before its last step
+    note        run (or null), message: something beside the training that failed or wants a look
+    progress    message, done, total, unit: what is counted; with an empty message when that is over
 """
 
 from collections.abc import Callable
@@ -41,7 +43,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from viz_app.finetuning import follow, jobs, steering, uploads, worker
+from viz_app.finetuning import follow, jobs, states, steering, uploads
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.reading import Refused, check_origin
 from viz_app.finetuning.store import LogError
@@ -69,10 +71,11 @@ def add_routes(app: FastAPI, directory: Path, command: tuple[str, ...] = COMMAND
     route("GET", "", _bound(desk, jobs.listing))
     route("GET", "/{id}", _bound(desk, jobs.show))
     route("DELETE", "/{id}", _bound(desk, jobs.delete))
-    for name in worker.STATE_COMMANDS:
+    for name in states.STATE_COMMANDS:
         route("POST", f"/{{id}}/{name}", _bound(desk, partial(steering.change_state, name)))
     route("POST", "/{id}/set", _bound(desk, steering.set_rate))
     route("POST", "/{id}/truth", _bound(desk, steering.truth))
+    route("POST", "/{id}/surface", _bound(desk, steering.surface))
     route("GET", "/{id}/at", _bound(desk, steering.at))
     route("GET", "/{id}/weights.safetensors", _bound(desk, steering.weights))
     route("GET", "/{id}/table.csv", _bound(desk, uploads.table))

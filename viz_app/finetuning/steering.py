@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.background import BackgroundTask
 
 from hizoo_core import HyperparameterError
-from viz_app.finetuning import hints, worker
+from viz_app.finetuning import hints, states, worker
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.reading import (
@@ -36,13 +36,13 @@ STALE = 3600.0  # seconds after which weights that nobody fetched are removed
 async def change_state(name: str, desk: Desk, request: Request) -> JSONResponse:
     job = await find_job(desk, request)
     _check_ours(desk, job)
-    if job.state not in worker.STATE_COMMANDS[name][0]:
-        raise refuse(409, "state", worker.wrong_state(job, name))
+    if job.state not in states.STATE_COMMANDS[name][0]:
+        raise refuse(409, "state", states.wrong_state(job, name))
     return await _commanded(desk, request, job, {"command": name})
 
 
 def _check_ours(desk: Desk, job: Job) -> None:
-    if not worker.is_ours(job):
+    if not states.is_ours(job):
         goes_on = hints.resume(job.id, desk.directory)
         raise refuse(
             409, "state", f"run {job.id} was begun in a shell: Ctrl-C there interrupts it, and {goes_on} goes on"
@@ -75,6 +75,13 @@ async def truth(desk: Desk, request: Request) -> JSONResponse:
     _check_ours(desk, job)
     run = read_run(job, read_parameters(request, ("run",)))
     return await _commanded(desk, request, job, {"command": "truth", "run": run})
+
+
+async def surface(desk: Desk, request: Request) -> JSONResponse:
+    job = await find_job(desk, request)
+    if job.state not in states.SURVEYED:
+        raise refuse(409, "state", states.wrong_state(job, "surface"))
+    return await _commanded(desk, request, job, {"command": "surface"})
 
 
 async def at(desk: Desk, request: Request) -> JSONResponse:
