@@ -167,6 +167,8 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
     from viz_app.finetuning.session import Session, SessionError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
+    if settled(log, log.job(job)).state == "running":
+        return _Failure(FAILED, f"run {job} is being trained by another process")
     alive = shell_lock(log.directory, job)  # held as long as this process lives, whatever ends it
     if not alive.acquire():
         return _Failure(FAILED, f"run {job} is being trained by another shell")
@@ -192,8 +194,8 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
         tell("running", "")
         session.open()
         shown.forecast = _said(log, spec, session.runs, bar)
-        while not session.trained():
-            _advance(session, bar)
+        while _advanced(session, bar):
+            pass
         session.close()
         tell("finished", "")
         return _Failure(OK, "")
@@ -250,16 +252,16 @@ def _keep(session: Any) -> None:
         session.flush()
 
 
-def _advance(session: Any, bar: tqdm) -> None:
+def _advanced(session: Any, bar: tqdm) -> bool:
     try:
-        session.advance()
+        return session.advance()
     except LogFull as full:
         bar.write(f"app.py: {full}", file=sys.stderr)
         while True:
             time.sleep(RETRY)
             try:
                 session.flush()
-                return
+                return True
             except LogFull:
                 continue
 
