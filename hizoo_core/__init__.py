@@ -16,7 +16,8 @@ from hizoo_core.base import (
     Status,
     describe,
 )
-from hizoo_core.engine import METHODS, optimize
+from hizoo_core.engine import optimize
+from hizoo_core.methods import METHODS, POINT_METHODS
 from hizoo_core.noise import directions
 from hizoo_core.trace import Trace
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METHODS",
+    "POINT_METHODS",
     "Cancelled",
     "HiZOO",
     "HiZOOL",

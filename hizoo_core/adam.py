@@ -1,4 +1,4 @@
-"""Adam (arXiv 1412.6980) with bias correction: the first-order yardstick."""
+"""Adam (arXiv 1412.6980) with bias correction: the first-order method to compare with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hizoo_core.base import Hyperparameters, Method, hyperparameter
+import numpy as np
+
+from hizoo_core.base import Hyperparameters, Made, Method, ModelForm, PointForm, Space, changed, hyperparameter
+from hizoo_core.schedules import scheduled
 
 
 @dataclass(frozen=True)
@@ -54,30 +57,62 @@ class AdamHyperparameters(Hyperparameters):
     )
 
 
+@dataclass(frozen=True)
+class AdamTraining(AdamHyperparameters):
+    """Adam's settings for training a model; a value out of range raises HyperparameterError."""
+
+    lr: float = changed(AdamHyperparameters, "lr", 1e-3, slider=(1e-5, 1e-1))
+    schedule: str = scheduled("η")
+
+
+def correction(beta: float, t: int) -> float:
+    """The weight that the gradients seen have in a running mean from 0 after step t (from 0)."""
+    return 1.0 - beta ** (t + 1)
+
+
 def init(hp: AdamHyperparameters, scalar: Callable[[float], Any]) -> AdamHyperparameters:
     return hp
 
 
-def step(space: Any, t: int) -> None:
+def step(space: Space, t: int) -> None:
     hp, block, gradient = space.constants, space.block, space.gradient()
     m, v, theta = block.state["m"], block.state["v"], block.theta
     m += (gradient - m) * (1.0 - hp.beta1)
     v *= hp.beta2
     v += (1.0 - hp.beta2) * gradient * gradient
     # torch's order of operations: ε is added after the root has been corrected.
-    root = v**0.5 / (1.0 - hp.beta2 ** (t + 1)) ** 0.5 + hp.eps
-    theta -= hp.lr / (1.0 - hp.beta1 ** (t + 1)) * (m / root)
+    root = v**0.5 / correction(hp.beta2, t) ** 0.5 + hp.eps
+    theta -= hp.lr / correction(hp.beta1, t) * (m / root)
+
+
+def terms(made: Made) -> dict[str, np.ndarray]:
+    """The two moments after the step, and both with their bias corrected."""
+    hp, m, v = made.hyperparameters, made.state_next["m"], made.state_next["v"]
+    return {
+        "m": m,
+        "v": v,
+        "m_hat": m / correction(hp.beta1, made.step),
+        "v_hat": v / correction(hp.beta2, made.step),
+    }
 
 
 METHOD = Method(
     key="adam",
     name="Adam",
     summary="First-order descent with momentum, each coordinate scaled by its gradient's running root mean square.",
-    hyperparameters=AdamHyperparameters,
-    init=init,
-    step=step,
     forwards=lambda hp: 3,  # a forward pass, and a backward pass counted as two
-    state={"m": 0.0, "v": 0.0},
     stochastic=False,
     estimates_hessian=False,
+    points=PointForm(
+        hyperparameters=AdamHyperparameters,
+        init=init,
+        step=step,
+        state={"m": 0.0, "v": 0.0},
+        axes=("lr=1e-4:10:12", "beta2=0.5,0.9,0.97,0.99,0.997,0.999"),
+        searched={"lr": None, "beta2": (0.9, 0.97, 0.99, 0.997, 0.999)},
+        terms=terms,
+    ),
+    models=ModelForm(
+        AdamTraining, "torch.optim:Adam", lambda hp: {"lr": hp.lr, "betas": (hp.beta1, hp.beta2), "eps": hp.eps}
+    ),
 )

@@ -2,7 +2,7 @@
 
 The run is walked to the step by the code that `optimize` runs; the step itself is made by the method on a witness of
 its space, which hands everything through and keeps copies. So the numbers are the run's own, to the last bit. What a
-method never forms (S, δ, m̂) is worked out from them by the formulas as papers write them.
+method never forms (S, δ, m̂) its `terms` work out from them, with the formulas of its step.
 """
 
 from __future__ import annotations
@@ -15,28 +15,15 @@ from typing import Any
 import numpy as np
 
 from hizoo_core import noise
-from hizoo_core.base import Cancelled, Hyperparameters, Objective
-from hizoo_core.engine import METHODS, walk
-from hizoo_core.spaces import BatchedPoints
+from hizoo_core.base import Cancelled, Hyperparameters, Made, Method, Objective, Probes
+from hizoo_core.engine import walk
+from hizoo_core.estimators import curvature, first_difference, second_difference, slope
+from hizoo_core.methods import POINT_METHODS
+from hizoo_core.spaces import BatchedPoints, NumpyArithmetic
+
+__all__ = ["Probes", "StepAnatomy", "dissect"]
 
 PIECE = 500  # steps whose directions are prepared at a time
-
-
-@dataclass(frozen=True)
-class Probes:
-    """The forward passes of a step: u, z = Σ^½ u and the points θ ± μ z are (n, d); losses, slopes g and curvatures c
-    (n,). `centre` is the loss at θ and c comes from the second differences; None for a method that does not look there.
-    """
-
-    u: np.ndarray
-    z: np.ndarray
-    points_plus: np.ndarray
-    points_minus: np.ndarray
-    centre: float | None
-    plus: np.ndarray
-    minus: np.ndarray
-    g: np.ndarray
-    c: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -88,7 +75,7 @@ def dissect(
     for name, value, least in (("step", step, begin), ("run", run, 0)):
         if value < least:
             raise ValueError(f"{name} = {value!r}: must be {least} or more")
-    record = METHODS[method]
+    record = POINT_METHODS[method]
     origin = np.array(since.theta if since else start, dtype=np.float64)
     lane = run if record.stochastic or gradient_noise else 0  # without noise every run is the same
     spaces = partial(
@@ -114,30 +101,31 @@ def dissect(
                 raise Cancelled
             for t in space.through(first, end):
                 if t < step:
-                    record.step(space, t)
+                    record.on_points.step(space, t)
                 else:
-                    return _made(_Witness(space), method, segments[-1][2][0], step, run)
+                    return _made(_Witness(space), record, segments[-1][2][0], step, run)
     raise AssertionError("unreachable: the last segment ends behind the step")
 
 
-def _made(witness: _Witness, method: str, hp: Any, step: int, run: int) -> StepAnatomy:
+def _made(witness: _Witness, method: Method, hp: Any, step: int, run: int) -> StepAnatomy:
     """Make the step, and say what it was made of."""
     theta, state = witness.theta(), witness.state()
-    METHODS[method].step(witness, step)  # pyright: ignore[reportArgumentType]  # a space in all that a method sees
+    method.on_points.step(witness, step)  # pyright: ignore[reportArgumentType]  # a space in all that a method sees
     u, tilts = witness.drawn(step)
     probes = None if witness.losses is None else _probes(u[..., -1].copy(), hp.mu, theta, state, witness.losses)
+    made = Made(hp, step, state, witness.state(), probes, witness.seen)
     return StepAnatomy(
-        method=method,
+        method=method.key,
         hyperparameters=hp,
         step=step,
         run=run,
         theta=theta,
         theta_next=witness.theta(),
         state=state,
-        state_next=witness.state(),
+        state_next=made.state_next,
         probes=probes,
         seen=witness.seen,
-        terms=TERMS[method](hp, step, state, probes, witness.seen),
+        terms=method.on_points.terms(made),
         tilt=None if tilts is None else tilts[:, -1].copy(),
         warming=step < getattr(hp, "warmup", 0),
     )
@@ -160,9 +148,10 @@ class _Witness:
     def state(self) -> dict[str, np.ndarray]:
         return {name: value[:, -1].copy() for name, value in self._space.block.state.items()}
 
-    def probe(self) -> tuple[Any, ...]:
+    def probe(self) -> Sequence[Any]:
         losses = self._space.probe()
-        self.losses = tuple(np.atleast_1d(loss[..., -1]).copy() for loss in losses)
+        width = self._space.block.theta.shape[-1]
+        self.losses = tuple(np.reshape(loss, (-1, width))[:, -1].copy() for loss in losses)
         return losses
 
     def gradient(self) -> np.ndarray:
@@ -182,53 +171,15 @@ def _probes(
     *centre, plus, minus = losses
     root = np.sqrt(state["P"]) if "P" in state else np.ones_like(theta)
     offsets = u * mu / root  # in the space's own order, so that the points are the probed ones to the bit
-    middle = centre[0][0] if centre else None
-    # As in `estimators`: the difference of two differences loses no further digit.
-    c = None if middle is None else ((plus - middle) - (middle - minus)) / mu**2
+    xp = NumpyArithmetic
     return Probes(
         u=u,
         z=u / root,
         points_plus=theta + offsets,
         points_minus=theta - offsets,
-        centre=None if middle is None else float(middle),
+        centre=float(centre[0][0]) if centre else None,
         plus=plus,
         minus=minus,
-        g=(plus - minus) / (2 * mu),
-        c=c,
+        g=slope(first_difference(xp, plus, minus, None), mu),
+        c=curvature(second_difference(xp, centre[0], plus, minus, None), mu) if centre else None,
     )
-
-
-def _hizoo_terms(hp: Any, step: int, state: dict[str, np.ndarray], probes: Probes | None, seen: Any) -> dict[str, Any]:
-    """S of `paper` and `released`; s, the smoothed m and the exponent δ of `multiplicative`."""
-    assert probes is not None
-    assert probes.c is not None
-    P, c, square = state["P"], probes.c[:, None], probes.u**2
-    if hp.estimator == "paper":
-        return {"S": np.abs((c * (square - 1)).mean(axis=0) * P / 2)}
-    if hp.estimator == "released":
-        return {"S": (np.abs(c) * square).mean(axis=0) * P / 2}
-    others = (c.sum(axis=0) - c) / (hp.n - 1)
-    s = ((c - others) * (square - 1)).mean(axis=0) / 2
-    beta = hp.beta or min(1.0, 2 * hp.alpha)
-    m = (1 - beta) * state["m"] + beta * s
-    return {"s": s, "m": m, "delta": np.clip(hp.alpha * (np.abs(m) - 1), -0.5, 0.5)}
-
-
-def _adam_terms(hp: Any, step: int, state: dict[str, np.ndarray], probes: Any, seen: dict[str, Any]) -> dict[str, Any]:
-    """The two moments after the step, and both with their bias corrected."""
-    gradient = seen["gradient"]
-    m = hp.beta1 * state["m"] + (1 - hp.beta1) * gradient
-    v = hp.beta2 * state["v"] + (1 - hp.beta2) * gradient**2
-    return {"m": m, "v": v, "m_hat": m / (1 - hp.beta1 ** (step + 1)), "v_hat": v / (1 - hp.beta2 ** (step + 1))}
-
-
-def _newton_terms(hp: Any, step: int, state: Any, probes: Any, seen: dict[str, Any]) -> dict[str, Any]:
-    """The curvature that is divided by."""
-    return {"divisor": np.maximum(np.abs(seen["hessian_diagonal"]), hp.floor)}
-
-
-def _no_terms(hp: Any, step: int, state: Any, probes: Any, seen: Any) -> dict[str, Any]:
-    return {}
-
-
-TERMS = {"hizoo": _hizoo_terms, "mezo": _no_terms, "adam": _adam_terms, "newton_diag": _newton_terms}

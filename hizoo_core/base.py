@@ -1,18 +1,17 @@
-"""What every method is made of: its hyperparameters with their bounds, its record, and how a run ends."""
+"""What every method is made of: its hyperparameters with their bounds, the space it works on, its record, and how a
+run ends.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from hizoo_core.spaces import BatchedPoints
 
 
 class Objective(Protocol):
@@ -93,6 +92,13 @@ def hyperparameter(default: float | int | str, **description: Any) -> Any:
     return dataclasses.field(default=default, metadata={"hyperparameter": description})
 
 
+def changed(kind: type, name: str, default: float | int | str, **description: Any) -> Any:
+    """A dataclass field described as the one of that name in another dataclass, but for what is given."""
+    (field,) = (field for field in describe(kind) if field.name == name)
+    kept = {key: value for key, value in vars(field).items() if key not in ("name", "default")}
+    return hyperparameter(default, **kept | description)
+
+
 def describe(hyperparameters: type) -> tuple[Hyperparameter, ...]:
     """The fields of a hyperparameter dataclass, in the order in which a screen shows them."""
     return tuple(
@@ -109,25 +115,136 @@ class Hyperparameters:
             object.__setattr__(self, described.name, described.check(getattr(self, described.name)))
 
 
+@dataclass(slots=True)
+class Block:
+    """θ and the state, to be updated in place; `root` = √P, left by an update for the next probes."""
+
+    theta: Any
+    state: dict[str, Any]
+    constants: Any
+    root: Any = None
+
+
+class Space(Protocol):
+    """Where θ lives, as a method's step sees it.
+
+    xp: the few functions that numpy and torch spell differently; of_losses: the same for the losses and their
+    differences, which may be plain numbers. constants: what `PointForm.init` returned. block: θ as a whole. numbers:
+    rows (n, runs) to put the differences into, or None.
+    """
+
+    xp: Any
+    of_losses: Any
+    constants: Any
+    block: Block
+    numbers: Any
+
+    def probe(self) -> Sequence[Any]:
+        """The losses at θ (where the method wants it), at the θ + μ Σ^{1/2} u_i, and at the θ − μ Σ^{1/2} u_i."""
+        ...
+
+    def sums(self, *numbers: Any) -> Iterable[tuple[Any, ...]]:
+        """θ block by block, each with every row of differences summed over the directions with its own vectors."""
+        ...
+
+    def gradient(self) -> Any: ...
+
+    def hessian_diagonal(self) -> Any: ...
+
+
 @dataclass(frozen=True)
-class Method:
-    """One optimizer.
+class Probes:
+    """The forward passes of a step: u, z = Σ^½ u and the points θ ± μ z are (n, d); losses, slopes g and curvatures c
+    (n,). `centre` is the loss at θ and c comes from the second differences; None for a method that does not look there.
+    """
+
+    u: np.ndarray
+    z: np.ndarray
+    points_plus: np.ndarray
+    points_minus: np.ndarray
+    centre: float | None
+    plus: np.ndarray
+    minus: np.ndarray
+    g: np.ndarray
+    c: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A step that has been made, of one run: vectors (d,) of the state before and after it; the probes of a method that
+    has any; what was asked of the objective, "gradient" and "hessian_diagonal".
+    """
+
+    hyperparameters: Any
+    step: int
+    state: dict[str, np.ndarray]
+    state_next: dict[str, np.ndarray]
+    probes: Probes | None
+    seen: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class PointForm:
+    """A method on points (`optimize`).
 
     `step(space, t)` makes step t (from 0) on a space in place. `init(hyperparameters, scalar)` returns the constants
-    that the step's formulas use, each passed through `scalar`. `forwards(hyperparameters)` is the cost of a step in
-    forward-pass equivalents. `state` names the arrays kept beside θ and their starting values.
+    that the step's formulas use, each passed through `scalar`. `state` names the arrays kept beside θ and their
+    starting values. `axes` are the usual ones of a map, e.g. "lr=1e-4:1:12"; `searched` says what tuning varies: a
+    tuple of values, or None for the whole slider. `terms(made)` gives what the formulas name on the way through a step,
+    (d,) each.
+    """
+
+    hyperparameters: type
+    init: Callable[[Any, Callable[[float], Any]], Any]
+    step: Callable[[Space, int], None]
+    state: Mapping[str, float]
+    axes: tuple[str, str]
+    searched: Mapping[str, tuple[float, ...] | None]
+    terms: Callable[[Made], dict[str, np.ndarray]] = lambda made: {}
+
+
+@dataclass(frozen=True)
+class ModelForm:
+    """A method on the parameters of a module (`training.Trainer`).
+
+    `optimizer` names its torch.optim.Optimizer as "module:class", which is imported, and torch with it, when a model is
+    trained. It is called with the parameters and `settings(hyperparameters)`; one that probes is a
+    `torch_optim.ZerothOrder`, and is given a `seed` too, one that does not is a `torch.optim.Adam`.
+    """
+
+    hyperparameters: type
+    optimizer: str
+    settings: Callable[[Any], dict[str, Any]] = vars
+
+
+@dataclass(frozen=True)
+class Method:
+    """One optimizer, with its form on points, on a module's parameters, or both.
+
+    `forwards(hyperparameters)` is the cost of a step in forward-pass equivalents. `stochastic`: it probes the loss
+    along random directions, and needs no gradient.
     """
 
     key: str
     name: str
     summary: str
-    hyperparameters: type
-    init: Callable[[Any, Callable[[float], Any]], Any]
-    step: Callable[[BatchedPoints, int], None]
     forwards: Callable[[Any], int]
-    state: dict[str, float]
     stochastic: bool
     estimates_hessian: bool
+    points: PointForm | None = None
+    models: ModelForm | None = None
+
+    @property
+    def on_points(self) -> PointForm:
+        """Its form on points; raises TypeError if it has none."""
+        if self.points is None:
+            raise TypeError(f"{self.name} has no form on points")
+        return self.points
+
+    @property
+    def hyperparameters(self) -> type:
+        """The class of its hyperparameters on points; raises TypeError if it has no form there."""
+        return self.on_points.hyperparameters
 
 
 @dataclass(frozen=True)

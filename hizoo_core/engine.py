@@ -10,17 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from hizoo_core import adam, hizoo, mezo, newton_diag, noise
+from hizoo_core import noise
 from hizoo_core.base import Cancelled, Method, Objective, Status
+from hizoo_core.methods import POINT_METHODS
 from hizoo_core.spaces import NEVER, BatchedPoints
 from hizoo_core.trace import Trace
-
-METHODS: dict[str, Method] = {
-    "hizoo": hizoo.METHOD,
-    "mezo": mezo.METHOD,
-    "adam": adam.METHOD,
-    "newton_diag": newton_diag.METHOD,
-}
 
 # Numbers in one step's probes for which numpy's cost per call has become small and the second-level cache still holds
 # a step's working set; runs beyond that are advanced in a group of their own.
@@ -121,7 +115,7 @@ def walk(
     """Pieces of at most `piece` steps (first, end, settings, space), each within a segment and a block of directions.
 
     `spaces(settings)` makes a space; each takes over where the last has ended. `segments` are (first, end, settings).
-    A caller makes the steps: `for t in space.through(first, end): method.step(space, t)`.
+    A caller makes the steps: `for t in space.through(first, end): method.on_points.step(space, t)`.
     """
     space = None
     for begin, stop, settings in segments:
@@ -191,7 +185,7 @@ def _advance_lanes(
     progress: Callable[[int], None],
 ) -> None:
     """Make every step of some lanes of a recording (a lane: one run of one setting), until all of them have stopped."""
-    method, step = recording.method, recording.method.step
+    method, step = recording.method, recording.method.on_points.step
     most = max(method.forwards(each) for _, _, settings in segments for each in settings)
     piece = max(1, PIECE_NUMBERS // (recording.d * most * (lanes.stop - lanes.start)))
     history = np.empty(0)
@@ -224,9 +218,9 @@ def _groups(runs: int, d: int, price: int) -> list[slice]:
 
 def checked_method(key: str, settings: Sequence[Any]) -> Method:
     """The method of a name, which all settings must be of."""
-    if key not in METHODS:
-        raise ValueError(f"method = {key!r}: must be one of {', '.join(METHODS)}")
-    record = METHODS[key]
+    if key not in POINT_METHODS:
+        raise ValueError(f"method = {key!r}: must be one of {', '.join(POINT_METHODS)}")
+    record = POINT_METHODS[key]
     for each in settings:
         if type(each) is not record.hyperparameters:
             raise TypeError(f"method {key!r} takes {record.hyperparameters.__name__}, not {each!r}")
@@ -266,9 +260,10 @@ class Recording:
         self.method, self.objective, self.target = method, objective, target
         self.origin, self.steps, self.runs, self.d = origin, steps, runs, origin.size
         shape = (self.d, steps.size, runs)
-        self.theta = np.full(shape, np.nan).transpose(1, 2, 0)
-        self.loss = np.full(shape[1:], np.nan)
-        self.h = np.full(shape, np.nan).transpose(1, 2, 0) if method.estimates_hessian else None
+        # Not filled: what is kept covers every step before a run stops, and `blank` the others.
+        self.theta = np.empty(shape).transpose(1, 2, 0)
+        self.loss = np.empty(shape[1:])
+        self.h = np.empty(shape).transpose(1, 2, 0) if method.estimates_hessian else None
         self.limit = np.broadcast_to(np.finfo(np.float64).max if limit is None else limit, (self.d,))
         self.stopped, self.held, self.reached = (np.full(runs, NEVER) for _ in range(3))
         self.causes: dict[int, str] = {}

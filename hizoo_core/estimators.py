@@ -1,10 +1,10 @@
-"""Slope, curvature and the three estimators of the diagonal Hessian, as plain arithmetic on blocks.
+"""Slope, curvature and the estimators of the diagonal Hessian: each formula once, as plain arithmetic on blocks.
 
 The losses of the n directions give n first and n second differences; a space sums them over the directions, weighted
 with u and with the estimator's function of u, into vectors of θ's shape. The constant factors lie in the weights: an
 estimator's sum arrives as s = α S / P (`multiplicative`: β S / P), since every formula of S has the factor P. `xp` is
-one of the two arithmetics of `hizoo_core.spaces`; all else is operators that numpy arrays and torch tensors share.
-Formulas as in HiZOO (arXiv 2402.15173) and its authors' code.
+one of the two arithmetics, of numpy (`spaces`) and of torch (`preconditioner`); all else is operators that arrays and
+tensors share. Formulas as in HiZOO (arXiv 2402.15173) and its authors' code.
 """
 
 from __future__ import annotations
@@ -30,42 +30,63 @@ def second_difference(xp: Any, centre: Any, plus: Any, minus: Any, out: Any) -> 
     return difference
 
 
-def _as_it_is(xp: Any, c: Any) -> None:
-    pass
+def slope(first: Any, mu: float) -> Any:
+    """g_i, the projected gradient along Σ^{1/2} u_i, from the first difference."""
+    return first / (2 * mu)
 
 
-def _modulus(xp: Any, c: Any) -> None:
-    xp.absolute(c, c)
+def curvature(second: Any, mu: float) -> Any:
+    """c_i, the curvature along Σ^{1/2} u_i, from the second difference."""
+    return second / mu**2
 
 
-def _leave_one_out(xp: Any, c: Any) -> None:
+def smoothing(P: Any, keep: Any, s: Any) -> None:
+    """P ← (1 − α) P + α S in place, s = α S / P and keep = 1 − α; s is overwritten."""
+    s += keep
+    P *= s
+
+
+def signed_smoothing(m: Any, forget: Any, s: Any) -> None:
+    """M ← (1 − β) m + s in place, s = β S / P and forget = 1 − β."""
+    m *= forget
+    m += s
+
+
+def exponent(xp: Any, m: Any, alpha: Any) -> Any:
+    """δ = clip(α (|m| − 1), ±½), by which `multiplicative` moves ln P; at rest |m| = 1."""
+    return xp.clip((abs(m) - 1.0) * alpha, -0.5, 0.5)
+
+
+def _as_it_is(xp: Any, x: Any) -> Any:
+    return x
+
+
+def _absolute(xp: Any, x: Any) -> Any:
+    return xp.absolute(x, x)
+
+
+def _leave_one_out(xp: Any, c: Any) -> Any:
     # c_i − c̄_i, with c̄_i the mean of the others, is n/(n−1) times the distance from the mean of all.
     n = len(c)
     c -= xp.total(c) / n
     c *= n / (n - 1)
+    return c
 
 
-def _smooth_modulus(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
-    """P ← (1 − α) P + α |S|, s = α S / P."""
+def _smooth_absolute(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
     xp.absolute(s, s)
-    s += k.keep
-    P = state["P"]
-    P *= s
+    smoothing(state["P"], k.keep, s)
 
 
 def _smooth(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
-    """P ← (1 − α) P + α S, s = α S / P."""
-    s += k.keep
-    P = state["P"]
-    P *= s
+    smoothing(state["P"], k.keep, s)
 
 
 def _multiply(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
-    """With s = β S / P: m ← (1 − β) m + s; P ← P exp δ, m ← m exp(−δ), δ = clip(α(|m| − 1), ±½). At rest |m| = 1."""
+    """P ← P exp δ, and m ← m exp(−δ), so that m stays the mean of S / P for the new P."""
     P, m = state["P"], state["m"]
-    m *= k.forget
-    m += s
-    growth = xp.exp(xp.clip((abs(m) - 1.0) * k.alpha, -0.5, 0.5))
+    signed_smoothing(m, k.forget, s)
+    growth = xp.exp(exponent(xp, m, k.alpha))
     P *= growth
     m /= growth
 
@@ -74,22 +95,44 @@ def _multiply(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
 class Estimator:
     """One formula of S.
 
-    `prepare(xp, c)` makes of the second differences, in place, what is summed over the directions with the weights
-    u² − offset; `apply(xp, state, k, s)` takes the sum into P in place (and may overwrite s).
+    `prepare(xp, c)` makes of the second differences what is summed over the directions with the weights u² − offset;
+    `finish(xp, s)` makes of a sum s = α S / P as it enters an average; both return arrays that they were given, changed
+    in place. `apply(xp, state, k, s)` takes a sum, not yet finished, into P in place (and may overwrite s). `keeps_m`:
+    the state has an m beside P, the smoothed s with its sign.
     """
 
-    prepare: Callable[[Any, Any], None]
+    prepare: Callable[[Any, Any], Any]
     offset: float
+    finish: Callable[[Any, Any], Any]
     apply: Callable[[Any, dict[str, Any], Any, Any], None]
     least_n: int
     keeps_m: bool
 
 
 ESTIMATORS: dict[str, Estimator] = {
-    # S = |(1/n) Σ ½ c_i P_j (u_ij² − 1)|: before the modulus its expectation is H_jj for a quadratic.
-    "paper": Estimator(_as_it_is, 1.0, _smooth_modulus, least_n=1, keeps_m=False),
+    # S = |(1/n) Σ ½ c_i P_j (u_ij² − 1)|: before the absolute value its expectation is H_jj for a quadratic.
+    "paper": Estimator(_as_it_is, 1.0, _absolute, _smooth_absolute, least_n=1, keeps_m=False),
     # S = (1/n) Σ ½ |c_i| P_j u_ij²: the fixed point for a convex quadratic is (1 + d/2) H_jj.
-    "released": Estimator(_modulus, 0.0, _smooth, least_n=1, keeps_m=False),
+    "released": Estimator(_absolute, 0.0, _as_it_is, _smooth, least_n=1, keeps_m=False),
     # This project's own: s = (1/n) Σ ½ (c_i − c̄_i)(u_ij² − 1), E[s] = H_jj / P_j, sign and all.
-    "multiplicative": Estimator(_leave_one_out, 1.0, _multiply, least_n=2, keeps_m=True),
+    "multiplicative": Estimator(_leave_one_out, 1.0, _as_it_is, _multiply, least_n=2, keeps_m=True),
 }
+
+
+def weights(estimator: Estimator, u: Any) -> Any:
+    """u² − offset: with what the prepared second differences are summed over the directions."""
+    squares = u * u
+    squares -= estimator.offset
+    return squares
+
+
+def estimate(xp: Any, estimator: Estimator, c: Any, u: Any) -> Any:
+    """S / P (d,) of one step from the curvatures c (n,) along Σ^{1/2} u_i, with u (n, d); c is overwritten."""
+    c = estimator.prepare(xp, c)
+    return estimator.finish(xp, xp.total(c[:, None] * weights(estimator, u)) / (2 * len(c)))
+
+
+def observe(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
+    """Take a sum s over the directions into P, and hold P within its bounds, in place; s is overwritten."""
+    k.estimator.apply(xp, state, k, s)
+    xp.hold(state["P"], k.floor, k.ceiling)

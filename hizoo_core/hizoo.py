@@ -6,9 +6,39 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hizoo_core.base import HyperparameterError, Hyperparameters, Method, hyperparameter
-from hizoo_core.estimators import ESTIMATORS, Estimator, first_difference, second_difference
-from hizoo_core.mezo import DIRECTIONS, PERTURBATION_SCALE
+import numpy as np
+
+from hizoo_core.base import (
+    HyperparameterError,
+    Hyperparameters,
+    Made,
+    Method,
+    ModelForm,
+    PointForm,
+    Space,
+    changed,
+    hyperparameter,
+)
+from hizoo_core.estimators import (
+    ESTIMATORS,
+    Estimator,
+    estimate,
+    exponent,
+    first_difference,
+    observe,
+    second_difference,
+    signed_smoothing,
+)
+from hizoo_core.mezo import COUNTS, DIRECTIONS, PERTURBATION_SCALE, TRAINING_RATE, TRAINING_SCALE
+from hizoo_core.schedules import scheduled, unscheduled
+from hizoo_core.spaces import NumpyArithmetic
+
+STATE = {"P": 1.0, "m": 0.0}  # at the start
+POOLS: dict[str, str] = {
+    "none": "one P an element, as in the paper",
+    "row": "one P a row of a tensor: the last axis shares it",
+    "tensor": "one P a tensor",
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +90,8 @@ class HiZOOHyperparameters(Hyperparameters):
         0.0,
         label="β smoothing of s",
         symbol="β",
-        help="Smoothing of the signed estimate before its modulus is taken; 0 means 2α. Used by multiplicative alone.",
+        help="Smoothing of the signed estimate before its absolute value is taken; 0 means 2α. Used by multiplicative "
+        "alone.",
         low=0.0,
         high=1.0,
         slider=(0.0, 1.0),
@@ -83,6 +114,39 @@ class HiZOOHyperparameters(Hyperparameters):
             raise HyperparameterError("n", self.n, f"a whole number from {least} to 64 with estimator={self.estimator}")
 
 
+@dataclass(frozen=True)
+class HiZOOTraining(HiZOOHyperparameters):
+    """HiZOO's settings for training a model; a value out of range raises HyperparameterError."""
+
+    alpha: float = changed(
+        HiZOOHyperparameters,
+        "alpha",
+        1e-2,
+        help="Weight of the newest curvature estimate in P. Larger follows the curvature faster and lets more noise "
+        "in, which the absolute value turns into growth of P and so into shorter steps.",
+        slider=(1e-8, 1.0),
+    )
+    n: int = changed(HiZOOHyperparameters, "n", 4)
+    lr: float = changed(
+        HiZOOHyperparameters,
+        "lr",
+        1e-3,
+        help="Length of a step after it has been divided by √P twice: once in the probe, once in the update.",
+        **TRAINING_RATE,
+    )
+    mu: float = changed(HiZOOHyperparameters, "mu", 1e-3, **TRAINING_SCALE)
+    schedule: str = scheduled("η")
+    alpha_schedule: str = scheduled("α")
+    pool: str = hyperparameter(
+        "none",
+        label="pooling of P",
+        symbol="pool",
+        help="One P for every element, or one for a row or for a whole tensor, from the mean of the estimates over it. "
+        "Averaging cuts their noise. Pooling is this project's variant, not the paper's.",
+        choices=tuple(POOLS),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Constants:
     """What the formulas use of the hyperparameters, each in the space's scalar type."""
@@ -98,44 +162,43 @@ class Constants:
     estimator: Estimator
 
 
-def init(hp: HiZOOHyperparameters, scalar: Callable[[float], Any]) -> Constants:
-    estimator = ESTIMATORS[hp.estimator]
-    beta = hp.beta or min(1.0, 2.0 * hp.alpha)
-    smoothing = beta if estimator.keeps_m else hp.alpha
+def constants(hp: Any, smoothing: float, scalar: Callable[[float], Any]) -> Constants:
+    """Those of hyperparameters whose sums s are smoothed by `smoothing`, α or β."""
     return Constants(
         move=hp.lr / (2.0 * hp.n * hp.mu),  # η (1/n) Σ g_i u_i from the first differences
         weigh=smoothing / (2.0 * hp.n * hp.mu**2),  # α (1/n) Σ ½ c_i (u_i² − 1) from the second
         keep=scalar(1.0 - hp.alpha),
         alpha=scalar(hp.alpha),
-        forget=scalar(1.0 - beta),
+        forget=scalar(1.0 - smoothing),
         floor=scalar(hp.floor),
         ceiling=scalar(1.0 / hp.floor),
         warmup=hp.warmup,
-        estimator=estimator,
+        estimator=ESTIMATORS[hp.estimator],
     )
 
 
-def observe(xp: Any, state: dict[str, Any], k: Constants, s: Any) -> None:
-    """Take a sum s over the directions (see `estimators`) into P, in place; s is overwritten."""
-    k.estimator.apply(xp, state, k, s)
-    xp.hold(state["P"], k.floor, k.ceiling)
+def init(hp: HiZOOHyperparameters, scalar: Callable[[float], Any]) -> Constants:
+    beta = hp.beta or min(1.0, 2.0 * hp.alpha)
+    return constants(hp, beta if ESTIMATORS[hp.estimator].keeps_m else hp.alpha, scalar)
 
 
-def step(space: Any, t: int) -> None:
+def looked(space: Space) -> Any:
+    """Probe; the sums over the directions that make the step (η (1/n) Σ g_i u_i), and s (see `estimators`)."""
     # The losses at θ, at θ + μ Σ^{1/2} u_i, and at θ − μ Σ^{1/2} u_i.
     centre, plus, minus = space.probe()
-    xp = space.xp
+    xp = space.of_losses
     row, next_row = space.numbers
     g = first_difference(xp, plus, minus, row)
     c = second_difference(xp, centre, plus, minus, next_row)
-    estimator = space.constants.estimator
-    estimator.prepare(xp, c)
-    for block, slopes, s in space.sums(g, c):
-        # As in `observe`, without the cost of its call.
-        k, P = block.constants, block.state["P"]
-        estimator.apply(xp, block.state, k, s)
-        xp.hold(P, k.floor, k.ceiling)
-        block.root = root = xp.root(P, block.root)
+    return space.sums(g, space.constants.estimator.prepare(xp, c))
+
+
+def step(space: Space, t: int) -> None:
+    xp = space.xp
+    for block, slopes, s in looked(space):
+        k, state = block.constants, block.state
+        observe(xp, state, k, s)
+        block.root = root = xp.root(state["P"], block.root)
         if t >= k.warmup:
             # The new P scales the step; the probes were drawn with the old one.
             slopes /= root
@@ -143,15 +206,35 @@ def step(space: Any, t: int) -> None:
             theta -= slopes
 
 
+def terms(made: Made) -> dict[str, np.ndarray]:
+    """S of `paper` and `released`; s, the smoothed m and the exponent δ of `multiplicative`."""
+    assert made.probes is not None
+    assert made.probes.c is not None
+    xp, hp = NumpyArithmetic, made.hyperparameters
+    k = init(hp, float)
+    s = estimate(xp, k.estimator, made.probes.c.copy(), made.probes.u)
+    if not k.estimator.keeps_m:
+        return {"S": s * made.state["P"]}
+    m = made.state["m"].copy()
+    signed_smoothing(m, k.forget, (1.0 - k.forget) * s)
+    return {"s": s, "m": m, "delta": exponent(xp, m, k.alpha)}
+
+
 METHOD = Method(
     key="hizoo",
     name="HiZOO",
     summary="Zeroth-order descent that estimates the diagonal Hessian from the same probes and divides by it.",
-    hyperparameters=HiZOOHyperparameters,
-    init=init,
-    step=step,
     forwards=lambda hp: 2 * hp.n + 1,
-    state={"P": 1.0, "m": 0.0},
     stochastic=True,
     estimates_hessian=True,
+    points=PointForm(
+        hyperparameters=HiZOOHyperparameters,
+        init=init,
+        step=step,
+        state=STATE,
+        axes=("alpha=1e-4:1:12", "n=1,2,4,8,16,32"),
+        searched={"lr": None, "alpha": None, "n": COUNTS, "warmup": (0, 10, 30)},
+        terms=terms,
+    ),
+    models=ModelForm(HiZOOTraining, "hizoo_core.torch_optim:HiZOO", unscheduled),
 )

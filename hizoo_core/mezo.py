@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hizoo_core.base import Hyperparameters, Method, hyperparameter
+from hizoo_core.base import Hyperparameters, Method, ModelForm, PointForm, Space, changed, hyperparameter
 from hizoo_core.estimators import first_difference
+from hizoo_core.schedules import scheduled, unscheduled
 
 DIRECTIONS: dict[str, Any] = dict(
     label="n directions",
@@ -19,6 +20,7 @@ DIRECTIONS: dict[str, Any] = dict(
     scale="log",
     integer=True,
 )
+COUNTS = (1, 2, 4, 8, 16, 32)  # of directions, as tuning tries them
 PERTURBATION_SCALE: dict[str, Any] = dict(
     label="μ perturbation",
     symbol="μ",
@@ -48,6 +50,31 @@ class MeZOHyperparameters(Hyperparameters):
     mu: float = hyperparameter(1e-3, **PERTURBATION_SCALE)
 
 
+TRAINING_RATE: dict[str, Any] = dict(slider=(1e-6, 1e-1))
+TRAINING_SCALE: dict[str, Any] = dict(
+    help="How far from θ the loss is probed. Too large blurs slope and curvature, too small drowns them in rounding; "
+    "a loss that counts errors needs a larger one.",
+    slider=(1e-5, 1e-1),
+)
+
+
+@dataclass(frozen=True)
+class MeZOTraining(MeZOHyperparameters):
+    """MeZO's settings for training a model; a value out of range raises HyperparameterError."""
+
+    n: int = changed(MeZOHyperparameters, "n", 4)
+    lr: float = changed(
+        MeZOHyperparameters,
+        "lr",
+        1e-3,
+        help="Length of a step along the estimated gradient, whose noise grows with the number of parameters: the more "
+        "of them, and the fewer directions, the smaller it has to be.",
+        **TRAINING_RATE,
+    )
+    mu: float = changed(MeZOHyperparameters, "mu", 1e-3, **TRAINING_SCALE)
+    schedule: str = scheduled("η")
+
+
 @dataclass(frozen=True, slots=True)
 class Constants:
     """What the formulas use of the hyperparameters."""
@@ -59,10 +86,10 @@ def init(hp: MeZOHyperparameters, scalar: Callable[[float], Any]) -> Constants:
     return Constants(move=hp.lr / (2.0 * hp.n * hp.mu))
 
 
-def step(space: Any, t: int) -> None:
+def step(space: Space, t: int) -> None:
     # The losses at θ + μ u_i, and at θ − μ u_i.
     plus, minus = space.probe()
-    for block, slopes in space.sums(first_difference(space.xp, plus, minus, space.numbers[0])):
+    for block, slopes in space.sums(first_difference(space.of_losses, plus, minus, space.numbers[0])):
         theta = block.theta
         theta -= slopes
 
@@ -71,11 +98,16 @@ METHOD = Method(
     key="mezo",
     name="MeZO",
     summary="Zeroth-order descent: the slope along random directions stands in for the gradient.",
-    hyperparameters=MeZOHyperparameters,
-    init=init,
-    step=step,
     forwards=lambda hp: 2 * hp.n,
-    state={},
     stochastic=True,
     estimates_hessian=False,
+    points=PointForm(
+        hyperparameters=MeZOHyperparameters,
+        init=init,
+        step=step,
+        state={},
+        axes=("lr=1e-7:1:12", "mu=1e-6:0.1:6"),
+        searched={"lr": None, "n": COUNTS},
+    ),
+    models=ModelForm(MeZOTraining, "hizoo_core.torch_optim:MeZO", unscheduled),
 )

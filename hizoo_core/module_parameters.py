@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from hizoo_core import normals
-from hizoo_core.curvature import Curvature, Piece, TorchArithmetic, matrix, weighted_squares, working_dtype
 from hizoo_core.estimators import Estimator
+from hizoo_core.preconditioner import Curvature, Piece, TorchArithmetic, WeightedSquares, matrix, working_dtype
 
 CPU_CHUNK = 2**18  # numbers: much to compute for a call's cost, little enough for the cache
 CHUNK = 2**21  # elsewhere: the launch of a kernel costs more than the cache saves
@@ -221,13 +221,13 @@ class ModuleParameters:
         """
         coefficients = torch.zeros(self.n, dtype=torch.float64)
         if second is not None and estimator is not None:
-            coefficients = second.clone()
-            estimator.prepare(TorchArithmetic, coefficients)
+            coefficients = estimator.prepare(TorchArithmetic, second.clone())
         g, c = first.tolist(), coefficients.tolist()
         self._gather(c)
         for curvature in self._curvatures:
             curvature.settle(coefficients)
-        squares = [torch.zeros(())] * len(self._pieces)
+        moved = [torch.zeros(())] * len(self._pieces)  # squares of the pieces' lengths
+        squares = {x: WeightedSquares(c, x.k) for x in self._curvatures if x.elementwise}
 
         def descend(piece: Piece, workspace: Workspace) -> None:
             curvature, k, theta = piece.curvature, piece.curvature.k, piece.theta
@@ -242,9 +242,9 @@ class ModuleParameters:
                 else:
                     total.add_(u, alpha=g[i] * k.move)
                 if curvature.elementwise:
-                    weighted_squares(s, u, c[i] * k.weigh, first=i == 0)
+                    squares[curvature].add(i, u, s)
             if curvature.elementwise:
-                curvature.observe(piece, s.sub_(k.estimator.offset * k.weigh * sum(c)))
+                curvature.observe(piece, s)
             if not moves:
                 return
             # The new P scales the step; the probes were drawn with the old one.
@@ -258,11 +258,11 @@ class ModuleParameters:
                 torch.sub(x, total, out=total)
                 theta.copy_(total)
                 torch.sub(x, total.copy_(theta), out=total)  # how far it did move, rounding and all
-            squares[piece.index] = torch.dot(total.view(-1), total.view(-1))
+            moved[piece.index] = torch.dot(total.view(-1), total.view(-1))
 
         self._share(descend, self._pieces)
         self._away = None
-        return math.sqrt(float(torch.stack([x.to(squares[-1].device) for x in squares]).cpu().double().sum()))
+        return math.sqrt(float(torch.stack([x.to(moved[-1].device) for x in moved]).cpu().double().sum()))
 
     def _gather(self, c: list[float]) -> None:
         """What P that elements share is updated from, as far as the probes have not seen it."""

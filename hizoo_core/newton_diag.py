@@ -1,4 +1,4 @@
-"""Gradient descent preconditioned by the exact diagonal Hessian's modulus: what perfect knowledge would give."""
+"""Gradient descent preconditioned by the exact diagonal Hessian's absolute value: what perfect knowledge would give."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hizoo_core.base import Hyperparameters, Method, hyperparameter
+import numpy as np
+
+from hizoo_core.base import Hyperparameters, Method, PointForm, Space, hyperparameter
 
 
 @dataclass(frozen=True)
 class NewtonDiagHyperparameters(Hyperparameters):
-    """The yardstick's settings; a value out of range raises HyperparameterError."""
+    """The exact diagonal's settings; a value out of range raises HyperparameterError."""
 
     lr: float = hyperparameter(
         0.5,
@@ -39,22 +41,31 @@ def init(hp: NewtonDiagHyperparameters, scalar: Callable[[float], Any]) -> Newto
     return hp
 
 
-def step(space: Any, t: int) -> None:
+def divisor(diagonal: np.ndarray, floor: Any) -> np.ndarray:
+    """max(|diag H|, floor)"""
+    return np.maximum(np.abs(diagonal), floor)
+
+
+def step(space: Space, t: int) -> None:
     """θ ← θ − η ∇L / max(|diag H|, floor)."""
-    hp, xp = space.constants, space.xp
-    theta = space.block.theta
-    theta -= hp.lr * space.gradient() / xp.clip(abs(space.hessian_diagonal()), hp.floor, float("inf"))
+    hp, theta = space.constants, space.block.theta
+    theta -= hp.lr * space.gradient() / divisor(space.hessian_diagonal(), hp.floor)
 
 
 METHOD = Method(
     key="newton_diag",
     name="Exact diagonal",
     summary="Gradient descent divided by the exact diagonal Hessian: an oracle, whose Hessian is not charged.",
-    hyperparameters=NewtonDiagHyperparameters,
-    init=init,
-    step=step,
     forwards=lambda hp: 3,  # one gradient, as for Adam; an exact Hessian would cost d more and is given away free
-    state={},
     stochastic=False,
     estimates_hessian=False,
+    points=PointForm(
+        hyperparameters=NewtonDiagHyperparameters,
+        init=init,
+        step=step,
+        state={},
+        axes=("lr=1e-3:10:12", "floor=1e-6,1e-4,1e-2,1,100,1000"),
+        searched={"lr": None, "floor": None},
+        terms=lambda made: {"divisor": divisor(made.seen["hessian_diagonal"], made.hyperparameters.floor)},
+    ),
 )

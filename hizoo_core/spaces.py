@@ -1,33 +1,22 @@
 """Where θ lives while `optimize` runs: `BatchedPoints`, numpy's float64 and many runs at once.
 
-A method sees a space: `xp` (the few functions that numpy and torch spell differently), `constants`, `probe()` for the
-losses around θ, `numbers` (rows to put their differences into), and `sums(*numbers)`, which yields θ block by block,
-each with the sums over the directions that update it. The parameters of a module live in `module_parameters`.
+A method sees what `base.Space` says of it. The parameters of a module live in `module_parameters`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from hizoo_core import noise
-from hizoo_core.base import Method, Objective
+from hizoo_core.base import Block, Method, Objective
+from hizoo_core.estimators import weights
 
 NEVER = np.iinfo(np.int64).max  # a step that no run makes
-
-
-@dataclass(slots=True)
-class Block:
-    """θ and the state, to be updated in place; `root` = √P, left by an update for the next probes."""
-
-    theta: Any
-    state: dict[str, Any]
-    constants: Any
-    root: Any = None
 
 
 class NumpyArithmetic:
@@ -44,11 +33,24 @@ class NumpyArithmetic:
 
     @staticmethod
     def hold(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-        np.minimum(np.maximum(x, low), high, out=x)
+        np.maximum(x, low, out=x)
+        np.minimum(x, high, out=x)
 
     @staticmethod
     def root(x: np.ndarray, out: np.ndarray) -> np.ndarray:
         return np.sqrt(x, out)
+
+
+class FloatArithmetic:
+    """Of Python floats: a single run's losses, on which numpy would take ten times as long for the same bits."""
+
+    @staticmethod
+    def subtract(x: float, y: float, out: None) -> float:
+        return x - y
+
+    @staticmethod
+    def absolute(x: float, out: float) -> float:
+        return abs(x)
 
 
 class BatchedPoints:
@@ -61,7 +63,8 @@ class BatchedPoints:
     strided result and a new array each add to it.
     """
 
-    xp = NumpyArithmetic
+    xp: Any = NumpyArithmetic
+    of_losses: Any = NumpyArithmetic
 
     def __init__(
         self,
@@ -87,7 +90,8 @@ class BatchedPoints:
         width = cells * count
         self._value, self._objective = objective.value, objective
         self._seed, self._runs, self._cells, self._draw = seed, runs, cells, draw
-        self.constants = _side_by_side([method.init(hyperparameters, np.array) for hyperparameters in settings], count)
+        form = method.on_points
+        self.constants = _side_by_side([form.init(hyperparameters, np.array) for hyperparameters in settings], count)
         self.chunk = noise.steps_per_stream(d)
         self._block = -1  # the block of steps whose numbers are drawn
         self._tilt, self._sigma = None, gradient_noise
@@ -95,8 +99,8 @@ class BatchedPoints:
             self._tilts = np.empty((min(self.chunk, steps), d, width))
         self.n = n = settings[0].n if method.stochastic else 0
         centre = self._centre = int(method.estimates_hessian)  # 1 where the loss at θ itself is probed too
-        values = {**method.state, **(state or {})}
-        arrays = {name: np.empty((d, width)) for name in method.state}
+        values = {**form.state, **(state or {})}
+        arrays = {name: np.empty((d, width)) for name in form.state}
         for name, array in arrays.items():
             array[...] = np.reshape(values[name], (-1, 1))
         # One array, so that one copy records both P and θ, and θ lies among the probes where it is one of them.
@@ -125,11 +129,16 @@ class BatchedPoints:
             self._plus, self._minus = self._plus[0], self._minus[0]
             self.numbers = self.numbers[:, 0]
         self._multipliers = self.numbers[..., None, :]
-        self.numbers = tuple(self.numbers)
+        self._single = n == 1 and width == 1
+        if self._single:
+            self.of_losses = FloatArithmetic
+            self._scalars = tuple(row.reshape(()) for row in self.numbers)
+        self.numbers = tuple(self.numbers) if not self._single else (None, None)
         self._offsets = self._vectors = np.empty(0)
         self._scaled = np.empty((d, width) if n == 1 else (n, d, width))
         self._products = np.empty((1 + centre, *self._scaled.shape))
         self._totals = self._products if n == 1 else np.empty((1 + centre, d, width))
+        self._rows = tuple(self._products)
         self._blocks = ((self.block, *self._totals),)
 
     def resume(self, other: BatchedPoints) -> None:
@@ -163,9 +172,7 @@ class BatchedPoints:
         vectors = np.empty((1 + self._centre, *u.shape[:-1], self.block.theta.shape[-1]))
         self._spread(u, self.constants.move, vectors[0])
         if self._centre:
-            weights = u * u
-            weights -= self.constants.estimator.offset
-            self._spread(weights, self.constants.weigh, vectors[1])
+            self._spread(weights(self.constants.estimator, u), self.constants.weigh, vectors[1])
         offsets = u * self._mu if self._cells == 1 else self._spread(u, self._mu, np.empty_like(vectors[0]))
         for t, self._offsets, self._vectors in zip(steps, offsets, vectors.swapaxes(0, 1), strict=True):
             if self._sigma:
@@ -189,7 +196,7 @@ class BatchedPoints:
             by_setting[...] = (u * factor)[..., None, :]
         return out
 
-    def probe(self) -> tuple[Any, ...]:
+    def probe(self) -> Sequence[Any]:
         """The losses at θ (where the method wants it), at the θ + Σ^{1/2} μ u_i, and at the θ − Σ^{1/2} μ u_i."""
         block, n, centre = self.block, self.n, self._centre
         offsets = np.divide(self._offsets, block.root, self._scaled) if centre else self._offsets
@@ -199,6 +206,8 @@ class BatchedPoints:
         losses = self._value(self._probes)
         if self._tilt is not None:
             losses = losses + np.add.reduce(self._probed * self._tilt[:, None], axis=0)
+        if self._single:
+            return losses[:, 0].tolist()
         if n == 1:
             return (losses[0], losses[1], losses[2]) if centre else (losses[0], losses[1])
         plus, minus = losses[centre : centre + n], losses[centre + n :]
@@ -206,6 +215,13 @@ class BatchedPoints:
 
     def sums(self, *numbers: np.ndarray) -> tuple[tuple[Any, ...]]:
         """The block, with each row of `numbers` summed over the directions with its own vectors: (d, B) each."""
+        if self._single:
+            scalars, vectors, products = self._scalars, self._vectors, self._rows
+            for i, number in enumerate(numbers):  # a broadcast multiplication takes three times as long
+                scalar = scalars[i]
+                scalar[()] = number
+                np.multiply(scalar, vectors[i], products[i])
+            return self._blocks
         np.multiply(self._multipliers, self._vectors, self._products)
         if self.n > 1:
             np.add.reduce(self._products, axis=1, out=self._totals)

@@ -68,9 +68,9 @@ def sweep(
     record = checked_method(method, settings)
     origin = checked_point(start)
     d = origin.size
-    dearest = max(map(record.forwards, settings), default=0)
-    if dearest > forwards:
-        raise ValueError(f"forwards = {forwards}: must be at least {dearest}, the price of a step")
+    most = max(map(record.forwards, settings), default=0)
+    if most > forwards:
+        raise ValueError(f"forwards = {forwards}: must be at least {most}, the price of a step")
     draws = noise.draw if d * runs * noise.steps_per_stream(d) > KEPT_NUMBERS else _Kept(KEPT_NUMBERS)
     computed = runs if record.stochastic or gradient_noise else 1
     frames = max(2, min(frames, RECORDED_NUMBERS // (d * computed)))

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 import torch
 from torch.optim import Optimizer
 
-from hizoo_core import hizoo, mezo, noise
-from hizoo_core.base import Method
-from hizoo_core.curvature import Curvature, Elementwise, Factored, Pooled, TorchArithmetic, matrix, working_dtype
+from hizoo_core import hizoo, hizoo_l, mezo, noise
 from hizoo_core.estimators import ESTIMATORS, first_difference, second_difference
+from hizoo_core.hizoo import HiZOOTraining
+from hizoo_core.hizoo_l import HiZOOFactoredTraining
 from hizoo_core.module_parameters import ModuleParameters, SeededDirections
-from hizoo_core.training_methods import HiZOOFactoredTraining, HiZOOTraining
+from hizoo_core.preconditioner import Curvature, Elementwise, Factored, Pooled, TorchArithmetic, matrix, working_dtype
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,11 @@ class Attempt:
     length: float | None
 
 
-class _ZerothOrder(Optimizer):
+class ZerothOrder(Optimizer):
     """What HiZOO and MeZO share: probing through a closure, and state that resumes bit for bit."""
 
-    _method: ClassVar[Method]
+    _init: ClassVar[Callable[[Any, Callable[[float], Any]], Any]]  # the constants of a group's hyperparameters
+    _centre: ClassVar[bool] = True  # the loss at θ itself is probed too, and P estimated
     _kind: ClassVar[type]  # of the hyperparameters that check a group's settings
     # One probe displaces every group at once, so these cannot differ between groups.
     _common: ClassVar[tuple[str, ...]]
@@ -79,7 +80,7 @@ class _ZerothOrder(Optimizer):
         tensors = []
         for group in self.param_groups:
             self._check(group)
-            constants = self._method.init(self._hyperparameters(group), float)
+            constants = type(self)._init(self._hyperparameters(group), float)
             for parameter in group["params"]:
                 if parameter.requires_grad and parameter.numel():
                     tensors.append((parameter, self._curvature(parameter, group, constants)))
@@ -87,7 +88,7 @@ class _ZerothOrder(Optimizer):
             raise ValueError("no parameter requires a gradient: nothing to optimize")
         common = self.param_groups[0]
         directions = SeededDirections(common["seed"])
-        return ModuleParameters(tensors, common["n"], common["mu"], step, directions, self._method.estimates_hessian)
+        return ModuleParameters(tensors, common["n"], common["mu"], step, directions, self._centre)
 
     def _curvature(self, parameter: torch.Tensor, group: dict[str, Any], constants: Any) -> Curvature:
         return Curvature(constants)
@@ -136,7 +137,7 @@ class _ZerothOrder(Optimizer):
             raise TypeError(f"{type(self).__name__}.step needs a closure that returns the loss: opt.step(closure)")
         losses = self.attempt(closure).losses
         self.count()
-        return losses[0] if self._method.estimates_hessian else torch.cat(losses).mean()
+        return losses[0] if self._centre else torch.cat(losses).mean()
 
     def direction(self, step: int, i: int) -> list[torch.Tensor]:
         """u_i of a step (both counted from 0): one tensor for each parameter that requires a gradient, in order."""
@@ -171,16 +172,16 @@ class _ZerothOrder(Optimizer):
                 self.state[parameter][name] = own.copy_(value)
 
 
-class HiZOO(_ZerothOrder):
+class HiZOO(ZerothOrder):
     """HiZOO (arXiv 2402.15173): zeroth-order descent scaled by an estimate of the diagonal Hessian.
 
     Groups may have their own lr, alpha, beta, floor and pool. `state[p]["P"]` is the estimate, in float32 or float64:
     of p's shape, of one column with pool="row" (the last axis shares it), of one number with pool="tensor". The
     parameters that require a gradient when a step is made are the ones that move. For the meaning and the bounds of the
-    settings see `describe(training_methods.HiZOOTraining)`; out of range they raise HyperparameterError.
+    settings see `describe(hizoo.HiZOOTraining)`; out of range they raise HyperparameterError.
     """
 
-    _method = hizoo.METHOD
+    _init = staticmethod(hizoo.init)
     _kind = HiZOOTraining
     _common = ("n", "mu", "estimator", "warmup", "seed")
 
@@ -224,7 +225,7 @@ class HiZOO(_ZerothOrder):
         for name in names:
             if name not in state:
                 kept = parameter if pool == "none" else torch.empty(shape, device=parameter.device)
-                value = self._method.state[name]
+                value = hizoo.STATE[name]
                 state[name] = torch.full_like(kept, value, dtype=working_dtype(parameter), requires_grad=False)
             elif state[name].shape != shape:
                 raise ValueError(f"pool = {pool!r}: {name} has the shape {tuple(state[name].shape)} of another pool")
@@ -232,14 +233,14 @@ class HiZOO(_ZerothOrder):
         return Elementwise(own, constants) if pool == "none" else Pooled(parameter, own, constants, group["n"])
 
 
-class HiZOOL(_ZerothOrder):
+class HiZOOL(ZerothOrder):
     """HiZOO-L: HiZOO whose P is factored for tensors of two or more axes, as Adafactor's is (arXiv 1804.04235).
 
     `state[p]` is there {"R": (…, 1), "C": (columns,)}, the row and the column means, for P_jk = R_j C_k / mean(R); a
-    vector keeps {"P"} in full. For the settings see `describe(training_methods.HiZOOFactoredTraining)`.
+    vector keeps {"P"} in full. For the settings see `describe(hizoo_l.HiZOOFactoredTraining)`.
     """
 
-    _method = hizoo.METHOD
+    _init = staticmethod(hizoo_l.init)
     _kind = HiZOOFactoredTraining
     _common = ("n", "mu", "estimator", "warmup", "seed")
 
@@ -275,10 +276,11 @@ def _rows_of(parameter: torch.Tensor) -> None:
         raise ValueError(f"a parameter with strides {parameter.stride()}: must be contiguous for P to have rows")
 
 
-class MeZO(_ZerothOrder):
+class MeZO(ZerothOrder):
     """MeZO (arXiv 2305.17333): zeroth-order descent along random directions. Groups may have their own lr."""
 
-    _method = mezo.METHOD
+    _init = staticmethod(mezo.init)
+    _centre = False
     _kind = mezo.MeZOHyperparameters
     _common = ("n", "mu", "seed")
 

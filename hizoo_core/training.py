@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,8 @@ import torch
 
 from hizoo_core import noise
 from hizoo_core.base import HyperparameterError
-from hizoo_core.curvature import materialised
-from hizoo_core.torch_optim import HiZOO, HiZOOL, MeZO
+from hizoo_core.preconditioner import materialised
+from hizoo_core.torch_optim import ZerothOrder
 from hizoo_core.training_methods import METHODS, SCHEDULES, TrainingMethod
 
 __all__ = ["METHODS", "Diverged", "StepRecord", "Trainer", "TrainingMethod"]
@@ -79,16 +80,9 @@ class Trainer:
         self.hyperparameters = hp = hyperparameters
         self.steps, self.step = steps, 0
         tensors = list(self.parameters.values())
-        settings = {name: value for name, value in vars(hp).items() if name not in ("schedule", "alpha_schedule")}
-        if method == "adam":
-            self._optimizer = torch.optim.Adam(tensors, hp.lr, (hp.beta1, hp.beta2), hp.eps)
-        elif method == "mezo":
-            self._optimizer = MeZO(tensors, **settings, seed=seed)
-        elif method == "hizoo_l":
-            del settings["beta"]  # of an estimator that HiZOO-L does without
-            self._optimizer = HiZOOL(tensors, **settings, seed=seed)
-        else:
-            self._optimizer = HiZOO(tensors, **settings, seed=seed)
+        form = self.method.form
+        settings = form.settings(hp) | ({"seed": seed} if self.method.zeroth_order else {})
+        self._optimizer = pkgutil.resolve_name(form.optimizer)(tensors, **settings)
 
     def set(self, lr: float | None = None, alpha: float | None = None) -> None:
         """Change base values (before the schedule) from the next step on; raises HyperparameterError."""
@@ -126,7 +120,7 @@ class Trainer:
         return record
 
     @torch.no_grad()
-    def _attempt(self, optimizer: HiZOO | HiZOOL | MeZO, loss: Callable[[], Any], lr: float, alpha: Any) -> StepRecord:
+    def _attempt(self, optimizer: ZerothOrder, loss: Callable[[], Any], lr: float, alpha: Any) -> StepRecord:
         attempt = optimizer.attempt(loss)
         *centre, plus, minus = attempt.losses
         if attempt.length is None:

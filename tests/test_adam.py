@@ -23,7 +23,7 @@ def test_adam_is_torchs(hp):
     assert trace.forwards[-1] == 1200
 
 
-def test_newton_diag_divides_by_the_modulus():
+def test_newton_diag_divides_by_the_absolute_value():
     trace = optimize(Ripples(), "newton_diag", NewtonDiag(lr=0.3), (0.2, 2.0), steps=5)
     theta = np.array([0.2, 2.0])
     for t in range(5):

@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from functions import FUNCTIONS
-from hizoo_core import METHODS, describe, training_methods
+from hizoo_core import POINT_METHODS, describe, training_methods
 from hizoo_core.training import Diverged
 from viz_app import cli, run
 from viz_app.finetuning import liveness
@@ -116,7 +116,7 @@ def test_list_names_everything(capsys: pytest.CaptureFixture[str]):
     out = capsys.readouterr().out
     for family in FUNCTIONS.values():
         assert f"  {family.key}: {family.name}" in out
-    for method in METHODS.values():
+    for method in POINT_METHODS.values():
         assert f"  {method.key}: {method.name}" in out
         assert all(f"      {h.name} " in out for h in describe(method.hyperparameters))
     for method in training_methods.METHODS.values():

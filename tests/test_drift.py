@@ -14,9 +14,9 @@ neighbourhood (some 5 μ/√P on either side) of the power of two.
 import pytest
 import torch
 
-from hizoo_core.curvature import Elementwise
 from hizoo_core.hizoo import HiZOOHyperparameters, init
 from hizoo_core.module_parameters import ModuleParameters, SeededDirections
+from hizoo_core.preconditioner import Elementwise
 
 ROUNDS, COUNT, MU = 10_000, 400, 1e-3
 

@@ -117,7 +117,7 @@ def test_against_d_is_exact_where_theory_is():
         assert abs(point["mean"] - point["theory_mean"]) < STANDARD_ERRORS * point["mean_se"]
 
 
-def test_distribution_is_relative_to_a_negative_truths_modulus():
+def test_distribution_is_relative_to_a_negative_truths_absolute_value():
     place = place_of("saddle", (0.05, 1.5), [0, 1])
     assert place.truth[0] < 0
     (found,) = lab.distribution(place, Probe(8, 0.1, 1e-4), ["paper"], 8_000, never)

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import tune_presets
 from functions import FUNCTIONS, resolve
-from hizoo_core import METHODS
+from hizoo_core import METHODS, POINT_METHODS
 from viz_app.spec.runs import parse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +25,7 @@ def test_every_function_has_a_preset():
 @pytest.mark.parametrize("key", FUNCTIONS)
 def test_a_spec_that_names_only_the_function_runs_the_tuned_settings(key):
     preset = DOCUMENT["functions"][key]
-    spec = parse(f"f={key}&" + "&".join(f"opt={method}" for method in METHODS))
+    spec = parse(f"f={key}&" + "&".join(f"opt={method}" for method in POINT_METHODS))
     assert (spec.steps, spec.runs) == (preset["steps"], preset["runs"])
     for opt in spec.opts:
         assert opt.hyperparameters == METHODS[opt.method].hyperparameters(**preset["optimizers"][opt.method])

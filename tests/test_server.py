@@ -20,7 +20,7 @@ def ids(component) -> list:
 @pytest.mark.parametrize("path", [*PAGES, "/elsewhere", None])
 def test_an_address_shows_its_page_and_marks_it_in_the_links(path):
     shown = show_page(path)
-    links = [("/", "Playground"), ("/tuning", "Tuning"), ("/opt", "OPT")]
+    links = [("/", "Playground"), ("/tuning", "Tuning"), ("/opt", "Language model")]
     assert [(link.href, link.children) for link in shown["nav"]] == links
     here = [path or "/"] if path != "/elsewhere" else []
     assert [link.href for link in shown["nav"] if link.className == "here"] == here

@@ -6,8 +6,8 @@ import torch
 from objectives import Quadratic, Ripples
 
 from hizoo_core import METHODS, HiZOO, MeZO, directions, module_parameters, optimize, torch_optim
-from hizoo_core.curvature import Curvature
 from hizoo_core.module_parameters import ModuleParameters, SeededDirections
+from hizoo_core.preconditioner import Curvature
 
 
 def numpys_directions(run, shapes, d):

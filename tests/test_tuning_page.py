@@ -2,25 +2,17 @@
 
 import pytest
 
-from hizoo_core import METHODS
+from hizoo_core import POINT_METHODS
 from viz_app.tuning import page as tuning
 from viz_app.tuning import spec as map_spec
+from viz_app.tuning.catalogue import axes_of, catalogue
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_the_page_knows_the_price_of_a_step(method):
-    price = tuning.price(method)
-    kind = METHODS[method].hyperparameters
-    for n in (1, 5, 32) if hasattr(kind(), "n") else (1,):
-        hyperparameters = kind(n=n) if hasattr(kind(), "n") else kind()
-        assert METHODS[method].forwards(hyperparameters) == price["fixed"] + n * price["perDirection"]
-
-
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", POINT_METHODS)
 def test_every_axis_that_the_page_offers_makes_a_map(method):
-    slot = tuning.slots(map_spec.parse(f"f=stiff_quadratic&runs=1&forwards=3000&opt={method}"))[method]
-    for option in slot["options"]:
-        other = next(axis for axis in slot["usual"].values() if axis["name"] != option["name"])
+    axes = catalogue()["axes"][method]
+    for option in axes["options"]:
+        other = next(axis for axis in axes["usual"].values() if axis["name"] != option["name"])
         x, y = f"{option['name']}={option['text']}", f"{other['name']}={other['text']}"
         spec = map_spec.parse(f"f=stiff_quadratic&runs=1&forwards=3000&opt={method}&x={x}&y={y}")
         assert len(spec.x.values) > 1
@@ -34,7 +26,7 @@ def test_an_opened_map_is_the_one_of_the_address():
         "x": {"name": "n", "text": "1,2"},
         "y": {"name": "lr", "text": "1e-5:1e-3:3"},
     }
-    assert page["methods"]["adam"]["axes"] == page["methods"]["adam"]["usual"]
+    assert page["methods"]["adam"]["axes"] == axes_of("adam")["usual"]
     assert page["errors"] == []
 
 

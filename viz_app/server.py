@@ -10,6 +10,7 @@ from dash import Dash, Input, Output, callback, clientside_callback, dcc, html
 from fastapi import FastAPI
 
 from viz_app import api
+from viz_app.catalogue import catalogue
 from viz_app.finetuning import desk as finetuning_desk
 from viz_app.finetuning import page as opt
 from viz_app.finetuning import routes as finetuning_routes
@@ -34,7 +35,7 @@ class Page:
 PAGES = {
     "/": Page("Playground", playground.layout, playground.actions, playground.register),
     "/tuning": Page("Tuning", tuning.layout, tuning.actions, tuning.register),
-    "/opt": Page("OPT", opt.layout, list, opt.register),
+    "/opt": Page("Language model", opt.layout, list, opt.register),
 }
 
 
@@ -51,7 +52,7 @@ def create_app(data: str | Path | None = None) -> Dash:
         backend="fastapi",
         title="HiZOO Lab",
         update_title=None,  # pyright: ignore[reportArgumentType]  # the documented way to keep the title
-        index_string=theme.INDEX,
+        index_string=theme.index(catalogue()),
         assets_path_ignore=["lab"],  # modules: bridge.js imports them
         suppress_callback_exceptions=True,  # the controls are made by a callback
     )

@@ -135,3 +135,65 @@ def playground(page: Page, server: Server) -> Iterator[Playground]:
     lab = Playground(page, server.url)
     yield lab
     assert not unexpected(lab.problems)
+
+
+# Small and quick, with cells that diverge (small α from P = 1), that do not reach the target, and that do.
+MAP = (
+    "f=stiff_quadratic&x0=1,1&runs=4&seed=3&forwards=1200&target=0.01"
+    "&opt=hizoo:alpha=0.3,n=4,lr=0.5,mu=1e-3,warmup=10,estimator=paper,beta=0,floor=1e-12&x=alpha=1e-4:1:6&y=n=2,4,8"
+)
+COMPLETE = "window.maps.length > 0 && window.maps.at(-1).done === window.maps.at(-1).total"
+ALL_THREE = f"{COMPLETE} && document.querySelectorAll('#strip .badge:not(.partial)').length === 3"
+
+
+class Tuning:
+    """The Tuning page, and what a person does and sees on it."""
+
+    def __init__(self, page: Page, url: str):
+        self.page, self.url = page, url
+        self.problems = problems_of(page)
+        page.add_init_script(
+            "window.maps = []; document.addEventListener('lab:map', (e) => window.maps.push(e.detail));"
+        )
+
+    def open(self, query: str = MAP, fragment: str = "") -> "Tuning":
+        self.page.goto(f"{self.url}/tuning?{query}#{fragment}")
+        self.wait_for(COMPLETE)
+        for drawn in ("#landscape .contourlayer path", "#loss-chart .scatterlayer .trace"):
+            self.page.wait_for_selector(drawn, state="attached")
+        return self
+
+    def wait_for(self, condition: str) -> None:
+        self.page.wait_for_function(condition)
+
+    def cell(self, index: int):
+        return self.page.locator(f'#map [data-cell="{index}"]')
+
+    def kinds(self) -> list[str]:
+        """How each cell is drawn, in the order of their numbers."""
+        return self.page.evaluate(
+            """() => [...document.querySelectorAll('#map [data-cell]')]
+              .sort((a, b) => a.dataset.cell - b.dataset.cell).map((cell) => cell.dataset.kind)"""
+        )
+
+    def next_map(self, action) -> str:
+        """Do something and wait until the map that it asks for is complete; returns its query."""
+        before = self.page.evaluate("window.maps.length")
+        action()
+        self.wait_for(f"window.maps.length > {before} && {COMPLETE}")
+        return self.page.evaluate("window.maps.at(-1).query")
+
+    def measure(self, label: str) -> None:
+        self.page.locator("#tuning-measure").get_by_text(label, exact=True).click()
+
+    def type_into(self, field: str, text: str) -> None:
+        box = self.page.locator(f'[data-field="{field}"] input:not([type=hidden])').last
+        box.fill(text)
+        box.press("Enter")
+
+
+@pytest.fixture
+def tuning(page: Page, server: Server):
+    lab = Tuning(page, server.url)
+    yield lab
+    assert not unexpected(lab.problems)

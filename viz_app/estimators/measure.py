@@ -2,7 +2,7 @@
 
 Every figure is of the code that the optimizers run: single estimates are read off `BatchedPoints`, where a step of
 HiZOO finds them; estimates over time are `optimize` with every step a warm-up step, so that θ stays. Relative values
-are divided by the truth's modulus. None stands for what there is not.
+are divided by the absolute value of the truth. None stands for what there is not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from functions import resolve
 from hizoo_core import METHODS, Cancelled, noise, optimize
 from hizoo_core.base import Objective
 from hizoo_core.engine import STEP_NUMBERS
-from hizoo_core.estimators import ESTIMATORS, first_difference, second_difference
+from hizoo_core.estimators import ESTIMATORS
+from hizoo_core.hizoo import looked
 from hizoo_core.spaces import BatchedPoints
 from hizoo_core.sweep import sweep
 from viz_app.estimators.theory import moments
@@ -71,7 +72,7 @@ class Probe:
 def signed(
     place: Place, probe: Probe, estimator: str, n: int, P: np.ndarray, count: int, cancelled: Cancelling
 ) -> np.ndarray:
-    """(about count, d): single estimates S of one step with P as given, before `paper`'s modulus, by HiZOO's own step.
+    """(about count, d): single estimates S of one step with P as given, before `paper`'s absolute value, by HiZOO.
 
     With α = β = 1 the sum that the step smooths into P is S / P itself.
     """
@@ -93,16 +94,12 @@ def signed(
             gradient_noise=probe.noise,
             state={"P": P},
         )
-        prepare = space.constants.estimator.prepare
         with np.errstate(all="ignore"):
             for _ in space.through(0, steps):
                 if cancelled():
                     raise Cancelled
-                centre, plus, minus = space.probe()
-                slope, curvature = space.numbers
-                first_difference(space.xp, plus, minus, slope)
-                prepare(space.xp, second_difference(space.xp, centre, plus, minus, curvature))
-                found.append(space.sums(slope, curvature)[0][2].T.copy())
+                ((_, _, s),) = looked(space)
+                found.append(s.T.copy())
     return np.concatenate(found) * P
 
 
@@ -168,7 +165,7 @@ def _histograms(
 
 
 def _theory(place: Place, P: np.ndarray, estimator: str, n: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Mean and standard deviation of S relative to the truth's modulus, (d,) each."""
+    """Mean and standard deviation of S relative to the absolute value of the truth, (d,) each."""
     root = np.sqrt(P)
     found = moments(estimator, place.hessian / root[:, None] / root, n)
     scale = P / place.size
@@ -192,7 +189,7 @@ def point(
     )
     each = (s - s.mean(axis=0)) ** 2  # entries of one sample are correlated: errors are those of the samples' means
     variance = each.mean()
-    modulus = np.abs(s)
+    absolute = np.abs(s)
     expected = _theory(place, P, estimator, n)
     sign = np.sign(place.truth)[columns]
     return {
@@ -200,8 +197,8 @@ def point(
         "mean_se": s.mean(axis=1).std() / np.sqrt(len(s)),
         "sd": np.sqrt(variance),
         "sd_se": each.mean(axis=1).std() / np.sqrt(len(s)) / (2 * np.sqrt(variance)),
-        "modulus": modulus.mean(),
-        "modulus_se": modulus.mean(axis=1).std() / np.sqrt(len(s)),
+        "modulus": absolute.mean(),
+        "modulus_se": absolute.mean(axis=1).std() / np.sqrt(len(s)),
         "theory_mean": expected and (expected[0][columns] * sign).mean(),
         "theory_sd": expected and np.sqrt((expected[1][columns] ** 2).mean()),
         "samples": len(s),

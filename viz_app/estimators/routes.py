@@ -1,6 +1,6 @@
 """The estimator lab over HTTP; the query is a `lab_spec`, the answers are JSON, with null for what is not a number.
 
-    GET /api/lab/about?SPEC          θ, the shown coordinates and the truth there
+    GET /api/lab/about?SPEC          θ, the shown coordinates with their names, and the truth there
     GET /api/lab/distribution?SPEC   one step's estimates S of the shown entries
     GET /api/lab/against-n?SPEC      their mean and spread by n, and against-d by dimension, with P at the truth
     GET /api/lab/running?SPEC        P over the steps at the chosen α
@@ -35,6 +35,7 @@ def about(spec: LabSpec, cancelled: Cancelling) -> dict[str, Any]:
         "d": place.d,
         "x0": place.theta,
         "coords": place.coords,
+        "names": ["xy"[j] if place.d == 2 else f"θ_{j}" for j in place.coords],
         "truth": place.truth[list(place.coords)],
     }
 

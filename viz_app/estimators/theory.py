@@ -8,8 +8,8 @@ E r² = t² + 2F with F = ‖A‖² − 2(A²)_jj + a²:
     E[q² w²] = 78a² + 40B + 2t² + 4F + 20at        E[q w²] = 10a + 2t        E[q w] = 2a
     E[q² u_j⁴] = 105a² + 60B + 3t² + 6F + 30at      E[q u_j²] = 3a + t
 
-At the truth (A = I) the standard deviations of one direction are √((d² + 10d + 26)/2) for `paper` before the modulus,
-about (d + 5)/√2, and, times √n for large n, √(d + 13) for `multiplicative`.
+At the truth (A = I) the standard deviations of one direction are √((d² + 10d + 26)/2) for `paper` before the
+absolute value is taken, about (d + 5)/√2, and, times √n for large n, √(d + 13) for `multiplicative`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Moments(NamedTuple):
 
 
 def moments(estimator: str, a: np.ndarray, n: int) -> Moments | None:
-    """For A = `a` (d, d) and n directions; `paper` before its modulus.
+    """For A = `a` (d, d) and n directions; `paper` before its absolute value.
 
     None where there is no formula: `released` takes |q|, whose moments are q's only if A has no negative eigenvalue;
     `multiplicative` needs two directions.

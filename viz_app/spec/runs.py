@@ -17,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from functions import FUNCTIONS, FunctionError, TestFunction, resolve
-from hizoo_core import METHODS, describe
+from hizoo_core import POINT_METHODS, describe
 from viz_app.spec import presets
 from viz_app.spec.text import (
     Error,
@@ -50,6 +50,7 @@ DIVERGED = 1e6  # in widths of the domain, per coordinate
 DEFAULT_FUNCTION = "stiff_quadratic"
 DEFAULT_METHODS = ("hizoo", "mezo", "adam")
 KEYS = ("f", "x0", "steps", "runs", "seed", "noise", "opt")
+UNESCAPED = ",:=@"  # in a value of a canonical query, besides letters, digits and _.-~
 NOISE_HELP = (
     "At every step a random linear term ξ·θ, ξ ~ N(0, σ²), is added to the loss, the same for all probes of that step "
     "and for all optimizers: mini-batch noise. The loss shown is the noiseless one."
@@ -105,7 +106,7 @@ class RunSpec:
             *([("noise", number(float(self.noise)))] if self.noise else []),
             *(("opt", str(opt)) for opt in self.opts),
         ]
-        return "&".join(f"{key}={quote(value, safe=',:=@')}" for key, value in pairs)
+        return "&".join(f"{key}={quote(value, safe=UNESCAPED)}" for key, value in pairs)
 
     __str__ = query
 
@@ -158,7 +159,7 @@ def parse(text: str) -> RunSpec:
     known = tuple(
         opt
         for (method, text), name in zip(chosen, names, strict=True)
-        if (opt := forked(METHODS, method, text, f"opt.{short(name)}".rstrip("."), defaults, errors))
+        if (opt := forked(POINT_METHODS, method, text, f"opt.{short(name)}".rstrip("."), defaults, errors))
     )
     if errors or function is None:
         seen = {"opt", *(error["field"] for error in errors)}  # the wrong ones are missing from those counted
@@ -190,7 +191,7 @@ def catalogue() -> dict[str, Any]:
                 "summary": method.summary,
                 "hyperparameters": [plain(parameter) for parameter in describe(method.hyperparameters)],
             }
-            for method in METHODS.values()
+            for method in POINT_METHODS.values()
         ],
         "keys": {"noise": NOISE_HELP, "opt": FORK_HELP},
         "limits": {

@@ -10,21 +10,19 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
 
 from functions import FUNCTIONS, TestFunction, resolve
-from hizoo_core import METHODS, Hyperparameter, describe
+from hizoo_core import METHODS, describe
 from viz_app.playground.page import fallback, stage
 from viz_app.spec.runs import NOISE_HELP, SpecError
 from viz_app.spec.text import number
 from viz_app.tuning import spec as map_spec
+from viz_app.tuning.catalogue import AUTO, MEASURES, axes_of
 from viz_app.tuning.spec import MapSpec
 from viz_app.web import controls, ids
 from viz_app.web.controls import Control, attributes
-from viz_app.web.finite import finite
 
 METHOD_CHOICE = ("hizoo", "mezo", "adam")
-MEASURES = {"passes": "passes to target", "loss": "final loss", "diverged": "diverged", "bias": "Hessian bias"}
-TABS = {"map": "Map", "lab": "Estimator lab"}
-HESSIAN_KEY = "— P, 10–90 % of the runs; - - the truth"
-COUNT = 12  # values of an axis for which nothing better is known
+TABS = {"map": "Map", "estimators": "Estimator lab"}
+HESSIAN_KEY = "— P, 10–90 % of the runs; - - the true diagonal"
 
 BUDGET = Control(
     "forwards",
@@ -44,7 +42,6 @@ TARGET = Control(
     "start, as a power of ten.",
     (1e-12, 1e12),
 )
-AUTO = "auto"
 SEED_HELP = "Seeds every random direction; all cells and all optimizers share its directions."
 
 
@@ -98,13 +95,17 @@ def layout() -> html.Main:
                         className="card chart",
                     ),
                     html.Section(
-                        [html.H2("P against the truth"), html.P(HESSIAN_KEY, className="note"), stage("hessian-chart")],
+                        [
+                            html.H2("P against the true diagonal"),
+                            html.P(HESSIAN_KEY, className="note"),
+                            stage("hessian-chart"),
+                        ],
                         className="card chart",
                     ),
                 ],
                 className="right",
             ),
-            html.Div(id="estimator-lab"),
+            html.Div(id="estimators"),
         ],
         className="tuning",
         **attributes(data_tab="map", data_method="hizoo"),
@@ -191,53 +192,23 @@ def open_map(search: str | None, go: dict[str, str] | None) -> dict[str, Any]:
 
 
 def slots(spec: MapSpec) -> dict[str, dict[str, Any]]:
-    """What the page knows of each optimizer: the spec's as the spec has it, the others with their presets."""
+    """The state of each optimizer: the spec's as the spec has it, the others with their presets and usual axes."""
     result = {}
     for key in dict.fromkeys([*METHOD_CHOICE, spec.opt.method]):
-        method = METHODS[key]
         own = key == spec.opt.method
-        hyperparameters = spec.opt.hyperparameters if own else controls.preset_of(spec.base.f, key)[0].hyperparameters
-        axes = [(name, text) for name, _, text in (axis.partition("=") for axis in map_spec.AXES[key])]
-        usual = [{"name": name, "text": text} for name, text in axes]
-        given = [{"name": axis.name, "text": axis.text} for axis in (spec.x, spec.y)] if own else usual
-        described = [h for h in describe(method.hyperparameters) if h.choices is None]
+        opt = spec.opt if own else controls.preset_of(spec.base.f, key)[0]
+        given = {which: {"name": axis.name, "text": axis.text} for which, axis in (("x", spec.x), ("y", spec.y))}
         result[key] = {
-            "method": key,
-            "name": method.name,
-            "colour": f"--{key}" if key in controls.COLOURED else controls.SPARE[0],
-            "estimates": method.estimates_hessian,
-            "values": asdict(hyperparameters),
+            "values": asdict(opt.hyperparameters),
             "presets": controls.presets_by_estimator(spec.base.f, key),
-            "axes": dict(zip("xy", given, strict=True)),
-            "usual": dict(zip("xy", usual, strict=True)),
-            "options": [
-                {key: getattr(h, key) for key in ("name", "label", "symbol", "scale", "integer", "low_open", "allowed")}
-                | {"low": finite(h.low), "high": finite(h.high), "text": dict(axes).get(h.name, span(h))}
-                for h in described
-            ],
-            "passes": price(key),
+            "axes": given if own else axes_of(key)["usual"],
         }
     return result
-
-
-def span(parameter: Hyperparameter) -> str:
-    """An axis along a hyperparameter that no map has by itself: its slider's range."""
-    low, high = parameter.slider
-    return f"{low:g}:{high:g}:{COUNT}"
 
 
 def target_text(spec: MapSpec) -> str:
     """The target as its field shows it."""
     return AUTO if spec.target is None else number(spec.target)
-
-
-def price(method: str) -> dict[str, int]:
-    """Forward passes of a step: `fixed` + n · `perDirection`."""
-    hyperparameters = METHODS[method].hyperparameters
-    if not hasattr(hyperparameters(), "n"):
-        return {"fixed": METHODS[method].forwards(hyperparameters()), "perDirection": 0}
-    one, two = (METHODS[method].forwards(hyperparameters(n=n)) for n in (1, 2))
-    return {"fixed": 2 * one - two, "perDirection": two - one}
 
 
 def ranges(spec: MapSpec) -> dict[str, dict[str, dict[str, Any]]]:
@@ -253,7 +224,7 @@ def panel(spec: MapSpec, methods: dict[str, dict[str, Any]]) -> list:
     """The cards of the left column: the function with budget and target; the optimizer."""
     switch = dmc.SegmentedControl(
         id=ids.TUNING_METHOD,
-        data=[{"value": key, "label": slot["name"]} for key, slot in methods.items()],
+        data=[{"value": key, "label": METHODS[key].name} for key in methods],
         value=spec.opt.method,
         fullWidth=True,
         size="xs",

@@ -7,7 +7,7 @@ runs, for the spec's forward passes.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -25,16 +25,6 @@ from viz_app.tuning import spec as map_spec
 from viz_app.tuning.spec import MapSpec
 
 TRIALS = (8, 1_024)
-DIRECTIONS = (1, 2, 4, 8, 16, 32)
-WARMUPS = (0, 10, 30)
-DECAYS = (0.9, 0.97, 0.99, 0.997, 0.999)
-# What is searched; a tuple of values, or None for the whole slider, on its scale.
-SEARCHED: Mapping[str, Mapping[str, tuple[float, ...] | None]] = {
-    "hizoo": {"lr": None, "alpha": None, "n": DIRECTIONS, "warmup": WARMUPS},
-    "mezo": {"lr": None, "n": DIRECTIONS},
-    "adam": {"lr": None, "beta2": DECAYS},
-    "newton_diag": {"lr": None, "floor": None},
-}
 WIDTHS = (0.12, 0.05)  # standard deviation of a refining step, in units of the search space's side
 SEEDS = (1_000, 1_001)  # after the spec's: of the trials, and of the second look at the best
 
@@ -87,7 +77,8 @@ def tune(spec: MapSpec, trials: int, cancelled: Callable[[], bool] | None = None
         most = f"up to {map_spec.WORK // work:,} with {spec.forwards:,} forward passes in {spec.base.runs} runs"
         raise SpecError([wrong("trials", trials, f"{most} and {spec.function.dim:,} dimensions")])
     first_seed, second_seed = ((spec.base.seed + seed) % SEED_LIMIT for seed in SEEDS)
-    axes = [_axis(spec, name, values) for name, values in SEARCHED[method].items()]
+    searched = METHODS[method].on_points.searched
+    axes = [_axis(spec, name, values) for name, values in searched.items()]
     rng = np.random.default_rng(0)
     explore, again = max(4, trials // 2), max(1, trials // 8)
     refine = [(trials - explore - again) // 2, trials - explore - again - (trials - explore - again) // 2]
@@ -123,7 +114,7 @@ def tune(spec: MapSpec, trials: int, cancelled: Callable[[], bool] | None = None
         "held_out": _plain(held_out),
         "before": _plain(before),
         "better": held_out.score < before.score,
-        "searched": list(SEARCHED[method]),
+        "searched": list(searched),
         "target": map_spec.default_target(spec),
         "spent": {
             "trials": len(made),
@@ -142,7 +133,8 @@ def _axis(spec: MapSpec, name: str, values: tuple[float, ...] | None) -> tuple[s
         return name, lambda t: float(f"{low * (high / low) ** t:.2g}")
     allowed = _allowed(spec, name, values)
     if name == "warmup":  # which must fit, whatever n it meets
-        dearest = replace(spec.opt.hyperparameters, n=max(_allowed(spec, "n", SEARCHED[spec.opt.method]["n"] or ())))
+        directions = METHODS[spec.opt.method].on_points.searched["n"]
+        dearest = replace(spec.opt.hyperparameters, n=max(_allowed(spec, "n", directions or ())))
         allowed = [value for value in allowed if value <= map_spec.steps_of(spec.forwards, spec.opt.method, dearest)]
     return name, lambda t: allowed[min(int(t * len(allowed)), len(allowed) - 1)]
 

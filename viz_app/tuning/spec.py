@@ -19,7 +19,7 @@ from urllib.parse import quote
 import numpy as np
 
 from functions import TestFunction
-from hizoo_core import METHODS, Hyperparameter, HyperparameterError, describe
+from hizoo_core import METHODS, POINT_METHODS, Hyperparameter, HyperparameterError, describe
 from viz_app.playground import wire
 from viz_app.spec import presets
 from viz_app.spec import runs as specs
@@ -44,14 +44,6 @@ FORWARDS = (10, 200_000)
 CELLS = 2_000
 WORK = 2_000_000_000  # cells × runs × directions in all steps × dimensions: a minute or so
 KEYS = ("forwards", "steps", "target", "x", "y")
-
-# Along x and y, where nothing is said; settings that a method does not allow (n = 1) are left out of these alone.
-AXES: Mapping[str, tuple[str, str]] = {
-    "hizoo": ("alpha=1e-4:1:12", "n=1,2,4,8,16,32"),
-    "mezo": ("lr=1e-7:1:12", "mu=1e-6:0.1:6"),
-    "adam": ("lr=1e-4:10:12", "beta2=0.5,0.9,0.97,0.99,0.997,0.999"),
-    "newton_diag": ("lr=1e-3:10:12", "floor=1e-6,1e-4,1e-2,1,100,1000"),
-}
 
 
 @dataclass(frozen=True)
@@ -153,13 +145,13 @@ def parse(text: str) -> MapSpec:
     target = read("target", positive, None, "a number above 0")
 
     method = (opts or ["hizoo"])[0].partition(":")[0]
-    axes = [_axis(key, own, method, errors) for key in ("x", "y")] if method in METHODS else [None, None]
+    axes = [_axis(key, own, method, errors) for key in ("x", "y")] if method in POINT_METHODS else [None, None]
     if not opts:
         rest.append("opt=hizoo")
     x, y = axes
     # Steps of the dearest cell: what a warm-up must fit into.
     family = dict(pairs("&".join(rest))).get("f", specs.DEFAULT_FUNCTION).partition(":")[0]
-    steps = forwards // _dearest(method, (opts or [""])[0], family, (x, y)) if method in METHODS else 1
+    steps = forwards // _dearest(method, (opts or [""])[0], family, (x, y)) if method in POINT_METHODS else 1
     base = None
     try:
         base = specs.parse("&".join([*rest, f"steps={min(max(1, steps), specs.STEPS[1])}"]))
@@ -260,7 +252,8 @@ def _too_long(forwards: int) -> Error:
 
 
 def _axis(key: str, own: Mapping[str, str], method: str, errors: list[Error]) -> Axis | None:
-    text = own.get(key, AXES[method]["xy".index(key)])
+    # Of the usual axes alone, settings that the method does not allow (n = 1) are left out.
+    text = own.get(key, METHODS[method].on_points.axes["xy".index(key)])
     name, _, values = text.partition("=")
     known = {
         parameter.name: parameter

@@ -13,17 +13,14 @@ from dash import dcc, html
 
 from functions import FUNCTIONS, TestFunction
 from functions.base import Parameter
-from hizoo_core import METHODS, Hyperparameter, describe
+from hizoo_core import METHODS, POINT_METHODS, Hyperparameter, describe
 from viz_app.spec import presets
 from viz_app.spec.runs import NOISE_HELP, RUNS, OptSpec, RunSpec, labels, parse
 from viz_app.spec.text import number
 from viz_app.web import ids
+from viz_app.web.catalogue import SPARE, colours
 
 SECONDARY = {"floor", "beta", "beta1", "beta2", "eps"}  # folded away under "more"
-
-# Variables of style.css: methods that have a colour of their own, and colours for others and for copies.
-COLOURED = {"hizoo", "mezo", "adam", "newton_diag"}
-SPARE = ("--extra-1", "--extra-2", "--extra-3", "--extra-4")
 
 
 @dataclass(frozen=True)
@@ -97,10 +94,12 @@ def slots(spec: RunSpec) -> list[dict[str, Any]]:
     """
     tried = presets.trials(spec.f.partition(":")[0])
     chosen = {opt.method for opt in spec.opts}
-    off = [opt for opt in preset_of(spec.f, *METHODS) if opt.method not in chosen]
+    off = [opt for opt in preset_of(spec.f, *POINT_METHODS) if opt.method not in chosen]
     opts = [*spec.opts, *off]
     names = labels([opt.method for opt in opts])
-    spare = cycle(SPARE)  # for copies, of whatever method: different ones, while there are enough
+    own = colours()
+    free = [name for name in SPARE if name not in own.values()] or SPARE
+    spare = cycle(free)  # for copies, of whatever method: different ones, while there are enough
     result = []
     for i, (opt, label) in enumerate(zip(opts, names, strict=True)):
         *past, (step, values) = opt.segments
@@ -111,7 +110,7 @@ def slots(spec: RunSpec) -> list[dict[str, Any]]:
                 "method": opt.method,
                 "name": f"{METHODS[opt.method].name} {copy}".strip(),
                 "on": i < len(spec.opts),
-                "colour": next(spare) if copy or opt.method not in COLOURED else f"--{opt.method}",
+                "colour": next(spare) if copy else own[opt.method],
                 "passes": METHODS[opt.method].forwards(opt.hyperparameters),
                 "values": asdict(values),
                 "step": step,
@@ -152,7 +151,9 @@ def presets_by_estimator(f: str, method: str) -> dict[str, dict[str, Any]]:
 def ranges(spec: RunSpec) -> dict[str, dict[str, dict[str, Any]]]:
     """What the page's modules must know of each control: {card: {name: {scale, integer, low, high}}}."""
     family = FUNCTIONS.get(spec.f.partition(":")[0])
-    tables = {method.key: [Control.of(h) for h in describe(method.hyperparameters)] for method in METHODS.values()}
+    tables = {
+        method.key: [Control.of(h) for h in describe(method.hyperparameters)] for method in POINT_METHODS.values()
+    }
     tables["run"] = list(RUN_CONTROLS)
     tables["function"] = [Control.of(p) for p in family.parameters] if family else []
     return {

@@ -1,5 +1,6 @@
 """The page's frame in HTML and the widgets' theme. Colours stand once, as variables in assets/style.css."""
 
+import json
 from typing import Any
 
 MANTINE: Any = {
@@ -25,6 +26,7 @@ INDEX = """<!DOCTYPE html>
       document.documentElement.dataset.theme =
         new URLSearchParams(location.hash.slice(1)).get("theme") || localStorage.getItem("lab-theme") || "light";
     </script>
+    <script id="catalogue" type="application/json">CATALOGUE</script>
   </head>
   <body>
     {%app_entry%}
@@ -36,3 +38,10 @@ INDEX = """<!DOCTYPE html>
   </body>
 </html>
 """
+
+
+def index(catalogue: dict[str, Any]) -> str:
+    """The frame with the catalogue in it, for the page's modules to read."""
+    # In a script "<" could start a tag, and "{%" one of Dash's placeholders.
+    text = json.dumps(catalogue, ensure_ascii=False).replace("<", "\\u003c").replace("{%", "{ %")
+    return INDEX.replace("CATALOGUE", text)

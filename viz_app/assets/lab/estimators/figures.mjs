@@ -1,15 +1,23 @@
-// The lab's charts: pure functions from an answer of the server to Plotly's traces and layout.
+// The estimators' charts: pure functions from an answer of the server to Plotly's traces and layout.
 
-import { subscript } from "../web/scale.mjs";
 import { fade } from "../web/theme.mjs";
-import { ESTIMATORS } from "./state.mjs";
+import { extent, format, range as indices, scaleLog } from "../vendor/d3.mjs";
+import { colourOf } from "./catalogue.mjs";
 
-/** @typedef {{data: object[], layout: object}} Figure */
+/** @import { AgainstAlpha, Distribution, Moments, Point, Running } from "./panel.mjs" */
+/** @typedef {ReturnType<typeof import("../web/theme.mjs").readTheme>} Theme */
+/** @typedef {{data: PlotlyTrace[], layout: PlotlyLayout}} Figure */
+/** The names of the coordinates shown, by their numbers. @typedef {Record<number, string>} Names */
+/** @typedef {[number, number]} Span */
+/** @typedef {{title: string, range?: Span, log?: boolean, [option: string]: unknown}} Axis `range` of one with `log` is in decades */
 
-const colourOf = (key, theme) => theme.colour(ESTIMATORS.find((each) => each.key === key).colour);
-export const entry = (j) => `∂²f/∂θ${subscript(j)}²`;
-const percent = (values) => values.map((value) => 100 * value);
+const DASHES = "7px,5px";
+const DOTS = "1px,4px";
 
+/** An entry of the diagonal, by its coordinate's name. @param {string} name */
+export const entry = (name) => `∂²f/∂${name}²`;
+
+/** @param {string} title @param {string} text a template @param {string} colour @param {Theme} theme */
 function hover(title, text, colour, theme) {
   return {
     name: title,
@@ -18,12 +26,16 @@ function hover(title, text, colour, theme) {
   };
 }
 
-/** Layout of charts over one another, each with its own y axis, and an x axis of its own (`xs`) or one that all share. */
+/**
+ * Layout of charts over one another, each with its own y axis, and an x axis of its own (`xs`) or one that all share.
+ * @param {Theme} theme @param {Axis} x @param {Axis[]} ys @param {PlotlyLayout[] | null} xs @returns {PlotlyLayout}
+ */
 function layout(theme, x, ys, xs = null) {
   const axis = { gridcolor: theme.grid, zeroline: false, linecolor: theme.grid, fixedrange: true, automargin: true };
-  const ticks = [7, 4, 3, 2][ys.length - 1] ?? 2;
+  const most = [7, 4, 3, 2][ys.length - 1] ?? 2;
   const gap = ys.length > 1 ? ((xs ? 2.8 : 1.6) * theme.size) / 300 : 0;
   const height = (1 - gap * (ys.length - 1)) / ys.length;
+  /** @type {PlotlyLayout} */
   const figure = {
     margin: { l: 4.6 * theme.size, r: 12, t: 0.6 * theme.size, b: 3.1 * theme.size },
     font: { family: theme.font, size: theme.size, color: theme.muted },
@@ -39,10 +51,10 @@ function layout(theme, x, ys, xs = null) {
     const last = row === ys.length - 1;
     figure[`xaxis${row ? row + 1 : ""}`] = { ...figure.xaxis, ...own, anchor: yaxis(row), title: last ? { text: x.title, standoff: 4 } : undefined };
   });
-  ys.forEach(({ title, range, log: isLog, ...rest }, row) => {
+  ys.forEach(({ title, range, log, ...rest }, row) => {
     figure[`yaxis${row ? row + 1 : ""}`] = {
       ...axis,
-      ...(isLog ? { type: "log", ...logTicks(range, ticks) } : {}),
+      ...(log && range ? { type: "log", ...logTicks(range, most) } : {}),
       ...rest,
       range,
       domain: [1 - (row + 1) * height - row * gap, 1 - row * (height + gap)].map((value) => Math.max(0, Math.min(1, value))),
@@ -52,59 +64,68 @@ function layout(theme, x, ys, xs = null) {
   return figure;
 }
 
+/** @param {number} row */
 const yaxis = (row) => `y${row ? row + 1 : ""}`;
-const level = (theme, y, row, x = "paper") => ({ type: "line", xref: x, x0: 0, x1: 1, yref: yaxis(row), y0: y, y1: y, line: { color: theme.ink, width: 1.4, dash: "7px,5px" } });
-const upright = (theme, x, dash = "7px,5px") => ({ type: "line", xref: "x", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: theme.ink, width: 1.4, dash } });
+/** @param {Theme} theme @param {number} y @param {number} row */
+const level = (theme, y, row) => ({ type: "line", xref: "paper", x0: 0, x1: 1, yref: yaxis(row), y0: y, y1: y, line: { color: theme.ink, width: 1.4, dash: DASHES } });
+/** @param {Theme} theme @param {number} x @param {string} dash */
+const upright = (theme, x, dash) => ({ type: "line", xref: "x", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: theme.ink, width: 1.4, dash } });
 
-/** Labelled ticks of a log axis over `range` in decades: 1, 2 and 5 times powers of ten while there is room, else powers. */
-function logTicks([low, high], most) {
-  const inside = (leads, step = 1) => {
-    const found = [];
-    for (let power = Math.floor(low); power <= high; power++) if (power % step === 0) found.push(...leads.map((lead) => [lead, power]));
-    return found.filter(([lead, power]) => Math.log10(lead) + power >= low && Math.log10(lead) + power <= high);
-  };
-  const choices = [inside([1, 2, 5]), inside([1, 3]), inside([1]), ...[2, 3, 4, 6, 8].map((step) => inside([1], step))];
-  const chosen = choices.find((each) => each.length <= most) ?? choices.at(-1);
-  const text = (lead, power) => (power > -4 && power < 4 ? String(Number((lead * 10 ** power).toPrecision(1))) : `${lead === 1 ? "" : `${lead}·`}10<sup>${String(power).replace("-", "−")}</sup>`);
-  return { tickvals: chosen.map(([lead, power]) => lead * 10 ** power), ticktext: chosen.map(([lead, power]) => text(lead, power)) };
+/** Labelled ticks of a log axis, about as many as are asked for. @param {Span} decades @param {number} count */
+export function logTicks(decades, count) {
+  const scale = scaleLog(decades.map((power) => 10 ** power), [0, 1]);
+  const written = scale.tickFormat(count, "~g");
+  const tickvals = scale.ticks(count).filter((value) => written(value));
+  return { tickvals, ticktext: tickvals.map(tick) };
 }
 
-/** Range of a log axis around values, in decades. */
-function decades(values, most = 8) {
-  const sound = values.filter((value) => value > 0 && Number.isFinite(value)).map(Math.log10);
-  if (!sound.length) return [-1, 1];
-  const high = Math.max(...sound) + 0.12;
-  const low = Math.max(Math.min(...sound) - 0.12, high - most);
+/** 0.02, 3000, 2·10⁵ in Plotly's markup. @param {number} value */
+function tick(value) {
+  const [lead, power] = value.toExponential(0).split("e").map(Number);
+  if (power > -4 && power < 4) return format("~g")(value);
+  return `${lead === 1 ? "" : `${lead}·`}10<sup>${String(power).replace("-", "−")}</sup>`;
+}
+
+/** Range of a log axis around values, in decades. @param {number[]} values @returns {Span} */
+export function decades(values, most = 8) {
+  const [least, greatest] = extent(values.filter((value) => value > 0 && Number.isFinite(value)).map(Math.log10));
+  if (least === undefined || greatest === undefined) return [-1, 1];
+  const high = greatest + 0.12;
+  const low = Math.max(least - 0.12, high - most);
   return high - low < 1 ? [(high + low) / 2 - 0.5, (high + low) / 2 + 0.5] : [low, high];
 }
 
-/** The distribution of one step's S: one chart per shown entry. @returns {Figure} */
-export function distribution(answer, theme) {
-  const rows = answer.find(({ coordinates }) => coordinates.length)?.coordinates ?? [];
+/** The coordinates that an answer has charts of. @template {{coordinate: number}} Row @param {{coordinates: Row[]}[]} answer */
+export const rowsOf = (answer) => answer.find(({ coordinates }) => coordinates.length)?.coordinates ?? [];
+
+/** The distribution of one step's S: one chart per shown entry. @param {Distribution[]} answer @param {Theme} theme @param {Names} names @returns {Figure} */
+export function distribution(answer, theme, names) {
+  const rows = rowsOf(answer);
   const spans = rows.map((_, row) => {
-    const edges = answer.flatMap(({ coordinates }) => (coordinates[row] ? [coordinates[row].edges[0], coordinates[row].edges.at(-1)] : []));
+    const edges = answer.flatMap(({ coordinates }) => (coordinates[row] ? [coordinates[row].edges[0], coordinates[row].edges[coordinates[row].edges.length - 1]] : []));
     const range = [Math.min(...edges, -1), Math.max(...edges, 2)];
     return { range, nticks: range[1] - range[0] > 1000 ? 3 : 5, tickformat: ",~g", tickangle: 0 };
   });
   const figure = layout(
     theme,
-    { title: "S / |truth|" },
-    rows.map(({ coordinate }) => ({ title: `θ${subscript(coordinate)}`, ticksuffix: " %", rangemode: "tozero", nticks: rows.length > 2 ? 2 : 4 })),
+    { title: "S / |true entry|" },
+    rows.map(({ coordinate }) => ({ title: names[coordinate], ticksuffix: " %", rangemode: "tozero", nticks: rows.length > 2 ? 2 : 4 })),
     spans,
   );
+  /** @type {PlotlyTrace[]} */
   const data = [];
   rows.forEach(({ truth }, row) => {
     const x = `x${row ? row + 1 : ""}`;
-    if (truth !== 0) figure.shapes.push({ ...upright(theme, Math.sign(truth)), xref: x, yref: `${yaxis(row)} domain` });
+    if (truth !== 0) figure.shapes.push({ ...upright(theme, Math.sign(truth), DASHES), xref: x, yref: `${yaxis(row)} domain` });
     for (const { estimator, coordinates } of answer) {
       const each = coordinates[row];
       if (!each) continue;
-      const colour = colourOf(estimator, theme);
+      const colour = theme.colour(colourOf(estimator));
       data.push({
         type: "scatter",
         mode: "lines",
         x: each.edges,
-        y: [...percent(each.share), 0],
+        y: [...each.share.map((share) => 100 * share), 0],
         xaxis: x,
         yaxis: yaxis(row),
         line: { color: colour, width: theme.line, shape: "hv" },
@@ -120,62 +141,74 @@ export function distribution(answer, theme) {
   return { data, layout: figure };
 }
 
-/** Mean (above) and standard deviation (below) of S/truth against n or d. @returns {Figure} */
+/**
+ * Mean (above) and standard deviation (below) of S over the true entry against n or d; `here` is marked.
+ * @param {Moments[]} answer @param {Theme} theme @param {string} xtitle @param {number} here @returns {Figure}
+ */
 export function moments(answer, theme, xtitle, here) {
-  const mean = [];
-  const sd = [];
+  /** @type {number[]} */
+  const means = [];
+  /** @type {number[]} */
+  const deviations = [];
+  /** @type {PlotlyTrace[]} */
   const data = [];
   for (const { estimator, x, points } of answer) {
-    const colour = colourOf(estimator, theme);
-    const at = x.map((value, i) => [value, points[i]]).filter(([, point]) => point);
-    const series = (key) => at.map(([, point]) => point[key]);
-    const points_ = (key, row, title, marker) => ({
-      type: "scatter",
+    const colour = theme.colour(colourOf(estimator));
+    const known = indices(x.length).flatMap((i) => (points[i] ? [{ x: x[i], point: points[i] }] : []));
+    /** @param {keyof Point} key */
+    const series = (key) => known.map(({ point }) => point[key]);
+    /** @param {keyof Point} key */
+    const numbers = (key) => series(key).filter((value) => value !== null);
+    const common = { type: "scatter", x: known.map((each) => each.x) };
+    /** @param {"mean" | "sd" | "modulus"} key @param {number} row @param {string} title @param {object=} marker */
+    const measured = (key, row, title, marker) => ({
+      ...common,
       mode: "markers",
-      x: at.map(([value]) => value),
       y: series(key),
       yaxis: yaxis(row),
-      error_y: { type: "data", array: series(`${key}_se`).map((se) => 2 * se), color: colour, thickness: 1.2, width: 3 },
+      error_y: { type: "data", array: numbers(`${key}_se`).map((se) => 2 * se), color: colour, thickness: 1.2, width: 3 },
       marker: { color: colour, size: 2.4 + 2.4 * theme.line, ...marker },
       ...hover(title, "%{y:.3g} ± %{error_y.array:.2g} (2 standard errors) at %{x}", colour, theme),
     });
+    /** @param {keyof Point} key @param {number} row @param {string} title @param {string} dash */
     const line = (key, row, title, dash) => ({
-      type: "scatter",
+      ...common,
       mode: "lines",
-      x: at.map(([value]) => value),
       y: series(key),
       yaxis: yaxis(row),
       line: { color: colour, width: 0.8 * theme.line, dash },
       ...hover(title, "%{y:.3g} at %{x}", colour, theme),
     });
-    data.push(line("theory_mean", 0, `${estimator}, theory`, "7px,5px"), line("theory_sd", 1, `${estimator}, theory`, "7px,5px"));
-    data.push(points_("mean", 0, `${estimator}, mean of S`), points_("sd", 1, `${estimator}, standard deviation of S`));
+    data.push(line("theory_mean", 0, `${estimator}, theory`, DASHES), line("theory_sd", 1, `${estimator}, theory`, DASHES));
+    data.push(measured("mean", 0, `${estimator}, mean of S`), measured("sd", 1, `${estimator}, standard deviation of S`));
     if (estimator === "paper") {
-      data.push(line("modulus", 0, "paper, mean of |S|", "2px,3px"), points_("modulus", 0, "paper, mean of |S|: what P is given", { symbol: "circle-open" }));
-      mean.push(...series("modulus"));
+      data.push(line("modulus", 0, "paper, mean of |S|", "2px,3px"), measured("modulus", 0, "paper, mean of |S|, which P takes over", { symbol: "circle-open" }));
+      means.push(...numbers("modulus"));
     }
-    mean.push(...series("mean").filter((value) => value > 0.3));
-    sd.push(...series("sd"));
+    means.push(...numbers("mean").filter((value) => value > 0.3));
+    deviations.push(...numbers("sd"));
   }
   const xs = answer[0].x;
-  const ticks = { tickvals: xs, ticktext: xs.map(String) };
-  const figure = layout(theme, { title: xtitle, type: "log", range: [Math.log10(xs[0]) - 0.06, Math.log10(xs.at(-1)) + 0.06], ...ticks }, [
-    { title: "mean", log: true, range: decades([0.7, 1.6, ...mean]) },
-    { title: "sd", log: true, range: decades(sd) },
+  const last = xs[xs.length - 1];
+  const x = { title: xtitle, type: "log", range: /** @type {Span} */ ([Math.log10(xs[0]) - 0.06, Math.log10(last) + 0.06]), tickvals: xs, ticktext: xs.map(String) };
+  const figure = layout(theme, x, [
+    { title: "mean", log: true, range: decades([0.7, 1.6, ...means]) },
+    { title: "sd", log: true, range: decades(deviations) },
   ]);
   figure.shapes.push(level(theme, 1, 0));
-  if (here >= xs[0] && here <= xs.at(-1)) figure.shapes.push({ ...upright(theme, here, "1px,4px") });
+  if (here >= xs[0] && here <= last) figure.shapes.push(upright(theme, here, DOTS));
   return { data, layout: figure };
 }
 
-/** P / truth over the steps, one chart per shown entry. @returns {Figure} */
-export function running(answer, theme, alpha) {
-  const rows = answer.find(({ coordinates }) => coordinates.length)?.coordinates ?? [];
-  const end = answer.find(({ step }) => step)?.step.at(-1) ?? 1;
+/** P over |true entry| over the steps, one chart per shown entry. @param {Running[]} answer @param {Theme} theme @param {Names} names @param {number} alpha @returns {Figure} */
+export function running(answer, theme, names, alpha) {
+  const rows = rowsOf(answer);
+  const end = answer.find(({ step }) => step)?.step?.at(-1) ?? 1;
+  /** @type {PlotlyTrace[]} */
   const data = [];
   const seen = rows.map(() => [0.8, 1.25]);
-  for (const { estimator, step, coordinates } of answer) {
-    const colour = colourOf(estimator, theme);
+  for (const { estimator, step = [], coordinates } of answer) {
+    const colour = theme.colour(colourOf(estimator));
     coordinates.forEach(({ low, median, high }, row) => {
       seen[row].push(...low, ...high);
       data.push({
@@ -196,20 +229,20 @@ export function running(answer, theme, alpha) {
         y: median,
         yaxis: yaxis(row),
         line: { color: colour, width: theme.line },
-        ...hover(estimator, "median P = %{y:.3g} × truth at step %{x:,}", colour, theme),
+        ...hover(estimator, "median P = %{y:.3g} × |true entry| at step %{x:,}", colour, theme),
       });
     });
   }
   const figure = layout(
     theme,
     { title: "steps", range: [0, end], tickformat: "~s", nticks: 7 },
-    rows.map(({ coordinate }, row) => ({ title: `θ${subscript(coordinate)}`, log: true, range: decades(seen[row], 9) })),
+    rows.map(({ coordinate }, row) => ({ title: names[coordinate], log: true, range: decades(seen[row], 9) })),
   );
   rows.forEach((_, row) => figure.shapes.push(level(theme, 1, row)));
   figure.margin.t = 1.8 * theme.size; // for the time constant's name
   const constant = 1 / alpha;
   if (constant < end) {
-    figure.shapes.push(upright(theme, constant, "1px,4px"));
+    figure.shapes.push(upright(theme, constant, DOTS));
     const right = constant > 0.7 * end;
     figure.annotations.push({
       text: `1/α = ${constant < 10 ? constant.toPrecision(2) : Math.round(constant)} steps`, xref: "x", x: constant, yref: "paper", y: 1, yanchor: "bottom",
@@ -219,17 +252,20 @@ export function running(answer, theme, alpha) {
   return { data, layout: figure };
 }
 
-/** The error of ln(P / truth) after T steps, and its parts bias and spread, against α. @returns {Figure} */
+/** The error of ln(P / |true entry|) after T steps, and its parts bias and spread, against α. @param {AgainstAlpha[]} answer @param {Theme} theme @param {number} alpha @returns {Figure} */
 export function againstAlpha(answer, theme, alpha) {
+  /** @type {PlotlyTrace[]} */
   const data = [];
+  /** @type {number[]} */
   const seen = [];
+  /** @type {PlotlyTrace[]} */
   const stars = [];
   for (const { estimator, alpha: x, bias, spread, error = [], best } of answer) {
-    const colour = colourOf(estimator, theme);
-    for (const [title, y, dash, width] of [
-      ["bias", bias, "2px,3px", 0.8],
-      ["spread", spread, "8px,3px,2px,3px", 0.8],
-      ["error", error, "solid", 1.2],
+    const colour = theme.colour(colourOf(estimator));
+    for (const { title, y, dash, width } of [
+      { title: "bias", y: bias, dash: "2px,3px", width: 0.8 },
+      { title: "spread", y: spread, dash: "8px,3px,2px,3px", width: 0.8 },
+      { title: "error", y: error, dash: "solid", width: 1.2 },
     ]) {
       data.push({
         type: "scatter",
@@ -255,9 +291,9 @@ export function againstAlpha(answer, theme, alpha) {
   const xs = answer.find(({ alpha: list }) => list.length)?.alpha ?? [1e-3, 1];
   const figure = layout(
     theme,
-    { title: "α smoothing", type: "log", range: [Math.log10(xs[0]) - 0.05, Math.log10(xs.at(-1)) + 0.05], dtick: 1, exponentformat: "power" },
-    [{ title: "error of ln(P/|truth|)", log: true, range: decades(seen, 4) }],
+    { title: "α smoothing", type: "log", range: [Math.log10(xs[0]) - 0.05, Math.log10(xs[xs.length - 1]) + 0.05], dtick: 1, exponentformat: "power" },
+    [{ title: "error of ln(P/|true|)", log: true, range: decades(seen, 4) }],
   );
-  figure.shapes.push(upright(theme, alpha, "1px,4px"));
+  figure.shapes.push(upright(theme, alpha, DOTS));
   return { data: [...data, ...stars], layout: figure };
 }

@@ -1,74 +1,110 @@
-// The estimator lab: a question in the controls, and six panels that answer it. `open` fills an empty element once.
+// The estimator lab: a question in the controls, and six cards that answer it. `open` fills an empty element.
 
 import { AGAIN, SpecError, fetchBytes, trouble } from "../web/latest.mjs";
+import { inFrame } from "../web/frame.mjs";
 import { functionSpec } from "../playground/link.mjs";
-import { make } from "../web/make.mjs";
 import { count, reading, subscript } from "../web/scale.mjs";
 import { readTheme } from "../web/theme.mjs";
+import { html, render } from "../vendor/lit.mjs";
 import { Controls } from "./controls.mjs";
 import { againstAlpha, distribution, entry, moments, running } from "./figures.mjs";
-import { fit, showNote } from "./notes.mjs";
+import { facts } from "./catalogue.mjs";
+import { fit, ofAlpha, ofDistribution, ofMoments, ofRunning, showNote } from "./notes.mjs";
 import { Panel } from "./panel.mjs";
-import { DEPENDS, LEVELS, fromHash, toHash, toQuery, usual } from "./state.mjs";
+import { DEPENDS, fromHash, toHash, toQuery, usual } from "./state.mjs";
 import { Table } from "./table.mjs";
 
-const CARDS = [
-  ["distribution", "S, one step’s estimate", "S is what one step says of a diagonal entry ∂²f/∂θⱼ²: the mean over its n directions. Long ticks: means; dashes: the truth. Bins hold 99 % of the samples."],
-  ["running", "P, mean of |S|", "P is what an optimizer works with: from step to step it takes over the share α of |S|. Drawn over the truth: P/|truth|."],
-  ["against-alpha", "Error at step T", "Root mean square of ln(P/|truth|) after T steps over runs and entries, 0.1 being 10 % off; error² = bias² + spread²."],
-  ["against-n", "S against n", "S over the truth of the entries named, taken together, with P at the truth."],
-  ["against-d", "S against d", "S over the truth on quadratics with curvatures from 1 to 10,000, all entries taken together, with P at the truth. The function and θ of the controls have no part in it; n, μ, σ and the seed have."],
-  ["table", "Table", "Fixed settings, whatever the controls say."],
-];
+/** @import { ChartName } from "./catalogue.mjs" */
+/** @import { Figure, Names, Theme } from "./figures.mjs" */
+/** @import { Note } from "./notes.mjs" */
+/** @import { About, Moments } from "./panel.mjs" */
+/** @import { Family, Question } from "./state.mjs" */
 
-/** What is said beside a title, of an answer or before it. */
-const SUBTITLES = {
-  distribution: () => "% per bin",
-  running: () => "median, 10–90 %",
-  "against-alpha": () => "··· bias  -·- spread",
-  "against-n": (answer) => (answer?.[0]?.coords.length ? `of ${answer[0].coords.map((j) => `θ${subscript(j)}`).join(", ")}${answer[0].coords.length > 1 ? " together" : ""}` : ""),
-  "against-d": () => "always on quadratics",
+/** The Tuning page's function and θ. @typedef {{family: string, parameters: Record<string, number | string>, text: string, x0: string}} PageState */
+/** The place that the page's address names. @typedef {{f: string, x0: string}} Place */
+
+/**
+ * @typedef {object} Chart
+ * @property {string} title @property {string} help @property {string} subtitle
+ * @property {(answer: any, theme: Theme, names: Names, question: Question) => Figure} figure
+ * @property {(answer: any, names: Names) => Note} note
+ * @property {"alpha" | "n"=} mark what is marked in the chart, whose numbers do not depend on it
+ * @property {boolean=} placeless whether it is without names of coordinates
+ */
+
+/** @type {Record<ChartName, Chart>} */
+const CHARTS = {
+  distribution: {
+    title: "S, one step’s estimate",
+    help: "S is one step's estimate of a diagonal entry ∂²f/∂θⱼ²: the mean over its n directions. Long ticks: means; dashes: the true value. Bins hold 99 % of the samples.",
+    subtitle: "% per bin",
+    figure: (answer, theme, names) => distribution(answer, theme, names),
+    note: ofDistribution,
+  },
+  running: {
+    title: "P, mean of |S|",
+    help: "P is the estimate that an optimizer works with: in each step it moves by the share α towards |S|. Drawn relative to the true entry: P/|true|.",
+    subtitle: "median, 10–90 %",
+    figure: (answer, theme, names, { alpha }) => running(answer, theme, names, Number(alpha)),
+    note: ofRunning,
+  },
+  "against-alpha": {
+    title: "Error at step T",
+    help: "Root mean square of ln(P/|true entry|) after T steps over runs and entries; 0.1 is about 10 % off. error² = bias² + spread².",
+    subtitle: "··· bias  -·- spread",
+    figure: (answer, theme, _, { alpha }) => againstAlpha(answer, theme, Number(alpha)),
+    note: ofAlpha,
+    mark: "alpha",
+  },
+  "against-n": {
+    title: "S against n",
+    help: "S relative to the true value of the entries named, all taken together, while P is the true diagonal.",
+    subtitle: "",
+    figure: (answer, theme, _, { n }) => moments(answer, theme, "n directions", Number(n)),
+    note: (answer) => ofMoments(answer, "n"),
+    mark: "n",
+  },
+  "against-d": {
+    title: "S against d",
+    help: "S relative to the true value on quadratics with curvatures from 1 to 10,000, all entries taken together, while P is the true diagonal. It does not depend on the function and θ of the controls, but on n, μ, σ and the seed.",
+    subtitle: "always on quadratics",
+    figure: (answer, theme) => moments(answer, theme, "d dimensions", 0),
+    note: (answer) => ofMoments(answer, "d"),
+    placeless: true,
+  },
 };
 
-/** What is marked in a chart whose numbers do not depend on it. */
-const MARKS = { "against-alpha": "alpha", "against-n": "n" };
+const entries = /** @type {[ChartName, Chart][]} */ (Object.entries(CHARTS));
 
+/** @type {Lab | null} */
 let lab = null;
-let there = false; // the lab is on, and the address is its own
-let listed = null; // the functions, once they have been asked for
+let there = false; // the tab is on, and the address is its own
+/** The functions, once they have been asked for. @type {Promise<Family[]> | null} */
+let listed = null;
 
 /**
  * Open the lab in an element, at a function and θ: those of the address’s `#lab&…`, or else of the page’s state.
- * @param {HTMLElement} root @param {object} state the Tuning page’s: family, parameters, text, x0
- * @param {boolean} linked the address names the lab’s question; otherwise the one that it has stays
+ * @param {HTMLElement} root @param {PageState | null} state the Tuning page’s
+ * @param {boolean} linked the address names the question; otherwise the one that it has stays
  */
 export async function open(root, state, linked) {
   there = true;
   const asked = fromHash(location.hash);
-  const place = state ? { f: functionSpec(state), x0: String(state.x0).replace(/\s+/g, "") } : {};
+  /** @type {Place} */
+  const place = state ? { f: functionSpec(state), x0: String(state.x0).replace(/\s+/g, "") } : { f: usual().f, x0: "" };
   let families;
   try {
     families = await (listed ??= functions());
   } catch (error) {
     listed = null;
-    const again = make("button", { type: "button", on: { click: () => open(root, state, linked) } }, "Try again");
-    return root.replaceChildren(make("p", { class: "lab-problem error-text", role: "alert" }, `The lab cannot be opened: ${error.message}. `, again));
+    const again = html`<button type="button" @click=${() => open(root, state, linked)}>Try again</button>`;
+    return void render(html`<p class="estimators-problem error-text" role="alert">The lab cannot be opened: ${/** @type {Error} */ (error).message}. ${again}</p>`, root);
   }
   while (!window.Plotly) await new Promise((resolve) => setTimeout(resolve, 20));
   // A function of the hash’s own starts at its own start.
   const question = { ...usual(), ...place, ...(asked.f ? { x0: "" } : {}), ...asked };
-  if (lab?.root === root && root.contains(lab.element)) {
-    const moved = place.f !== lab.place.f || place.x0 !== lab.place.x0;
-    if (linked) Object.assign(lab.question, question);
-    else if (moved) Object.assign(lab.question, { ...place, coords: "" });
-    lab.place = place;
-    lab.controls.build();
-    return lab.changed();
-  }
-  root.replaceChildren();
-  lab = build(root, question, families);
-  lab.place = place;
-  lab.changed();
+  if (lab?.isIn(root)) lab.reopen(place, linked ? question : null);
+  else lab = new Lab(root, question, place, families);
 }
 
 /** Another tab is on: the address is no longer the lab’s. */
@@ -76,99 +112,150 @@ export function leave() {
   there = false;
 }
 
+/** @returns {Promise<Family[]>} */
 async function functions() {
   try {
     return JSON.parse(new TextDecoder().decode(await fetchBytes("/api/list"))).functions;
-  } catch (error) {
-    throw new Error(error.status ? `the server answered ${error.status}` : "the server does not answer");
+  } catch (cause) {
+    const { status } = /** @type {{status?: number}} */ (cause);
+    throw new Error(status ? `the server answered ${status}` : "the server does not answer", { cause });
   }
 }
 
-function build(root, question, families) {
-  const aside = make("div", { class: "lab-groups" });
-  const problem = make("p", { class: "lab-problem error-text", role: "alert" });
-  const cards = Object.fromEntries(CARDS.map(([name, ...words]) => [name, card(name, ...words)]));
-  const left = make("aside", { class: "lab-controls", "aria-label": "Controls of the estimator lab" }, problem, aside);
-  const element = make("div", { class: "lab" }, left, make("div", { class: "lab-cards" }, ...Object.values(cards)));
-  root.append(element);
-  new Table(cards.table);
+class Lab {
+  /** Names of the coordinates shown, by place. @type {Map<string, Names>} */
+  #names = new Map();
+  /** Of each chart, the value that is marked in it. @type {Map<ChartName, string>} */
+  #marked = new Map();
+  #again = 0;
+  #timer = 0;
 
-  const chartOf = (name) => cards[name].querySelector(".lab-chart");
-  const marked = {}; // of each chart, the value that is marked in it
-  const failed = (error) => {
-    root.classList.add("lab-stale"); // the charts are of the last good question
-    if (error instanceof SpecError) problem.textContent = controls.complain(error.errors).map(({ message }) => message).join(" ");
+  /** @param {HTMLElement} root @param {Question} question @param {Place} place @param {Family[]} families */
+  constructor(root, question, place, families) {
+    this.root = root;
+    this.question = question;
+    this.place = place;
+    render(
+      html`<div class="estimators"><aside class="estimators-controls" aria-label="Controls of the estimator lab"><p class="estimators-problem error-text" role="alert"></p><div class="estimators-groups"></div></aside>
+        <div class="estimators-cards">${entries.map(([name, { title, help, subtitle }]) => html`<section class="card estimators-card" id="estimators-${name}"><div class="head" title=${help}><h2>${title}</h2><span class="estimators-subtitle">${subtitle}</span></div>
+          <div class="estimators-chart"></div><div class="note"></div></section>`)}<section class="card estimators-card" id="estimators-table"></section></div></div>`,
+      root,
+    ); // prettier-ignore
+    this.element = this.#part(".estimators");
+    this.problem = this.#part(".estimators-problem");
+    new Table(this.#part("#estimators-table"));
+    const groups = this.#part(".estimators-groups");
+    this.panels = entries.map(([name, chart]) => {
+      const card = this.#part(`#estimators-${name}`);
+      /** @type {Panel<any>} */
+      const panel = new Panel(card, name, facts.levels[name], (answer, query, fine) => this.#draw(card, name, chart, answer, query, fine), (error) => this.#failed(error));
+      return { name, chart, panel };
+    });
+    /** @type {Panel<About>} */
+    this.about = new Panel(groups, "about", [{}], (answer, query) => this.#told(answer, query), (error) => this.#failed(error));
+    this.controls = new Controls(groups, question, families, () => this.changed());
+    const resized = new ResizeObserver((changes) => {
+      for (const { target } of changes) if (target instanceof HTMLElement && "_fullLayout" in target && target.clientHeight) window.Plotly.Plots.resize(target);
+      for (const note of root.querySelectorAll(".estimators-card > .note")) fit(/** @type {HTMLElement} */ (note));
+    });
+    for (const chart of root.querySelectorAll(".estimators-chart")) resized.observe(chart);
+    document.addEventListener("lab:theme", () => this.panels.forEach(({ panel }) => panel.redraw()));
+    this.changed();
+  }
+
+  /** @param {string} selector @returns {HTMLElement} */
+  #part(selector) {
+    const found = this.root.querySelector(selector);
+    if (!(found instanceof HTMLElement)) throw new Error(`${selector} is missing`);
+    return found;
+  }
+
+  /** Whether it still fills this element. @param {HTMLElement} root */
+  isIn(root) {
+    return this.root === root && root.contains(this.element);
+  }
+
+  /** The tab is on again: at a question, if one is given, and else at the page's place, if that has moved. @param {Place} place @param {Question | null} question */
+  reopen(place, question) {
+    if (question) Object.assign(this.question, question);
+    else if (place.f !== this.place.f || place.x0 !== this.place.x0) Object.assign(this.question, { ...place, coords: "" });
+    this.place = place;
+    this.controls.show();
+    this.changed();
+  }
+
+  /** The question has changed: ask what is new in it. */
+  changed() {
+    clearTimeout(this.#again);
+    this.controls.complain([]);
+    this.problem.textContent = "";
+    this.root.classList.remove("estimators-stale");
+    this.about.ask(toQuery(this.question, DEPENDS.about));
+    for (const { name, panel } of this.panels) panel.ask(toQuery(this.question, DEPENDS[name]));
+    this.#mark();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => there && history.replaceState(history.state, "", this.#address()), 250);
+  }
+
+  /** @param {Error} error */
+  #failed(error) {
+    this.root.classList.add("estimators-stale"); // the charts are of the last good question
+    if (error instanceof SpecError) this.problem.textContent = this.controls.complain(error.errors).map(({ message }) => message).join(" ");
     else {
-      problem.textContent = `${trouble(error)}. Trying again every two seconds.`;
-      clearTimeout(changed.again);
-      changed.again = setTimeout(() => there && changed(), AGAIN);
+      this.problem.textContent = `${trouble(error)}. Trying again every two seconds.`;
+      clearTimeout(this.#again);
+      this.#again = setTimeout(() => there && this.changed(), AGAIN);
     }
-  };
-  const figures = {
-    distribution: (answer, theme) => distribution(answer, theme),
-    running: (answer, theme) => running(answer, theme, Number(question.alpha)),
-    "against-alpha": (answer, theme) => againstAlpha(answer, theme, Number(question.alpha)),
-    "against-n": (answer, theme) => moments(answer, theme, "n directions", Number(question.n)),
-    "against-d": (answer, theme) => moments(answer, theme, "d dimensions", 0),
-  };
-  const panels = Object.fromEntries(
-    Object.entries(figures).map(([name, figure]) => {
-      const draw = async (answer, fine) => {
-        const { data, layout } = figure(answer, readTheme());
-        marked[name] = question[MARKS[name]];
-        cards[name].querySelector(".lab-subtitle").textContent = SUBTITLES[name](answer);
-        showNote(cards[name].querySelector(".note"), name, answer);
-        await window.Plotly.react(chartOf(name), data, layout, { displayModeBar: false });
-        if (fine) document.dispatchEvent(new CustomEvent("lab:estimators", { detail: { panel: name, query: panels[name].query } }));
-      };
-      return [name, new Panel(cards[name], name, LEVELS[name], draw, failed)];
-    }),
-  );
-  const about = new Panel(aside, "about", [""], (answer) => (controls.truth.textContent = truths(answer)), failed);
+  }
 
-  const changed = () => {
-    clearTimeout(changed.again);
-    controls.complain([]);
-    problem.textContent = "";
-    root.classList.remove("lab-stale");
-    about.ask(toQuery(question, DEPENDS.about));
-    for (const [name, panel] of Object.entries(panels)) panel.ask(toQuery(question, DEPENDS[name]));
-    marks.frame ??= requestAnimationFrame(marks);
-    clearTimeout(changed.timer);
-    changed.timer = setTimeout(() => there && history.replaceState(history.state, "", address()), 250);
-  };
-  /** Where the controls stand, in the charts where that has moved. */
-  const marks = () => {
-    marks.frame = null;
-    for (const [name, key] of Object.entries(MARKS)) {
-      const { answer } = panels[name];
-      if (!answer || marked[name] === question[key]) continue;
-      marked[name] = question[key];
-      window.Plotly.relayout(chartOf(name), { shapes: figures[name](answer, readTheme()).layout.shapes });
+  /** What the place is like: also the names that the charts wait for. @param {About} answer @param {string} query */
+  #told({ d, coords, truth, names }, query) {
+    const indexed = names.map((name) => name.replace(/_(\d+)$/, (_, j) => subscript(Number(j))));
+    this.#names.set(placeOf(query), Object.fromEntries(coords.map((j, k) => [j, indexed[k]])));
+    const values = coords.map((_, k) => `${entry(indexed[k])} = ${reading(truth[k])}`).join(", ");
+    this.controls.tell(`d = ${count(d)}. True values: ${values}${truth.some((value) => value < 0) ? " (negative: P finds the absolute value)" : ""}`);
+    for (const { panel } of this.panels) panel.redraw();
+  }
+
+  /** @param {HTMLElement} card @param {ChartName} name @param {Chart} chart @param {any} answer @param {string} query @param {boolean} fine */
+  async #draw(card, name, chart, answer, query, fine) {
+    const names = chart.placeless ? {} : this.#names.get(placeOf(query));
+    if (!names) return; // they are on their way
+    const { data, layout } = chart.figure(answer, readTheme(), names, this.question);
+    if (chart.mark) this.#marked.set(name, this.question[chart.mark]);
+    const [subtitle, note, place] = [".estimators-subtitle", ".note", ".estimators-chart"].map((part) => /** @type {HTMLElement} */ (card.querySelector(part)));
+    subtitle.textContent = name === "against-n" ? together(answer, names) : chart.subtitle;
+    showNote(note, chart.note(answer, names));
+    await window.Plotly.react(place, data, layout, { displayModeBar: false });
+    if (fine) document.dispatchEvent(new CustomEvent("lab:estimators", { detail: { panel: name, query } }));
+  }
+
+  /** Where the controls are, in the charts where that has moved. */
+  #mark = inFrame(() => {
+    for (const { name, chart, panel } of this.panels) {
+      if (!chart.mark || !panel.drawn || this.#marked.get(name) === this.question[chart.mark]) continue;
+      this.#marked.set(name, this.question[chart.mark]);
+      const { shapes } = chart.figure(panel.drawn.answer, readTheme(), {}, this.question).layout;
+      window.Plotly.relayout(this.#part(`#estimators-${name} .estimators-chart`), { shapes });
     }
-  };
-  /** One place is named: the page’s, by its spec, or the lab’s own, and then the page’s spec goes. */
-  const address = () => {
-    const { f, x0 } = lab.place;
-    const same = f === question.f && x0 === question.x0;
-    return `${location.pathname}${same ? `${location.search}${toHash(question, { f, x0 })}` : toHash(question)}`;
-  };
-  const controls = new Controls(aside, question, families, changed);
-  const resized = new ResizeObserver((entries) => {
-    for (const { target } of entries) if (target._fullLayout && target.clientHeight) window.Plotly.Plots.resize(target);
-    for (const place of root.querySelectorAll(".lab-card > .note")) fit(place);
   });
-  for (const chart of root.querySelectorAll(".lab-chart")) resized.observe(chart);
-  document.addEventListener("lab:theme", () => Object.values(panels).forEach((panel) => panel.redraw()));
-  return { root, element, question, controls, changed };
+
+  /** One place is named: the page’s, by its spec, or the lab’s own, and then the page’s spec goes. */
+  #address() {
+    const { question, place } = this;
+    const same = place.f === question.f && place.x0 === question.x0;
+    return `${location.pathname}${same ? `${location.search}${toHash(question, place)}` : toHash(question)}`;
+  }
 }
 
-function card(name, title, help) {
-  const head = make("div", { class: "head", title: help }, make("h2", {}, title));
-  const body = name === "table" ? [] : [make("div", { class: "lab-chart" }), make("div", { class: "note" })];
-  if (SUBTITLES[name]) head.append(make("span", { class: "lab-subtitle" }, SUBTITLES[name](null)));
-  return make("section", { class: "card lab-card", id: `lab-${name}` }, head, ...body);
+/** The place of a question's query. @param {string} query */
+function placeOf(query) {
+  const given = new URLSearchParams(query);
+  return DEPENDS.about.map((key) => given.get(key)).join("&");
 }
 
-const truths = ({ d, coords, truth }) =>
-  `d = ${count(d)}. Truth: ${coords.map((j, k) => `${entry(j)} = ${reading(truth[k])}`).join(", ")}${truth.some((value) => value < 0) ? " (negative: P finds the modulus)" : ""}`;
+/** Which entries are taken together. @param {Moments[]} answer @param {Names} names */
+function together([first], names) {
+  const coords = first.coords ?? [];
+  return coords.length ? `of ${coords.map((j) => names[j]).join(", ")}${coords.length > 1 ? " together" : ""}` : "";
+}

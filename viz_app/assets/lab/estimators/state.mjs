@@ -1,60 +1,56 @@
-// What the lab is asked, and its text: in the address after #lab, and as a query to the server.
+// What the estimators are asked, and its text: in the address after #lab, and as a query to the server.
 
 import { decoded } from "../web/decoded.mjs";
+import { facts } from "./catalogue.mjs";
 
-/** The estimators: name and colour's variable. The same three colours in every chart of the lab. */
-export const ESTIMATORS = [
-  { key: "paper", colour: "--hizoo" },
-  { key: "released", colour: "--extra-1" },
-  { key: "multiplicative", colour: "--extra-2" },
-];
+/** @import { ChartName } from "./catalogue.mjs" */
 
-/** The fields of the lab, in the order in which they are shown; `least` and `most` of a slider in its own unit. */
-export const FIELDS = [
-  { key: "n", label: "n directions", usual: "8", least: 1, most: 64, scale: "log", integer: true, help: "Random directions whose estimates a step averages. The spread falls as 1/√n." },
-  { key: "alpha", label: "α smoothing", usual: "0.1", least: 1e-3, most: 1, scale: "log", help: "Weight of the newest estimate in P. Its time constant is 1/α steps." },
-  { key: "steps", label: "T, steps", usual: "300", least: 10, most: 5000, scale: "log", integer: true, help: "Horizon: how many steps P is given to find the diagonal." },
-  { key: "mu", label: "μ perturbation", usual: "0.001", least: 1e-6, most: 1, scale: "log", help: "How far from θ the loss is probed, in units of 1/√P." },
-  { key: "noise", label: "σ gradient noise", usual: "0", help: "Each step’s loss has a term ξ·θ more, ξ ~ N(0, σ²), as a mini-batch’s has. It is the same for all probes of the step, so it cancels in every second difference: the estimates stay." },
-  { key: "seed", label: "Seed", usual: "0", help: "Seeds the random directions." },
-];
-
-export const STARTS = [
-  { key: "one", label: "P from 1" },
-  { key: "truth", label: "P from the truth" },
-];
-
-/** @typedef {{f: string, x0: string, coords: string, n: string, alpha: string, steps: string, mu: string, noise: string, seed: string, P: string, estimators: string[]}} Question */
+/**
+ * @typedef {object} Question all as typed
+ * @property {string} f a function's spec @property {string} x0 θ, empty for the function's start
+ * @property {string} coords the entries shown, empty for the server's choice
+ * @property {string} n @property {string} alpha @property {string} steps @property {string} mu @property {string} noise
+ * @property {string} seed @property {string} P where P starts @property {string[]} estimators those that are on
+ */
 
 /** @returns {Question} */
 export function usual() {
-  const fields = Object.fromEntries(FIELDS.map(({ key, usual: value }) => [key, value]));
-  return { f: "quadratic:d=10", x0: "", coords: "", ...fields, P: "one", estimators: ESTIMATORS.map(({ key }) => key) };
+  const fields = /** @type {Pick<Question, "n" | "alpha" | "steps" | "mu" | "noise" | "seed">} */ (Object.fromEntries(facts.fields.map(({ key, usual: value }) => [key, value])));
+  return { f: facts.function, x0: "", coords: "", ...fields, P: facts.starts[0].key, estimators: facts.estimators.map(({ key }) => key) };
 }
 
+/** @param {string} text */
 const encode = (text) => encodeURIComponent(text).replace(/%2C/g, ",").replace(/%3A/g, ":").replace(/%3D/g, "=");
+
+/** @type {(keyof Question)[]} */
 const PLACE = ["f", "x0", "coords"];
+/** @type {(keyof Question)[]} */
 const PROBE = ["n", "mu", "noise", "seed"];
 
-/** The question's parts that differ from the usual ones, for the address; without `f` and `x0` where they are `said`. */
-export function toHash(question, said = null) {
+/**
+ * The question's parts that differ from the usual ones, for the address; without `f` and `x0` where they are `said`.
+ * @param {Question} question @param {Partial<Question>=} said
+ */
+export function toHash(question, said = {}) {
   const plain = usual();
-  const parts = [...PLACE, "P", ...FIELDS.map(({ key }) => key), "estimators"]
-    .filter((key) => (said && key in said ? question[key] !== said[key] : key === "f" || String(question[key]) !== String(plain[key])))
+  /** @type {(keyof Question)[]} */
+  const keys = [...PLACE, "P", ...facts.fields.map(({ key }) => key), "estimators"];
+  const parts = keys
+    .filter((key) => (key in said ? question[key] !== said[key] : key === "f" || String(question[key]) !== String(plain[key])))
     .map((key) => `${key}=${encode(String(question[key]))}`);
   return ["#lab", ...parts].join("&");
 }
 
-/** The parts of a question that an address’s hash gives. @returns {Partial<Question>} */
+/** The parts of a question that an address’s hash gives. @param {string} hash @returns {Partial<Question>} */
 export function fromHash(hash) {
   const [page, ...parts] = hash.split("&");
   if (page !== "#lab") return {};
-  const given = parts.map((part) => [part.slice(0, part.indexOf("=")), decoded(part.slice(part.indexOf("=") + 1))]);
   const known = Object.keys(usual());
+  const given = parts.map((part) => [part.slice(0, part.indexOf("=")), decoded(part.slice(part.indexOf("=") + 1))]);
   return Object.fromEntries(given.filter(([key]) => known.includes(key)).map(([key, text]) => [key, key === "estimators" ? text.split(",").filter(Boolean) : text]));
 }
 
-/** A query of `keys` to the server; what is empty is the server’s to choose. */
+/** A query of `keys` to the server; what is empty is the server’s to choose. @param {Question} question @param {(keyof Question)[]} keys */
 export function toQuery(question, keys) {
   return keys
     .filter((key) => String(question[key]).trim() !== "")
@@ -62,7 +58,7 @@ export function toQuery(question, keys) {
     .join("&");
 }
 
-/** What each panel depends on. */
+/** What each chart depends on, and what is said of the place. @type {Record<ChartName | "about", (keyof Question)[]>} */
 export const DEPENDS = {
   about: PLACE,
   distribution: [...PLACE, ...PROBE, "P", "estimators"],
@@ -72,11 +68,29 @@ export const DEPENDS = {
   "against-alpha": [...PLACE, ...PROBE, "steps", "P", "estimators"],
 };
 
-/** What is asked first, to have a picture at once, and then. */
-export const LEVELS = {
-  distribution: ["samples=512", "samples=8192"],
-  "against-n": ["samples=256", "samples=4096"],
-  "against-d": ["samples=256", "samples=4096"],
-  running: ["runs=8", "runs=64"],
-  "against-alpha": ["alphas=7&runs=6", "alphas=13&runs=32"],
-};
+/**
+ * @typedef {object} Family a function of /api/list, or several by their parameters
+ * @property {string} key @property {string} name @property {string} group
+ * @property {{name: string, label: string, help: string, default: number | string, choices: string[] | null}[]} parameters
+ */
+
+/** A function's spec as its family's key and what follows it. @param {string} f */
+export function familyOf(f) {
+  const at = f.indexOf(":");
+  return at < 0 ? { key: f, rest: "" } : { key: f.slice(0, at), rest: f.slice(at + 1) };
+}
+
+/**
+ * The texts of a family's parameters in a function's spec, by their names; the defaults, as `written`, where it gives none.
+ * @param {string} f @param {Family | undefined} family @param {(value: number | string) => string} written @returns {Record<string, string>}
+ */
+export function parametersOf(f, family, written) {
+  const given = Object.fromEntries(familyOf(f).rest.split(",").filter((part) => part.includes("=")).map((part) => part.split("=")));
+  return Object.fromEntries((family?.parameters ?? []).map((each) => [each.name, given[each.name] ?? written(each.default)]));
+}
+
+/** A family's spec with these parameters. @param {Family} family @param {Record<string, string>} texts @param {(value: number | string) => string} written */
+export function functionWith(family, texts, written) {
+  const words = family.parameters.filter((each) => texts[each.name] !== written(each.default)).map(({ name }) => `${name}=${texts[name]}`);
+  return words.length ? `${family.key}:${words.join(",")}` : family.key;
+}

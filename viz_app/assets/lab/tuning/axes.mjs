@@ -1,9 +1,13 @@
 // The map's two axes: which hyperparameter, and its values as a range or as a list.
 
+import { extent } from "../vendor/d3.mjs";
+import { html, render } from "../vendor/lit.mjs";
 import { axisErrors } from "./axischeck.mjs";
-import { isRange } from "./spec.mjs";
+import { facts, fieldAlong } from "./catalogue.mjs";
+import { current, isRange } from "./state.mjs";
 
-/** @typedef {{name: string, text: string}} Axis `text` is LOW:HIGH:COUNT or a list with commas */
+/** @import { Axes, State } from "./state.mjs" */
+/** @typedef {"x" | "y"} Which */
 
 const NAMES = { x: "Across", y: "Up" };
 const RANGE = [
@@ -12,87 +16,73 @@ const RANGE = [
   ["count", "values"],
 ];
 
-export class Axes {
-  /** @param {HTMLElement} root  @param {(axes: Partial<Record<"x"|"y", Axis>>, edited: "x"|"y") => void} changed */
-  constructor(root, changed) {
-    Object.assign(this, { root, changed, axes: null });
-    root.innerHTML = Object.entries(NAMES)
-      .map(
-        ([which, label]) => `<div class="row axis-row" data-field="axis.${which}"><label>${label}</label>
-          <select aria-label="Hyperparameter ${label.toLowerCase()}"></select>
-          <button class="quiet as-list" title="Type the values one by one, or give a range"></button>
-          <div class="axis-range">${RANGE.map(([key, word]) => `<label>${word}<input data-part="${key}" aria-label="${label}: ${word}" spellcheck="false"></label>`).join("")}</div>
-          <input class="axis-list" data-part="list" aria-label="${label}: values" spellcheck="false"></div>`,
-      )
-      .join("");
-    for (const which of Object.keys(NAMES)) this.#listen(which);
+/** @param {Event} event */
+const typed = ({ target }) => /** @type {HTMLInputElement | HTMLSelectElement} */ (target).value.trim();
+
+export class AxisControls {
+  /**
+   * @param {HTMLElement} root
+   * @param {{state: () => State, changed: (axes: Partial<Axes>, edited: Which) => void, values: (which: Which) => Promise<number[]>}} hooks
+   *   `values` are those of a range, as the server spaces them
+   */
+  constructor(root, hooks) {
+    this.root = root;
+    this.hooks = hooks;
   }
 
+  /** Show the axes of the optimizer whose map is on. */
+  show() {
+    render(html`${this.#row("x")}${this.#row("y")}`, this.root);
+  }
+
+  get #axes() {
+    return current(this.hooks.state()).axes;
+  }
+
+  /** @param {Which} which */
   #row(which) {
-    const row = this.root.querySelector(`[data-field="axis.${which}"]`);
-    return {
-      row,
-      select: row.querySelector("select"),
-      toggle: row.querySelector(".as-list"),
-      range: row.querySelector(".axis-range"),
-      list: row.querySelector(".axis-list"),
-      parts: Object.fromEntries([...row.querySelectorAll(".axis-range input")].map((input) => [input.dataset.part, input])),
-    };
+    const { method } = this.hooks.state();
+    const axis = this.#axes[which];
+    const [label, range] = [NAMES[which], isRange(axis.text)];
+    const parts = range ? axis.text.split(":") : ["", "", ""];
+    const option = (/** @type {{name: string}} */ { name }) => html`<option value=${name} .selected=${name === axis.name}>${fieldAlong(method, name).label}</option>`;
+    /** @param {number} i */
+    const part = (i) => (/** @type {Event} */ event) => this.#tell(which, parts.with(i, typed(event)).join(":"));
+    return html`<div class="row axis-row" data-field="axis.${which}"><label>${label}</label>
+      <select aria-label="Hyperparameter ${label.toLowerCase()}" @change=${(/** @type {Event} */ event) => this.#choose(which, typed(event))}>${facts.axes[method].options.map(option)}</select>
+      <button class="quiet as-list" title="Type the values one by one, or give a range" @click=${() => (range ? this.#list(which) : this.#span(which))}>${range ? "as list" : "as range"}</button>
+      <div class="axis-range" ?hidden=${!range}>${RANGE.map(([key, word], i) => html`<label>${word}<input data-part=${key} aria-label="${label}: ${word}" spellcheck="false" .value=${parts[i]} @change=${part(i)}></label>`)}</div>
+      <input class="axis-list" data-part="list" aria-label="${label}: values" spellcheck="false" ?hidden=${range} .value=${range ? "" : axis.text.replaceAll(",", ", ")} @change=${(/** @type {Event} */ event) => this.#tell(which, typed(event).replace(/[\s,]+/g, ","))}></div>`;
   }
 
-  #listen(which) {
-    const { select, toggle, list, parts } = this.#row(which);
-    select.addEventListener("change", () => {
-      const other = which === "x" ? "y" : "x";
-      // Both axes the same would be no map: they change places.
-      if (select.value === this.axes[other].name) this.changed({ [which]: this.axes[other], [other]: this.axes[which] }, which);
-      else this.changed({ [which]: { name: select.value, text: this.options.find(({ name }) => name === select.value).text } }, which);
-    });
-    const tell = (text) => {
-      if (text !== this.axes[which].text) this.changed({ [which]: { name: this.axes[which].name, text } }, which);
-    };
-    for (const input of Object.values(parts)) {
-      input.addEventListener("change", () => tell(["low", "high", "count"].map((key) => parts[key].value.trim()).join(":")));
-    }
-    list.addEventListener("change", () => tell(list.value.trim().replace(/[\s,]+/g, ",")));
-    toggle.addEventListener("click", () => {
-      const axis = this.axes[which];
-      if (isRange(axis.text)) {
-        if (!axisErrors(this.axes, this.options, which).length) tell(spread(axis.text, this.options.find(({ name }) => name === axis.name)).join(","));
-      } else {
-        const numbers = axis.text.split(",").map(Number);
-        tell(`${Math.min(...numbers)}:${Math.max(...numbers)}:${numbers.length}`);
-      }
-    });
+  /** @param {Which} which @param {string} name */
+  #choose(which, name) {
+    const axes = this.#axes;
+    const other = which === "x" ? "y" : "x";
+    const option = facts.axes[this.hooks.state().method].options.find((each) => each.name === name);
+    // Both axes the same would be no map: they change places.
+    if (name === axes[other].name) this.hooks.changed({ [which]: axes[other], [other]: axes[which] }, which);
+    else if (option) this.hooks.changed({ [which]: { name, text: option.text } }, which);
   }
 
-  /** @param {Record<"x"|"y", Axis>} axes  @param {{name: string, label: string, scale: string, integer: boolean, text: string}[]} options what an axis may be, and its usual values */
-  show(axes, options) {
-    Object.assign(this, { axes: structuredClone(axes), options });
-    for (const which of Object.keys(NAMES)) {
-      const { select, toggle, range, list, parts } = this.#row(which);
-      const chosen = axes[which];
-      select.replaceChildren(...options.map(({ name, label }) => new Option(label, name, false, name === chosen.name)));
-      const asRange = isRange(chosen.text);
-      range.hidden = !asRange;
-      list.hidden = asRange;
-      toggle.textContent = asRange ? "as list" : "as range";
-      if (!asRange) list.value = chosen.text.replaceAll(",", ", ");
-      else chosen.text.split(":").forEach((text, i) => (parts[RANGE[i][0]].value = text));
-    }
+  /** @param {Which} which @param {string} text */
+  #tell(which, text) {
+    const { name, text: before } = this.#axes[which];
+    if (text !== before) this.hooks.changed({ [which]: { name, text } }, which);
   }
-}
 
-/** The values of a sound LOW:HIGH:COUNT, spaced and rounded as viz_app/tuning/spec.py does it. */
-function spread(text, { scale, integer }) {
-  const [low, high, count] = text.split(":").map(Number);
-  const at = (part) => (scale === "log" ? low * (high / low) ** part : low + (high - low) * part);
-  const values = Array.from({ length: count }, (_, i) => at(i / (count - 1)));
-  if (integer) return [...new Set(values.map((value) => (value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value))))];
-  const rounded = (value, i) => {
-    const near = Math.min(value - values[i], values[i + 2] - value) / 10; // digits enough to tell it from its neighbours
-    const digits = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16].find((n) => Math.abs(Number(value.toPrecision(n)) - value) <= near);
-    return Number(value.toPrecision(digits ?? 17));
-  };
-  return [low, ...values.slice(1, -1).map(rounded), high];
+  /** From a range to the list of its values. @param {Which} which */
+  async #list(which) {
+    const { method } = this.hooks.state();
+    const axis = this.#axes[which];
+    if (axisErrors(this.#axes, (name) => fieldAlong(method, name).scale, which).length) return;
+    const values = await this.hooks.values(which);
+    if (this.#axes[which] === axis) this.#tell(which, values.join(","));
+  }
+
+  /** From a list to a range over its values. @param {Which} which */
+  #span(which) {
+    const numbers = this.#axes[which].text.split(",").map(Number);
+    this.#tell(which, [...extent(numbers), numbers.length].join(":"));
+  }
 }

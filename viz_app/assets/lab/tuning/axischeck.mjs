@@ -1,41 +1,51 @@
 // What is wrong with an axis as typed, in the page's words, and in which of its fields.
 
 import { count } from "../web/scale.mjs";
-import { isRange } from "./spec.mjs";
+import { facts } from "./catalogue.mjs";
+import { isRange } from "./state.mjs";
 
-const CELLS = 2000; // as viz_app/tuning/spec.py has it
+/** @import { Axes, Axis } from "./state.mjs" */
+/** @typedef {import("../web/latest.mjs").FieldError & {control: [string, string], part: string}} AxisError `part` is the field of the control */
+
+/** @param {string} text */
 const number = (text) => (text.trim() === "" ? NaN : Number(text));
 
 /**
- * Errors as the server's, each with the control and the part of it that is wrong; the empty list if the axes may be asked for.
- * @param {Record<"x"|"y", {name: string, text: string}>} axes
- * @param {{name: string, scale: string}[]} options  @param {"x"|"y"} edited the axis that was changed last
+ * The empty list if the axes may be asked for.
+ * @param {Axes} axes @param {(name: string) => string} scaleOf a hyperparameter: "log" or "linear"
+ * @param {"x" | "y"} edited the axis that was changed last @returns {AxisError[]}
  */
-export function axisErrors(axes, options, edited = "x") {
-  const errors = Object.entries(axes).flatMap(([which, { name, text }]) => {
-    const found = isRange(text) ? rangeError(text.split(":"), options.find((option) => option.name === name)) : listError(text.split(","));
-    return found ? [{ field: which, control: ["axis", which], part: found[0], message: found[1] }] : [];
+export function axisErrors(axes, scaleOf, edited = "x") {
+  const errors = /** @type {["x" | "y", Axis][]} */ (Object.entries(axes)).flatMap(([which, { name, text }]) => {
+    const found = isRange(text) ? rangeError(text.split(":"), scaleOf(name)) : listError(text.split(","));
+    return found ? [error(which, ...found)] : [];
   });
   if (errors.length) return errors;
-  const [nx, ny] = ["x", "y"].map((which) => size(axes[which].text));
-  if (nx * ny <= CELLS) return [];
-  const part = isRange(axes[edited].text) ? "count" : "list";
-  return [{ field: edited, control: ["axis", edited], part, message: `${count(nx)} × ${count(ny)} values make ${count(nx * ny)} cells; a map has up to ${count(CELLS)}` }];
+  const [nx, ny] = [size(axes.x.text), size(axes.y.text)];
+  if (nx * ny <= facts.cells) return [];
+  const message = `${count(nx)} × ${count(ny)} values make ${count(nx * ny)} cells; a map has up to ${count(facts.cells)}`;
+  return [error(edited, isRange(axes[edited].text) ? "count" : "list", message)];
 }
 
-function rangeError(texts, { scale }) {
+/** @param {"x" | "y"} which @param {string} part @param {string} message @returns {AxisError} */
+const error = (which, part, message) => ({ field: which, control: ["axis", which], part, message });
+
+/** @param {string[]} texts @param {string} scale @returns {[part: string, message: string] | null} */
+function rangeError(texts, scale) {
   const [low, high, values] = texts.map(number);
   if (Number.isNaN(low)) return ["low", `from “${texts[0]}”: must be a number`];
   if (Number.isNaN(high)) return ["high", `to “${texts[1]}”: must be a number`];
   if (scale === "log" && low <= 0) return ["low", `from ${texts[0]}: must be above 0, as this axis is logarithmic`];
   if (!(low < high)) return ["low", `from ${texts[0]} to ${texts[1]}: “from” must be below “to”`];
-  if (!Number.isInteger(values) || values < 2 || values > CELLS) return ["count", `values “${texts[2]}”: must be a whole number from 2 to ${count(CELLS)}`];
+  if (!Number.isInteger(values) || values < 2 || values > facts.cells) return ["count", `values “${texts[2]}”: must be a whole number from 2 to ${count(facts.cells)}`];
   return null;
 }
 
+/** @param {string[]} texts @returns {[part: string, message: string] | null} */
 function listError(texts) {
   const wrong = texts.find((text) => Number.isNaN(number(text)));
   return wrong === undefined ? null : ["list", wrong.trim() === "" ? "values: one is missing" : `“${wrong}”: must be a number`];
 }
 
+/** @param {string} text */
 const size = (text) => (isRange(text) ? Number(text.split(":")[2]) : text.split(",").length);

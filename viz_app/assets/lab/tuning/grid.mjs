@@ -1,115 +1,165 @@
 // A map's numbers: what has come of it, cell by cell, and each cell as a trace that the charts can draw.
 
-const SCALARS = ["passes", "reached", "loss", "diverged", "bias"];
-const CURVES = ["step", "path", "gap_q", "h_q", "true_h", "shown_h", "shown_hessian"];
+/** @import { Settings } from "./state.mjs" */
+/** @import { Trace } from "../playground/trace.mjs" */
+/** @import { Message } from "./stream.mjs" */
+
+/** @typedef {{name: string, label: string, symbol: string, unit: string, scale: string, values: number[]}} MapAxis */
+
+/**
+ * @typedef {object} MapHeader the stream's first message
+ * @property {string} spec canonical @property {string} method @property {Settings} hyperparameters of the controls
+ * @property {MapAxis} x @property {MapAxis} y
+ * @property {number} forwards the budget of a run @property {number} runs in every cell
+ * @property {number | null} target @property {number | null} reference the minimum, if it is known
+ * @property {number} initial_gap the loss at the start above it
+ * @property {{spec: string, name: string, dim: number, minimum: number | null}} function
+ * @property {[number, number]} coords shown @property {number} cells how many
+ */
+
+/** Arrays of a message with cells, by name (viz_app/tuning/maps.py says what each is). @typedef {Record<string, Float32Array | undefined>} Arrays */
+/** Where a cell's arrays are: the k-th of `count` cells. @typedef {{arrays: Arrays, k: number, count: number}} Piece */
+
+const CURVES = /** @type {const} */ (["step", "path", "gap_q", "h_q", "true_h", "shown_h", "shown_hessian"]);
 
 export class MapData {
-  /** @param {object} header the stream's first message  @param {string} query */
+  /** How many cells have come. */
+  done = 0;
+  /** Its last message, with the seconds from the request to it. @type {{spent: number, seconds: number} | null} */
+  end = null;
+  /** Whether the complete map has been drawn. */
+  drawn = false;
+  /** @type {(Piece | undefined)[]} */
+  #pieces;
+  /** @type {Map<number, Trace>} */
+  #traces = new Map();
+
+  /** @param {MapHeader} header @param {string} query */
   constructor(header, query) {
-    Object.assign(this, { header, query, done: 0, end: null, pieces: new Array(header.cells), traces: new Map() });
+    this.header = header;
+    this.query = query;
+    this.total = header.cells;
+    this.nx = header.x.values.length;
+    this.ny = header.y.values.length;
+    this.#pieces = new Array(header.cells);
+    /** 1 for a cell that has come. */
     this.known = new Uint8Array(header.cells);
     this.steps = new Uint32Array(header.cells);
     this.passesPerStep = new Uint32Array(header.cells);
-    for (const name of SCALARS) this[name] = new Float32Array(header.cells).fill(NaN);
+    const numbers = () => new Float32Array(header.cells).fill(NaN);
+    /** The figures of each cell, NaN while there are none. */
+    this.figures = { passes: numbers(), reached: numbers(), loss: numbers(), diverged: numbers(), bias: numbers() };
   }
 
-  get nx() {
-    return this.header.x.values.length;
-  }
-  get ny() {
-    return this.header.y.values.length;
-  }
-  get total() {
-    return this.header.cells;
-  }
   get complete() {
     return this.end !== null;
   }
 
-  /** Take some cells. @param {{header: object, view: (place: object) => Float32Array}} message */
+  /** Take some cells. @param {Message} message */
   take({ header, view }) {
-    const arrays = Object.fromEntries(Object.entries(header.arrays).map(([name, place]) => [name, view(place)]));
-    header.cells.forEach((cell, k) => {
+    /** @type {Arrays} */
+    const arrays = Object.fromEntries(Object.entries(header.arrays).map(([name, place]) => [name, view(/** @type {import("../web/binary.mjs").Place} */ (place))]));
+    header.cells.forEach((/** @type {number} */ cell, /** @type {number} */ k) => {
       this.known[cell] = 1;
       this.steps[cell] = header.steps[k];
       this.passesPerStep[cell] = header.passes_per_step[k];
-      for (const name of SCALARS) if (arrays[name]) this[name][cell] = arrays[name][k];
-      this.pieces[cell] = { arrays, k, count: header.cells.length };
+      for (const [name, values] of Object.entries(this.figures)) values[cell] = arrays[name]?.[k] ?? NaN;
+      this.#pieces[cell] = { arrays, k, count: header.cells.length };
     });
     this.done = header.done;
   }
 
-  /** @param {{spent: number}} header the last message  @param {number} seconds from the request to it */
+  /** @param {{spent: number}} header the last message @param {number} seconds from the request to it */
   finish(header, seconds) {
     this.end = { ...header, seconds };
   }
 
-  /** The settings of a cell along the axes. */
+  /** The cells that have come. */
+  get cells() {
+    return [...this.known.keys()].filter((cell) => this.known[cell]);
+  }
+
+  /** The settings of a cell along the axes. @param {number} cell */
   at(cell) {
     return { x: this.header.x.values[cell % this.nx], y: this.header.y.values[Math.floor(cell / this.nx)] };
   }
 
-  /** All settings of a cell. */
+  /** All settings of a cell. @param {number} cell @returns {Settings} */
   settings(cell) {
     const { x, y } = this.at(cell);
     return { ...this.header.hyperparameters, [this.header.x.name]: x, [this.header.y.name]: y };
   }
 
-  /** A cell as a trace of one optimizer with one run, the median one; null while it is not computed. */
+  /** A cell as a trace of one optimizer with one run, the median one; null while it is not computed. @param {number} cell */
   trace(cell) {
-    const piece = this.pieces[cell];
+    const piece = this.#pieces[cell];
     if (!piece) return null;
-    if (!this.traces.has(cell)) this.traces.set(cell, this.#trace(cell, piece));
-    return this.traces.get(cell);
+    const trace = this.#traces.get(cell) ?? this.#trace(cell, piece);
+    this.#traces.set(cell, trace);
+    return trace;
   }
 
+  /** @param {number} cell @param {Piece} piece @returns {Trace} */
   #trace(cell, { arrays, k, count }) {
-    const { coords, method, hyperparameters, function: f } = this.header;
-    const slice = (name) => arrays[name]?.subarray((k * arrays[name].length) / count, ((k + 1) * arrays[name].length) / count);
-    const own = Object.fromEntries(CURVES.map((name) => [name, slice(name)]));
-    const frames = recorded(own.step);
-    const cut = (values, rows, width) => values && rowsOf(values, rows, own.step.length, width, frames);
-    const step = own.step.subarray(0, frames);
+    const { header } = this;
+    const { coords, method, function: f } = header;
+    const [step = none, path = none, gapQ = none, hQ, trueH = none, shownH, shownHessian] = CURVES.map((name) => {
+      const all = arrays[name];
+      return all?.subarray((k * all.length) / count, ((k + 1) * all.length) / count);
+    });
+    const frames = recorded(step);
     const passes = this.passesPerStep[cell];
-    const gap_q = cut(own.gap_q, 3, 1);
+    const gap_q = rowsOf(gapQ, 3, step.length, 1, frames);
     // The charts find a coordinate's curve by its number, so beyond two dimensions the shown pair is put in its place.
     const dim = f.dim === 2 ? 2 : Math.max(3, ...coords.map((j) => j + 1));
-    const spread = (values) => (values && dim > 2 ? inPlace(values, coords, dim) : values);
+    const spread = (/** @type {Float32Array} */ values) => (dim > 2 ? inPlace(values, coords, dim) : values);
+    const steps = step.subarray(0, frames);
+    const settings = this.settings(cell);
     const track = {
       label: method,
       method,
-      n: hyperparameters.n ?? null,
+      n: typeof settings.n === "number" ? settings.n : null,
       passes_per_step: passes,
-      hyperparameters: this.settings(cell),
+      hyperparameters: settings,
       runs: 1,
       frames,
-      step,
-      hStep: step,
-      forwards: step.map((t) => t * passes),
-      path: own.path.subarray(0, 2 * frames),
+      step: steps,
+      hStep: steps,
+      forwards: steps.map((t) => t * passes),
+      path: path.subarray(0, 2 * frames),
       gap_q,
       gap: gap_q.subarray(frames, 2 * frames),
-      h_q: spread(cut(own.h_q, 3, 2)),
-      true_h: spread(own.true_h.subarray(0, 2 * frames)),
-      shown_h: own.shown_h?.subarray(0, 2 * frames),
-      shown_hessian: own.shown_hessian?.subarray(0, 3 * frames),
+      true_h: spread(trueH.subarray(0, 2 * frames)),
+      ...(hQ && { h_q: spread(rowsOf(hQ, 3, step.length, 2, frames)) }),
+      ...(shownH && { shown_h: shownH.subarray(0, 2 * frames) }),
+      ...(shownHessian && { shown_hessian: shownHessian.subarray(0, 3 * frames) }),
       shapes: {},
       changes: [],
+      // Of single runs, which a map does not have:
+      seconds: NaN,
+      statuses: [],
+      diverged: 0,
+      floor_step: null,
+      passes_to_target: null,
     };
-    for (const name of ["h_q", "shown_h", "shown_hessian"]) if (!track[name]) delete track[name];
-    const { runs, target, reference } = this.header;
-    return { header: { coords, runs, target, reference, function: f }, tracks: [track], dim, reference };
+    const { spec, runs, target, reference, initial_gap } = header;
+    return { header: { spec, coords, runs, target, reference, initial_gap, steps: this.steps[cell], function: f }, tracks: [track], dim, reference };
   }
 }
 
-/** How many steps a cell recorded: a cell with few steps fills its row's end with NaN or with its last step. */
+const none = new Float32Array(0);
+
+/** How many steps a cell recorded: a cell with few steps fills its row's end with NaN or with its last step. @param {Float32Array} step */
 function recorded(step) {
   let frames = 1;
   while (frames < step.length && step[frames] > step[frames - 1]) frames++;
   return frames;
 }
 
-/** The first `frames` of each of `rows` rows of values (rows, F, width). */
+/**
+ * The first `frames` of each of `rows` rows of values (rows, F, width).
+ * @param {Float32Array} values @param {number} rows @param {number} F @param {number} width @param {number} frames
+ */
 function rowsOf(values, rows, F, width, frames) {
   if (frames === F) return values;
   const result = new Float32Array(rows * frames * width);
@@ -117,7 +167,7 @@ function rowsOf(values, rows, F, width, frames) {
   return result;
 }
 
-/** (…, 2) to (…, dim): the two at their coordinates, NaN elsewhere. */
+/** (…, 2) to (…, dim): the two at their coordinates, NaN elsewhere. @param {Float32Array} values @param {[number, number]} coords @param {number} dim */
 function inPlace(values, [a, b], dim) {
   const result = new Float32Array((values.length / 2) * dim).fill(NaN);
   for (let i = 0; 2 * i < values.length; i++) {

@@ -1,6 +1,9 @@
 // For every cell of a map that fills up, the nearest one that is computed.
 
+/** @typedef {{total: number, nx: number, known: ArrayLike<number>}} Cells */
+
 export class Nearest {
+  /** @param {Cells} map */
   constructor(map) {
     this.map = map;
     /** The nearest computed cell, −1 while there is none. */

@@ -1,14 +1,18 @@
 // A map as it is computed: messages one after another in one answer, each as viz_app/playground/wire.py packs it.
 
+import { decode } from "../web/binary.mjs";
 import { fetchSound } from "../web/latest.mjs";
-import { decode } from "../playground/trace.mjs";
+
+/** @typedef {ReturnType<typeof decode>} Message */
 
 /**
  * Read a stream of messages. Aborting the signal ends it with the fetch's own error.
- * @param {string} url @param {AbortSignal} signal @param {(message: {header: object, view: Function}) => void} take
+ * @param {string} url @param {AbortSignal} signal @param {(message: Message) => void} take
  */
 export async function readMessages(url, signal, take) {
-  const reader = (await fetchSound(url, signal)).body.getReader();
+  const { body } = await fetchSound(url, signal);
+  if (!body) throw new Error("the map's stream is empty");
+  const reader = body.getReader();
   let held = new Uint8Array(0);
   let complete = false;
   try {

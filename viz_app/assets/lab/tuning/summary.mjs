@@ -1,65 +1,70 @@
 // The sentence under the map: what is best, what was spent, and what to look at where nothing reaches the target.
 
-import { count, reading, short } from "../web/scale.mjs";
+import { count, reading } from "../web/scale.mjs";
+import { html, nothing, render } from "../vendor/lit.mjs";
 import { MEASURES, above, best, diverged, kind, sentence, touches } from "./measures.mjs";
+import { setting, unbroken } from "./words.mjs";
+
+/** @import { MapData } from "./grid.mjs" */
+/** @import { MeasureName } from "./measures.mjs" */
 
 /**
- * @param {HTMLElement} root  @param {object} map
- * @param {object} what
- * @param {string} what.measure what the map shows  @param {boolean} what.automatic nobody has chosen it
- * @param {number|null} what.found the best cell  @param {boolean} what.inside whether the controls are on the map
- * @param {boolean} what.texts whether the cells have numbers  @param {(measure: string) => void} what.look switches the measure
+ * @typedef {object} What
+ * @property {MeasureName} measure what the map shows @property {boolean} automatic nobody has chosen it
+ * @property {number | null} found the best cell @property {boolean} inside whether the controls are on the map
+ * @property {boolean} texts whether the cells have numbers @property {(measure: MeasureName) => void} look switches the measure
  */
-export function say(root, map, { measure, automatic, found, inside, texts, look }) {
+
+/** @param {HTMLElement} root @param {MapData} map @param {What} what */
+export function say(root, map, what) {
   const { header } = map;
-  const lines = [];
-  const axis = ({ symbol, unit }, value) => `${symbol} = ${short(Number(value.toPrecision(4)))}${unit ? ` ${unit}` : ""}`;
-  const all = map.complete;
-  const untargeted = header.target === null;
-  const missed = (all || untargeted) && best(map, "passes") === null;
-  if (missed && (measure === "passes" || (measure === "loss" && automatic))) {
-    const why = untargeted ? `No target: ${header.reference === null ? "the minimum of this function is not known" : "the start is the minimum already"}` : `Nothing reaches the target (${above(map)} ≤ ${reading(header.target)}) within ${count(header.forwards)} forward passes`;
-    lines.push(node("strong", measure === "loss" ? `${why}; shown is the final loss.` : `${why}.`), " ");
-    if (measure === "passes") {
-      const button = Object.assign(document.createElement("button"), { textContent: "Look at the final loss instead" });
-      button.addEventListener("click", () => look("loss"));
-      lines.push(button);
-    }
-  }
-  const cells = [...map.known.keys()].filter((cell) => map.known[cell]);
-  if (found !== null) {
-    const { x, y } = map.at(found);
-    lines.push(node("strong", `★ ${axis(header.x, x)}, ${axis(header.y, y)}: `), `${sentence(map, found)}.`);
-  } else if (measure === "diverged" && all) {
-    const least = Math.min(...cells.map((cell) => map.diverged[cell]));
-    const ties = cells.filter((cell) => map.diverged[cell] === least).length;
-    lines.push(`${least === 0 ? "No run diverged" : `At least ${MEASURES.diverged.text(least)} of the runs diverged`} in ${count(ties)} of ${count(map.total)} settings.`);
-  } else if (all && measure !== "passes") lines.push(node("strong", "Every setting diverged."));
-  for (const [i, line] of lines.entries()) if (typeof line === "string") lines[i] = line.replaceAll("e-", "e\u2011"); // no line breaks inside of a number
-  const hatched = cells.filter((cell) => diverged(map, cell)).length;
-  const spent = all
+  const spent = map.end
     ? `${count(map.total)} settings × ${header.runs} runs × ${count(header.forwards)} forward passes, ${Number(map.end.seconds.toPrecision(2))} s.`
     : `Computing: ${count(map.done)} of ${count(map.total)} settings.`;
-  const facts = node("span", ` ${spent}`);
-  const key = node("div", "");
-  key.className = "map-key";
-  const mark = (symbol, words) => {
-    const item = node("span", words);
-    item.prepend(Object.assign(document.createElement("i"), { className: symbol }));
-    key.append(item);
-  };
-  if (hatched) mark("hatch", `diverged: half of the runs or more (${count(hatched)})`);
-  const kinds = new Set(cells.map((cell) => kind(map, cell, measure)));
-  if (kinds.has("higher")) mark("higher", "ended higher than it began");
-  if (kinds.has("none")) mark("none", measure === "passes" && untargeted ? "no target" : MEASURES[measure].none);
-  if (measure === "passes" && texts && cells.some((cell) => touches(map, cell))) mark("touched", "reached, but ended above it");
-  if (found !== null) mark("star", map.diverged[found] > 0 ? "best; some of its runs diverged" : "best, no run diverged");
-  mark("ring", inside ? "you are here" : "you are here: outside of this map");
-  root.replaceChildren(node("p", ...lines, facts), key);
+  const key = marks(map, what).map(([symbol, words]) => html`<span><i class=${symbol}></i>${words}</span>`);
+  render(html`<p>${missed(map, what)}${finding(map, what)}<span> ${spent}</span></p><div class="map-key">${key}</div>`, root);
 }
 
-function node(tag, ...children) {
-  const made = document.createElement(tag);
-  made.append(...children);
-  return made;
+/** Why there are no passes to a target, where there are none. @param {MapData} map @param {What} what */
+function missed(map, { measure, automatic, look }) {
+  const { header } = map;
+  const untargeted = header.target === null;
+  if (!(map.complete || untargeted) || best(map, "passes") !== null || !(measure === "passes" || (measure === "loss" && automatic))) return nothing;
+  const why = untargeted
+    ? `No target: ${header.reference === null ? "the minimum of this function is not known" : "the start is the minimum already"}`
+    : `Nothing reaches the target (${above(map)} ≤ ${reading(header.target)}) within ${count(header.forwards)} forward passes`;
+  const button = measure === "passes" ? html`<button @click=${() => look("loss")}>Look at the final loss instead</button>` : nothing;
+  return html`<strong>${unbroken(why)}${measure === "loss" ? "; shown is the final loss." : "."}</strong> ${button}`;
+}
+
+/** What is best, or what there is instead. @param {MapData} map @param {What} what */
+function finding(map, { measure, found }) {
+  const { header } = map;
+  if (found !== null) {
+    const { x, y } = map.at(found);
+    return html`<strong>★ ${unbroken(`${setting(header.x, x, " = ")}, ${setting(header.y, y, " = ")}`)}: </strong>${unbroken(sentence(map, found))}.`;
+  }
+  if (!map.complete) return nothing;
+  if (measure === "diverged") {
+    const shares = map.cells.map((cell) => map.figures.diverged[cell]);
+    const least = Math.min(...shares);
+    const ties = shares.filter((share) => share === least).length;
+    return `${least === 0 ? "No run diverged" : `At least ${MEASURES.diverged.text(least, map, 0)} of the runs diverged`} in ${count(ties)} of ${count(map.total)} settings.`;
+  }
+  return measure === "passes" ? nothing : html`<strong>Every setting diverged.</strong>`;
+}
+
+/** The key of what is seen in the map: class of the mark, and words. @param {MapData} map @param {What} what @returns {[mark: string, words: string][]} */
+function marks(map, { measure, found, inside, texts }) {
+  const { cells } = map;
+  const hatched = cells.filter((cell) => diverged(map, cell)).length;
+  const kinds = new Set(cells.map((cell) => kind(map, cell, measure)));
+  /** @type {[mark: string, words: string][]} */
+  const key = [];
+  if (hatched) key.push(["hatch", `diverged: half of the runs or more (${count(hatched)})`]);
+  if (kinds.has("higher")) key.push(["higher", "ended higher than it began"]);
+  if (kinds.has("none")) key.push(["none", measure === "passes" && map.header.target === null ? "no target" : MEASURES[measure].none]);
+  if (measure === "passes" && texts && cells.some((cell) => touches(map, cell))) key.push(["touched", "reached, but ended above it"]);
+  if (found !== null) key.push(["star", map.figures.diverged[found] > 0 ? "best; some of its runs diverged" : "best, no run diverged"]);
+  return [...key, ["ring", inside ? "you are here" : "you are here: outside of this map"]];
 }

@@ -1,95 +1,119 @@
 // "Tune": the server looks for the best setting within a budget that is stated before, and what it spent is said after.
 
-import { SpecError } from "../web/latest.mjs";
+import { SpecError, fetchSound, trouble } from "../web/latest.mjs";
 import { count, reading } from "../web/scale.mjs";
+import { html, nothing, render } from "../vendor/lit.mjs";
+import { facts } from "./catalogue.mjs";
+
+/** @import { Settings } from "./state.mjs" */
+
+/** What a setting achieved. @typedef {{passes?: number | null, loss: number | null, diverged: number}} Result */
+/**
+ * @typedef {object} Answer of /api/tune
+ * @property {{trials: number, forwards: number, seconds: number}} spent @property {string[]} searched hyperparameters
+ * @property {Settings} best @property {string} opt the same as a spec has it @property {boolean} better than what was there
+ * @property {Result} before @property {Result} held_out both on random numbers that the search did not use
+ * @property {number | null} target
+ */
+/**
+ * @typedef {object} Hooks
+ * @property {() => string} query the map's @property {() => Settings} values the controls' settings
+ * @property {(answer: Answer) => string} found moves the controls to the best, and returns where it opens
+ * @property {(settings: Settings) => void} put moves the controls
+ * @property {(name: string, value: number | string) => string} words names a setting
+ * @property {(error: SpecError) => void} failed
+ */
 
 export class Tune {
-  /**
-   * @param {HTMLElement} root
-   * @param {{query: () => string, values: () => object, found: (answer: object) => string, put: (settings: object) => void, words: (name: string, value: number) => string, failed: (error: Error) => void}} hooks
-   *   `values` are the controls' settings; `found` moves them to the best and returns where it opens, `put` moves them; `words` names a setting
-   */
-  constructor(root, hooks) {
-    Object.assign(this, { hooks, controller: null });
-    root.innerHTML = `<div class="head"><h2>Tune</h2></div>
-      <div class="row tune-row" data-field="tune.trials"><label for="tune-trials">Budget, settings</label>
-      <input id="tune-trials" inputmode="numeric" value="64" spellcheck="false"><button id="tune-go"></button></div>
-      <p id="tune-note" class="note" role="status"></p>`;
-    this.trials = root.querySelector("input");
-    this.button = root.querySelector("button");
-    this.note = root.querySelector("#tune-note");
-    this.button.addEventListener("click", () => (this.controller ? this.stop() : this.start()));
-    this.trials.addEventListener("keydown", (event) => event.key === "Enter" && this.start());
-    this.idle("Searches learning rate, α, n … for the best setting at this budget of forward passes.");
-  }
+  #trials = String(facts.trials.usual);
+  #wrong = "";
+  /** @type {AbortController | null} */
+  #controller = null;
+  /** @type {unknown} */
+  #note = "Searches learning rate, α, n … for the best setting at this budget of forward passes.";
 
-  idle(note) {
-    this.controller = null;
-    this.button.textContent = "Tune";
-    this.note.textContent = note;
+  /** @param {HTMLElement} root @param {Hooks} hooks */
+  constructor(root, hooks) {
+    this.root = root;
+    this.hooks = hooks;
+    this.#show();
   }
 
   /** Stop a search; the server hears of it. */
   stop() {
-    if (!this.controller) return;
-    this.controller.abort();
-    this.idle("Stopped.");
+    if (!this.#controller) return;
+    this.#controller.abort();
+    this.#say("Stopped.");
   }
 
   async start() {
-    this.controller?.abort();
-    this.#wrong("");
-    const controller = (this.controller = new AbortController());
-    this.button.textContent = "Stop";
-    this.note.textContent = `Trying ${this.trials.value} settings …`;
+    this.#controller?.abort();
+    const { signal } = (this.#controller = new AbortController());
+    this.#wrong = "";
+    this.#note = `Trying ${this.#trials} settings …`;
+    this.#show();
     try {
-      const response = await fetch(`/api/tune?${this.hooks.query()}&trials=${encodeURIComponent(this.trials.value.trim())}`, { signal: controller.signal });
-      if (response.status === 422) throw new SpecError((await response.json()).errors);
-      if (!response.ok) throw new Error(`The server answered ${response.status}`);
+      const response = await fetchSound(`/api/tune?${this.hooks.query()}&trials=${encodeURIComponent(this.#trials)}`, signal);
+      /** @type {Answer} */
       const answer = await response.json();
-      if (controller.signal.aborted) return;
-      this.idle("");
-      this.#say(answer);
+      if (!signal.aborted) this.#say(this.#outcome(answer));
     } catch (error) {
-      if (controller.signal.aborted) return;
-      this.idle(error instanceof SpecError ? "" : `${error.message}. Nothing was changed.`);
-      if (!(error instanceof SpecError)) return;
-      const own = error.errors.find(({ field }) => field === "trials");
-      if (own) this.#wrong(own.message.replace(/^trials = /, "")); // the map does not depend on it
-      else this.hooks.failed(error);
+      if (signal.aborted) return;
+      if (!(error instanceof SpecError)) return this.#say(`${trouble(/** @type {Error} */ (error))}. Nothing was changed.`);
+      const own = error.errors.find(({ field }) => field === "trials"); // the map does not depend on it
+      this.#wrong = own ? own.message.replace(/^trials = /, "") : "";
+      this.#say("");
+      if (!own) this.hooks.failed(error);
     }
   }
 
-  #wrong(text) {
-    const row = this.trials.closest(".row");
-    row.classList.toggle("error", Boolean(text));
-    row.querySelector(".error-text")?.remove();
-    if (text) row.append(Object.assign(document.createElement("p"), { className: "error-text", role: "alert", textContent: text }));
+  /** The search is over. @param {unknown} note */
+  #say(note) {
+    this.#controller = null;
+    this.#note = note;
+    this.#show();
   }
 
-  #say(answer) {
+  #show() {
+    const click = () => (this.#controller ? this.stop() : this.start());
+    /** @param {Event} event */
+    const input = ({ target }) => (this.#trials = /** @type {HTMLInputElement} */ (target).value.trim());
+    /** @param {KeyboardEvent} event */
+    const key = (event) => event.key === "Enter" && this.start();
+    render(
+      html`<div class="head"><h2>Tune</h2></div>
+        <div class="row tune-row ${this.#wrong && "error"}" data-field="tune.trials"><label for="tune-trials">Budget, settings</label>
+          <input id="tune-trials" inputmode="numeric" value=${facts.trials.usual} spellcheck="false" @input=${input} @keydown=${key}><button id="tune-go" @click=${click}>${this.#controller ? "Stop" : "Tune"}</button>
+          ${this.#wrong ? html`<p class="error-text" role="alert">${this.#wrong}</p>` : nothing}</div>
+        <p id="tune-note" class="note" role="status">${this.#note}</p>`,
+      this.root,
+    ); // prettier-ignore
+  }
+
+  /** What came of it, with the controls moved if it is better. @param {Answer} answer */
+  #outcome(answer) {
     const { spent, best, searched, target } = answer;
-    const [before, now] = [answer.before, answer.held_out].map((figures) => result(figures, target));
-    const text = (tag, words) => Object.assign(document.createElement(tag), { textContent: words });
+    const [before, now] = [answer.before, answer.held_out].map((figures) => achieved(figures, target));
     const named = searched.filter((name) => name in best).map((name) => this.hooks.words(name, best[name])).join(", ");
-    const cost = text("b", `Spent ${count(spent.trials)} settings, ${count(spent.forwards)} forward passes, ${spent.seconds.toFixed(1)} s. `);
+    const cost = html`<b>Spent ${count(spent.trials)} settings, ${count(spent.forwards)} forward passes, ${spent.seconds.toFixed(1)} s. </b>`;
     const own = { ...this.hooks.values() };
     const same = searched.every((name) => best[name] === own[name]);
-    if (same || !answer.better) {
-      const words = same ? `the setting that was there stays (${before}).` : `on random numbers that the search never saw its best, ${named}, has ${now}; the setting that was there has ${before} and stays.`;
-      return this.note.replaceChildren(cost, text("b", "Nothing better found: "), words);
-    }
-    const link = Object.assign(text("a", "Open in the Playground"), { href: this.hooks.found(answer) });
-    const back = text("button", "Undo");
-    back.addEventListener("click", () => {
+    if (same) return html`${cost}<b>Nothing better found: </b>the setting that was there stays (${before}).`;
+    if (!answer.better) return html`${cost}<b>Nothing better found: </b>on random numbers that the search did not use, its best, ${named}, has ${now}; the setting that was there has ${before} and stays.`;
+    const address = this.hooks.found(answer);
+    const undo = () => {
       this.hooks.put(own);
-      this.note.replaceChildren(cost, "The controls are where they were.");
-    });
-    this.note.replaceChildren(cost, "Best: ", text("b", named), `; the controls are there now. Before: ${before} → now: ${now}, on random numbers that the search never saw. `, link, " ", back);
-    this.note.scrollIntoView({ block: "nearest" });
+      this.#say(html`${cost}The controls are where they were.`);
+    };
+    setTimeout(() => this.root.querySelector("#tune-note")?.scrollIntoView({ block: "nearest" }));
+    return html`${cost}Best: <b>${named}</b>; the controls are there now. Before: ${before} → now: ${now}, on random numbers that the search did not use. <a href=${address}>Open in the Playground</a> <button @click=${undo}>Undo</button>`;
   }
 }
 
-const reaches = ({ passes }) => passes !== null && passes !== undefined;
-const leaves = ({ loss }, target) => !(loss <= target); // which it had reached
-const result = (figures, target) => `${reaches(figures) ? `${count(figures.passes)} passes to the target${leaves(figures, target) ? `, but final loss ${reading(figures.loss ?? Infinity)}` : ""}` : `final loss ${reading(figures.loss ?? Infinity)}`}${figures.diverged > 0 ? `, ${Math.round(100 * figures.diverged)} % diverged` : ""}`;
+/** @param {Result} result @param {number | null} target */
+function achieved({ passes, loss, diverged }, target) {
+  const final = `final loss ${reading(loss ?? Infinity)}`;
+  const leaves = target === null || loss === null || loss > target; // what it had reached
+  const what = passes === null || passes === undefined ? final : `${count(passes)} passes to the target${leaves ? `, but ${final}` : ""}`;
+  return `${what}${diverged > 0 ? `, ${Math.round(100 * diverged)} % diverged` : ""}`;
+}

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from hizoo_core import hizoo
+from hizoo_core.estimators import observe
 
 
 class TorchArithmetic:
@@ -26,8 +26,8 @@ class TorchArithmetic:
         return x - y
 
     @staticmethod
-    def absolute(x: torch.Tensor, out: torch.Tensor) -> None:
-        torch.abs(x, out=out)
+    def absolute(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        return torch.abs(x, out=out)
 
     @staticmethod
     def total(x: torch.Tensor) -> torch.Tensor:
@@ -60,12 +60,24 @@ class Piece:
     curvature: Curvature
 
 
-def weighted_squares(s: torch.Tensor, u: torch.Tensor, c: float, *, first: bool) -> None:
-    """Set s to c u² for the first direction, add c u² to it for the others."""
-    if first:
-        torch.mul(u, u, out=s).mul_(c)
-    else:
-        s.addcmul_(u, u, value=c)
+class WeightedSquares:
+    """s = Σ_i weigh c_i (u_i² − offset) on one piece after the other, of u_i that are drawn one by one.
+
+    `estimators.weights` are not formed: u² − offset would take another pass over the piece for each direction.
+    """
+
+    def __init__(self, coefficients: list[float], constants: Any) -> None:
+        self._factors = [c * constants.weigh for c in coefficients]
+        self._shift = constants.estimator.offset * constants.weigh * sum(coefficients)
+
+    def add(self, i: int, u: torch.Tensor, s: torch.Tensor) -> None:
+        """Take u_i into s; the first one overwrites it, the last one completes it."""
+        if i == 0:
+            torch.mul(u, u, out=s).mul_(self._factors[0])
+        else:
+            s.addcmul_(u, u, value=self._factors[i])
+        if i == len(self._factors) - 1:
+            s.sub_(self._shift)
 
 
 class Curvature:
@@ -129,7 +141,7 @@ class Elementwise(Curvature):
     new_scale = scale
 
     def observe(self, piece: Piece, s: torch.Tensor) -> None:
-        hizoo.observe(TorchArithmetic, self._pieces[piece.index], self.k, s)
+        observe(TorchArithmetic, self._pieces[piece.index], self.k, s)
 
 
 class Pooled(Curvature):
@@ -178,7 +190,7 @@ class Pooled(Curvature):
     def settle(self, coefficients: torch.Tensor) -> None:
         means = self._squares.view(self._n, self._pools, -1).sum(2) / self._size
         weights = (coefficients * self.k.weigh).to(means)
-        hizoo.observe(TorchArithmetic, self._state, self.k, weights @ (means - self.k.estimator.offset))
+        observe(TorchArithmetic, self._state, self.k, weights @ (means - self.k.estimator.offset))
         self._new = self._state["P"].rsqrt().view(-1, 1)
 
 
@@ -219,23 +231,22 @@ class Factored(Curvature):
         draw: Callable[[Piece, int], torch.Tensor],
         buffer: Callable[[str, Piece], torch.Tensor],
     ) -> None:
-        weights = [c * self.k.weigh for c in coefficients]
-        shift = self.k.estimator.offset * sum(weights)
+        squares = WeightedSquares(coefficients, self.k)
         self._row_sums, self._column_sums = torch.zeros_like(self._R), torch.zeros_like(self._C)
         for piece in self._pieces:
             s = buffer("s", piece)
-            for i, weight in enumerate(weights):
-                weighted_squares(s, draw(piece, i), weight, first=i == 0)
+            for i in range(len(coefficients)):
+                squares.add(i, draw(piece, i), s)
             scale = self.scale(piece, buffer("scale", piece))
-            # α S / P → α S; the modulus is `paper`'s, and of no effect on `released`.
-            s.sub_(shift).abs_().div_(scale).div_(scale)
+            self.k.estimator.finish(TorchArithmetic, s)
+            s.div_(scale).div_(scale)  # α S / P → α S
             self._row_sums[piece.rows] += s.sum(1, keepdim=True)
             self._column_sums[:, piece.columns] += s.sum(0, keepdim=True)
 
     def settle(self, coefficients: torch.Tensor) -> None:
         rows, columns = self._R.numel(), self._C.numel()
         for factor, sums in ((self._R, self._row_sums / columns), (self._C, self._column_sums / rows)):
-            factor.mul_(self.k.keep).add_(sums).clamp_(self.k.floor, self.k.ceiling)
+            observe(TorchArithmetic, {"P": factor}, self.k, sums / factor)
         self._new = self._roots()
 
 

@@ -55,13 +55,14 @@ class Lab:
         self.wait(f"window.fine['{chart}']?.includes('{words}')")
 
     def note(self, chart: str, estimator: str) -> str:
-        return self.page.locator(f"#lab-{chart} .lab-line[data-estimator={estimator}]").inner_text()
+        return self.page.locator(f"#estimators-{chart} .estimators-line[data-estimator={estimator}]").inner_text()
 
     def state(self, chart: str) -> str | None:
-        return self.page.locator(f"#lab-{chart}").get_attribute("data-wait")
+        return self.page.locator(f"#estimators-{chart}").get_attribute("data-wait")
 
     def traces(self, chart: str) -> list[str]:
-        return self.page.evaluate(f"document.querySelector('#lab-{chart} .lab-chart').data.map((trace) => trace.name)")
+        data = f"document.querySelector('#estimators-{chart} .estimators-chart').data"
+        return self.page.evaluate(f"{data}.map((trace) => trace.name)")
 
 
 @pytest.fixture
@@ -73,10 +74,10 @@ def lab(page: Page, server: Server) -> Iterator[Lab]:
 
 def test_the_page_reproduces_the_table_of_estimators(lab: Lab):
     lab.open("f=quadratic:d=4")
-    lab.page.click("#lab-compute")
-    lab.wait(f"document.querySelectorAll('#lab-table tbody tr').length === {len(QUOTED)}")
-    lab.wait("document.querySelector('#lab-compute').textContent === 'Compute'")
-    rows = lab.page.locator("#lab-table tbody tr")
+    lab.page.click("#estimators-compute")
+    lab.wait(f"document.querySelectorAll('#estimators-table tbody tr').length === {len(QUOTED)}")
+    lab.wait("document.querySelector('#estimators-compute').textContent === 'Compute'")
+    rows = lab.page.locator("#estimators-table tbody tr")
     found = {}
     for i in range(rows.count()):
         d, n, alpha, estimator, ratio, *_ = rows.nth(i).locator("td").all_inner_texts()
@@ -88,22 +89,22 @@ def test_the_page_reproduces_the_table_of_estimators(lab: Lab):
 
 def test_the_table_can_be_stopped(lab: Lab):
     lab.open("f=quadratic:d=4")
-    card = lab.page.locator("section#lab-table")
+    card = lab.page.locator("section#estimators-table")
     assert "14 fixed settings" in card.inner_text()
     assert "1 is right" in card.inner_text()
     lab.page.route(
         "**/api/lab/table?row=2", lambda route: None
     )  # it does not come: the server may know the others already
-    lab.page.click("#lab-compute")
-    lab.wait("document.querySelectorAll('#lab-table tbody tr').length === 2")
-    lab.page.click("#lab-compute")
-    lab.wait("document.querySelector('#lab-table').closest('section').innerText.includes('stopped')")
-    assert lab.page.locator("#lab-table tbody tr").count() == 2
+    lab.page.click("#estimators-compute")
+    lab.wait("document.querySelectorAll('#estimators-table tbody tr').length === 2")
+    lab.page.click("#estimators-compute")
+    lab.wait("document.querySelector('#estimators-table').closest('section').innerText.includes('stopped')")
+    assert lab.page.locator("#estimators-table tbody tr").count() == 2
 
 
 def test_charts_follow_a_control_and_the_address_follows_too(lab: Lab):
     lab.open("f=quadratic:d=4&P=truth&coords=0")
-    assert "θ₀" in lab.page.locator("#lab-distribution .lab-head").inner_text()
+    assert "θ₀" in lab.page.locator("#estimators-distribution .estimators-head").inner_text()
     assert "[3 ±" in lab.note("distribution", "released")  # theory: 1 + d/2
     lab.page.get_by_label("n directions", exact=True).fill("1")
     lab.page.get_by_label("n directions", exact=True).press("Tab")
@@ -111,7 +112,7 @@ def test_charts_follow_a_control_and_the_address_follows_too(lab: Lab):
     lab.drawn("running", "n=1&")
     assert "needs n ≥ 2" in lab.note("distribution", "multiplicative")
     lab.wait("location.hash.includes('n=1') && location.hash.startsWith('#lab&')")
-    mark = "document.querySelector('#lab-against-{} .lab-chart').layout.shapes.at(-1).x0".format
+    mark = "document.querySelector('#estimators-against-{} .estimators-chart').layout.shapes.at(-1).x0".format
     lab.wait(f"{mark('n')} === 1")
     lab.page.get_by_label("α smoothing, slider").press("ArrowRight")
     alpha = lab.page.get_by_label("α smoothing", exact=True).input_value()
@@ -123,13 +124,13 @@ def test_charts_follow_a_control_and_the_address_follows_too(lab: Lab):
 def test_an_estimator_can_be_switched_off(lab: Lab):
     lab.open("f=quadratic:d=4")
     assert "released" in lab.traces("running")
-    lab.page.locator("label.lab-estimator", has_text="released").click()
+    lab.page.locator("label.estimators-switch", has_text="released").click()
     lab.drawn("running", "estimators=paper,multiplicative")
     assert "released" not in lab.traces("running")
     assert "paper" in lab.traces("running")
-    assert lab.page.locator("#lab-only-one").is_hidden()
-    lab.page.locator("label.lab-estimator", has_text="multiplicative").click()
-    assert lab.page.get_by_text("One estimator stays on.").is_visible()
+    assert lab.page.locator("#estimators-only-one").is_hidden()
+    lab.page.locator("label.estimators-switch", has_text="multiplicative").click()
+    assert lab.page.get_by_text("At least one estimator stays on.").is_visible()
     assert lab.page.get_by_role("checkbox", name="paper").is_disabled()
 
 
@@ -137,8 +138,8 @@ def test_numbers_that_will_change_are_marked_as_coarse(lab: Lab):
     held = []
     lab.page.route("**/api/lab/distribution?*samples=8192", lambda route: held.append(route))
     lab.page.goto(f"{lab.url}/tuning#lab&f=quadratic:d=4")
-    lab.page.locator("#lab-distribution .lab-line").first.wait_for()
-    lab.wait("document.querySelector('#lab-distribution').dataset.wait === 'coarse …'")
+    lab.page.locator("#estimators-distribution .estimators-line").first.wait_for()
+    lab.wait("document.querySelector('#estimators-distribution').dataset.wait === 'coarse …'")
     held[0].continue_()
     lab.wait("'distribution' in window.fine")
     assert lab.state("distribution") is None
@@ -152,29 +153,29 @@ def test_the_address_names_one_place(lab: Lab):
     lab.wait("location.hash.includes('n=4')")
     assert "f=" not in lab.page.evaluate("location.hash")
     assert "stiff_quadratic" in lab.page.evaluate("location.search")
-    lab.page.locator("#lab-function").select_option("rosenbrock")
+    lab.page.locator("#estimators-function").select_option("rosenbrock")
     lab.wait("location.hash.includes('f=rosenbrock') && location.search === ''")
 
 
 def test_an_own_formula_and_what_noise_does(lab: Lab):
     lab.open("f=quadratic:d=4")
-    assert not lab.page.locator(".lab-quiet").is_visible()
-    lab.page.locator("#lab-function").select_option("expr")
+    assert not lab.page.locator(".estimators-quiet").is_visible()
+    lab.page.locator("#estimators-function").select_option("expr")
     lab.page.get_by_label("f(x, y)", exact=True).fill("x^2 + 3*y^2 +")
     lab.page.get_by_label("f(x, y)", exact=True).press("Tab")
-    lab.page.locator('[data-field="lab.f"] .error-text').wait_for()
+    lab.page.locator('[data-field="estimators.f"] .error-text').wait_for()
     lab.page.get_by_label("f(x, y)", exact=True).fill("x^2 + 3*y^2")
     lab.page.get_by_label("σ gradient noise", exact=True).fill("5")
     lab.page.get_by_label("σ gradient noise", exact=True).press("Tab")
-    lab.page.locator("#lab-truth", has_text="= 6").wait_for()
+    lab.page.locator("#estimators-truth", has_text="= 6").wait_for()
     lab.drawn("against-n", "noise=5")
     assert lab.page.get_by_text("σ cancels here").is_visible()
-    assert "θ₀, θ₁ together" in lab.page.locator("#lab-against-n .lab-subtitle").inner_text()
+    assert "of x, y together" in lab.page.locator("#estimators-against-n .estimators-subtitle").inner_text()
 
 
 def test_axes_say_what_the_notes_say(lab: Lab):
     lab.open("f=stiff_quadratic")
-    figure = "document.querySelector('#lab-{} .lab-chart')".format
+    figure = "document.querySelector('#estimators-{} .estimators-chart')".format
     star = lab.page.evaluate(f"{figure('against-alpha')}.data.find((each) => each.name === 'paper: best α').y[0]")
     assert f"{star:.3g}" in lab.note("against-alpha", "paper")
     shares = lab.page.evaluate(f"{figure('distribution')}.data.map((each) => each.y.reduce((a, b) => a + b))")
@@ -186,10 +187,10 @@ def test_axes_say_what_the_notes_say(lab: Lab):
 
 def test_another_function_starts_at_its_own_start(lab: Lab):
     lab.open("f=quadratic:d=4&x0=2")
-    lab.page.locator("#lab-function").select_option("booth")
+    lab.page.locator("#estimators-function").select_option("booth")
     lab.drawn("against-n", "f=booth")
     assert "x0" not in lab.page.evaluate("window.fine['against-n']")
-    lab.wait("document.querySelector('#lab-truth').textContent.includes('d = 2')")
+    lab.wait("document.querySelector('#estimators-truth').textContent.includes('d = 2')")
 
 
 def test_a_wrong_value_is_named_beside_its_control_and_the_charts_stay(lab: Lab):
@@ -197,22 +198,22 @@ def test_a_wrong_value_is_named_beside_its_control_and_the_charts_stay(lab: Lab)
     before = lab.traces("running")
     lab.page.get_by_label("α smoothing", exact=True).fill("3")
     lab.page.get_by_label("α smoothing", exact=True).press("Tab")
-    error = lab.page.locator('[data-field="lab.alpha"] .error-text')
+    error = lab.page.locator('[data-field="estimators.alpha"] .error-text')
     error.wait_for()
     assert "0 to 1" in error.inner_text()
     assert lab.traces("running") == before
     lab.page.get_by_label("α smoothing", exact=True).fill("0.05")
     lab.page.get_by_label("α smoothing", exact=True).press("Tab")
     lab.drawn("running", "alpha=0.05")
-    assert lab.page.locator(".lab .error-text:not(:empty)").count() == 0
+    assert lab.page.locator(".estimators .error-text:not(:empty)").count() == 0
     lab.page.route("**/api/lab/against-alpha?*", lambda route: route.fulfill(status=500))
     lab.page.get_by_label("n directions", exact=True).fill("4")
     lab.page.get_by_label("n directions", exact=True).press("Tab")
     lab.page.get_by_text("The server answered 500").wait_for()
-    assert lab.page.locator("#estimator-lab.lab-stale").count() == 1
+    assert lab.page.locator("#estimators.estimators-stale").count() == 1
     lab.page.unroute("**/api/lab/against-alpha?*")
     lab.drawn("against-alpha", "n=4&")  # by itself
-    assert lab.page.locator(".lab-stale, .lab .error-text:not(:empty)").count() == 0
+    assert lab.page.locator(".estimators-stale, .estimators .error-text:not(:empty)").count() == 0
 
 
 def test_it_opens_once_and_leaves_the_address_to_the_map(lab: Lab):
@@ -226,12 +227,12 @@ def test_it_opens_once_and_leaves_the_address_to_the_map(lab: Lab):
     page.get_by_role("button", name="Try again").click()
     for name in ("Map", "Estimator lab"):
         tabs.get_by_text(name, exact=True).click()
-    lab.wait("document.querySelector('main').dataset.tab === 'lab'")
+    lab.wait("document.querySelector('main').dataset.tab === 'estimators'")
     for route in held:
         route.continue_()
     page.unroute("**/api/list")
     page.get_by_label("f(x, y)", exact=True).wait_for()
-    assert page.locator(".lab").count() == 1
+    assert page.locator(".estimators").count() == 1
     assert page.get_by_label("f(x, y)", exact=True).input_value() == "x%5"
     page.get_by_label("n directions", exact=True).fill("4")
     tabs.get_by_text("Map", exact=True).click()
@@ -245,12 +246,12 @@ def test_the_playground_leads_to_the_lab_at_its_start_and_settings(playground: P
     playground.page.click("#to-lab")
     lab = Lab(playground.page, server.url)
     lab.page.wait_for_url("**/tuning*")
-    lab.page.locator("#lab-truth", has_text="d = 3").wait_for()
+    lab.page.locator("#estimators-truth", has_text="d = 3").wait_for()
     values = {
         name: lab.page.get_by_label(name, exact=True).input_value() for name in ("θ", "n directions", "α smoothing")
     }
     assert values == {"θ": "1,2,0.5", "n directions": "3", "α smoothing": "0.02"}
-    lab.page.locator("#lab-distribution .lab-line").first.wait_for()
+    lab.page.locator("#estimators-distribution .estimators-line").first.wait_for()
 
 
 def test_the_lab_fits(lab: Lab):
@@ -259,14 +260,14 @@ def test_the_lab_fits(lab: Lab):
         for chart in CHARTS:
             fits = lab.page.evaluate(
                 f"""() => {{
-                  const card = document.querySelector('#lab-{chart}').getBoundingClientRect();
-                  const plot = document.querySelector('#lab-{chart} .main-svg').getBoundingClientRect();
-                  const note = document.querySelector('#lab-{chart} > .note').getBoundingClientRect();
+                  const card = document.querySelector('#estimators-{chart}').getBoundingClientRect();
+                  const plot = document.querySelector('#estimators-{chart} .main-svg').getBoundingClientRect();
+                  const note = document.querySelector('#estimators-{chart} > .note').getBoundingClientRect();
                   const apart = plot.bottom <= note.top + 1 && note.bottom <= card.bottom;
                   const cut = (element) => element.scrollWidth > element.clientWidth;
-                  const words = document.querySelectorAll('#lab-{chart} :is(.note, .lab-subtitle)');
+                  const words = document.querySelectorAll('#estimators-{chart} :is(.note, .estimators-subtitle)');
                   const whole = ![...words].some(cut);
-                  const key = document.querySelector('.lab-key').getBoundingClientRect().bottom <= innerHeight;
+                  const key = document.querySelector('.estimators-key').getBoundingClientRect().bottom <= innerHeight;
                   return apart && whole && key && card.bottom <= innerHeight && plot.height > 120;
                 }}"""
             )
