@@ -43,9 +43,6 @@ TOO_LONG = {
     "tests/test_finetuning_session.py",
     "viz_app/assets/lab/finetuning/hessian.mjs",
     "viz_app/assets/lab/playground/landscape.mjs",
-    "viz_app/finetuning/routes.py",
-    "viz_app/finetuning/session.py",
-    "viz_app/finetuning/worker.py",
 }
 
 
