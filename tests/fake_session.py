@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from hizoo_core import HyperparameterError
 from viz_app.finetuning import forecast as estimate
 from viz_app.finetuning import spec as specs
-from viz_app.finetuning import worker
+from viz_app.finetuning import worker_process
 from viz_app.finetuning.store import Log, Setting, StepRow
 
 PAUSE = float(os.environ.get("FAKE_STEP", "0.002"))
@@ -58,13 +58,20 @@ class FakeSession:
         if LOG:
             with open(LOG, "a") as lines:
                 lines.write(f"{self.job} {run} {step}\n")
-        row = StepRow(step, 1e-3, None, 1 / step, 0.1, step * PAUSE, scalars(self.job, run, step))
-        message = {"type": "steps", "run": run, "rows": [[step, step * 2, row.seconds, row.loss]]}
-        self.log.append(self.job, [(run, row)], [message])
+        row = StepRow(step, step * 2, step * PAUSE, 1 / step, 0.5, None, 0.1, 1e-3, None, scalars(self.job, run, step))
+        self.log.append(self.job, [(run, row)])
         self.rows[run].append(row)
         if self.spec.seed == KILLED_EVERY_5 and step % 5 == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return True
+
+    def survey(self) -> bool:
+        """Three parts of a surface; a fourth call finds nothing left."""
+        time.sleep(PAUSE)
+        parts = sum(message["type"] == "surface" for message in self.log.messages(self.job))
+        if parts < 3:
+            self.log.append(self.job, messages=[{"type": "surface", "cells": [[parts, 0, 0.5]], "done": parts == 2}])
+        return parts < 3
 
     def set(self, run: int, lr: float | None = None, alpha: float | None = None) -> None:
         if lr == 0.125:
@@ -81,10 +88,12 @@ class FakeSession:
             os.kill(os.getpid(), signal.SIGKILL)
         return {"evaluation": {"type": "evaluation", "run": run, "step": step}, "hessian": None}
 
-    def weights(self, run: int, step: int) -> dict[str, Any]:
+    def weights(self, run: int, step: int) -> Any:
         import torch
 
-        return {"weight": torch.full((2, 3), float(step))}
+        from functions.language_model.export import Weights
+
+        return Weights({"weight": torch.full((2, 3), float(step))})
 
     def flush(self) -> None:
         pass
@@ -95,7 +104,7 @@ class FakeSession:
 
 def main() -> int:
     if "--devices" not in sys.argv:
-        return worker.main(session=FakeSession)
+        return worker_process.main(session=FakeSession)
     log = Log(sys.argv[sys.argv.index("--data") + 1])
     log.note(estimate.DEVICES, {"auto": "cpu", "devices": [{"name": "cpu", "title": "a CPU", "memory": 2**30}]})
     return 0

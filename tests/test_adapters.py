@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 
 import pytest
 import torch
+from peft import PeftModel
+from safetensors import safe_open
+from safetensors.torch import load_file
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
@@ -19,6 +23,7 @@ from transformers import (
     PretrainedConfig,
 )
 
+from functions.language_model import export
 from functions.language_model.adapters import TUNES, Group, _random_tokens, adapt, group
 from functions.language_model.errors import LanguageModelError
 from functions.language_model.model import LanguageModel, copy_model, load
@@ -227,3 +232,37 @@ def test_groups_follow_from_names():
 def test_the_registry_is_read_without_torch():
     code = "import sys, functions.language_model.adapters; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # calls that peft 0.21 itself makes by old names
+@pytest.mark.parametrize("tune", ["lora", "prefix"])
+@pytest.mark.parametrize("suffix", ["", ".zip"])
+def test_peft_loads_an_exported_adapter_with_the_same_predictions(other, tune, suffix, tmp_path):
+    tuned = adapt(copy_model(other), tune, seed=0)
+    with torch.no_grad():
+        for parameter in tuned.parameters.values():
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)), alpha=0.3)
+    out = tmp_path / f"adapter{suffix}"
+    export.save(export.weights(tuned), out, {"step": "7"}, other.source)
+    folder = tmp_path / "adapter"
+    if suffix:
+        zipfile.ZipFile(out).extractall(folder)
+    assert sorted(file.name for file in folder.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+    with safe_open(folder / "adapter_model.safetensors", "pt") as file:
+        assert file.metadata()["step"] == "7"
+    loaded = PeftModel.from_pretrained(copy_model(other).module, str(folder)).eval()
+    ours = logits(tuned.module, other)
+    torch.testing.assert_close(logits(loaded, other), ours, rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(logits(other.module, other), ours, atol=1e-3)
+
+
+@pytest.mark.parametrize("tune", ["full", "layernorm"])
+def test_the_models_own_parameters_are_one_file_that_the_model_loads(bundled, tune, tmp_path):
+    tuned = adapt(copy_model(bundled), tune, seed=0)
+    with torch.no_grad():
+        for parameter in tuned.parameters.values():
+            parameter.add_(0.1)
+    export.save(export.weights(tuned), tmp_path / "weights.safetensors", {"step": "7"}, bundled.source)
+    fresh = copy_model(bundled)
+    assert not fresh.module.load_state_dict(load_file(tmp_path / "weights.safetensors"), strict=False).unexpected_keys
+    torch.testing.assert_close(logits(fresh.module, bundled), logits(tuned.module, bundled))

@@ -1,9 +1,11 @@
 import json
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ from starlette.testclient import TestClient
 
 from functions import FUNCTIONS
 from hizoo_core import POINT_METHODS, describe, training_methods
+from hizoo_core.training import Diverged
 from viz_app import cli, run
+from viz_app.finetuning import liveness
 from viz_app.finetuning import spec as finetune_spec
 from viz_app.finetuning.store import Log
 from viz_app.server import create_app
@@ -151,13 +155,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fine-tuning with hardly anything measured."""
     from types import SimpleNamespace
 
-    from viz_app.finetuning import plane as landscape
-    from viz_app.finetuning import session as finetune
+    from functions.language_model import memory
+    from viz_app.finetuning import limits
 
-    monkeypatch.setattr(finetune, "HELD_OUT", 8)
-    monkeypatch.setattr(finetune, "SURFACE", 4)
-    monkeypatch.setattr(landscape, "GRID", 3)
-    monkeypatch.setattr(finetune.memory, "measure", lambda *_: SimpleNamespace(rows=(), how=""))
+    monkeypatch.setattr(limits, "HELD_OUT", 8)
+    monkeypatch.setattr(memory, "measure", lambda *_: SimpleNamespace(rows=(), how=""))
 
 
 @pytest.mark.usefixtures("small")
@@ -166,7 +168,8 @@ def test_finetune_writes_a_table_and_keeps_the_run(tmp_path: Path, capfd: pytest
     assert cli.main(["finetune", TUNE, "--out", str(tmp_path / "run.csv"), "--progress", *data]) == 0
     out, err = capfd.readouterr()
     assert out == ""
-    assert "pass/s" in err
+    assert "forward passes/s" in err
+    assert "loading" in err
     assert "held-out loss" in err
     assert "app.py weights 1" in err
     lines = (tmp_path / "run.csv").read_text().splitlines()
@@ -224,33 +227,113 @@ def test_what_goes_wrong_in_finetune_is_said_in_one_line(
     assert all(part in err for part in parts)
 
 
-@pytest.mark.usefixtures("small")
-def test_an_interrupted_finetune_is_kept_and_resumed(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
-    spec = "steps=5000&eval=100000&batch=4&tune=layernorm&truth=0&opt=mezo:n=1"
-    command = [sys.executable, "app.py", "finetune", spec, "--data-dir", str(tmp_path)]
+def followed(hint: str, **options) -> subprocess.CompletedProcess[bytes]:
+    """What a printed command does when it is typed into a shell."""
+    return subprocess.run(hint, shell=True, cwd=ROOT, capture_output=True, timeout=120, **options)
+
+
+def test_an_interrupted_finetune_leaves_its_table_and_a_command_that_goes_on(tmp_path: Path):
+    data, table = tmp_path / "my runs", tmp_path / "it's.csv"
+    spec = "steps=40&eval=100000&batch=4&tune=layernorm&truth=0&opt=mezo:n=4"
+    command = [sys.executable, "app.py", "finetune", spec, "--data-dir", str(data), "--out", str(table)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        log = Log(tmp_path)
+        log = Log(data)
         end = time.monotonic() + 60
         while not (log.jobs() and log.steps(1, 0)) and time.monotonic() < end:
-            time.sleep(0.05)
+            time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         error = process.stderr.read().decode()
         assert process.wait(30) == 130
     assert "Traceback" not in error
-    assert error.endswith("what was trained is kept; go on with: python app.py finetune --resume 1\n")
+    sentence, _, hint = error.splitlines()[-1].partition("; go on with: ")
+    assert sentence == "app.py: interrupted; what was trained is kept"
+    assert log.job(1).message.endswith(hint)
     made = len(log.steps(1, 0))
-    assert made > 0
+    assert 0 < made < 40
     assert log.job(1).state == "stopped"
+    assert len(table.read_text().splitlines()) == made + 2, "the header, the start and every step"
 
+    table.unlink()
+    done = followed(hint)
+    assert done.returncode == 0, done.stderr
+    assert log.job(1).state == "finished"
+    assert len(table.read_text().splitlines()) == 40 + 2
+    (kept,) = [line for line in done.stderr.decode().splitlines() if line.startswith("kept as run 1: ")]
+    python, program, *arguments = shlex.split(kept.removeprefix("kept as run 1: "))
+    assert (python, program) == (sys.executable, "app.py")
+    out = arguments.index("--out") + 1
+    arguments[out] = str(tmp_path / arguments[out])
+    assert cli.main(arguments) == 0
+    assert (tmp_path / "weights.safetensors").is_file()
+    log.close()
+
+
+@pytest.mark.usefixtures("small")
+def test_any_exception_leaves_a_job_that_can_be_resumed_and_deleted(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
     from viz_app.finetuning.session import Session
 
-    monkeypatch.setattr(Session, "advance", lambda self: False)
-    assert cli.main(["finetune", "--resume", "1", "--data-dir", str(tmp_path)]) == 0
-    assert len(capfd.readouterr().out.splitlines()) == made + 2
+    data = ["--data-dir", str(tmp_path)]
+    made = Session.advance
+
+    def breaks(self: Session) -> bool:
+        if self.runs[0].rows:
+            raise Diverged(2, "the loss is not finite")
+        return made(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "advance", breaks)
+        out = tmp_path / "run.csv"
+        assert cli.main(["finetune", TUNE, "--out", str(out), *data]) == 1
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert error.startswith("app.py: the loss is not finite (details in ")
+    assert "--resume 1 --out" in error
+    assert len(out.read_text().splitlines()) >= 2
+    log = Log(tmp_path)
+    assert log.job(1).state == "failed"
+    assert error.endswith(log.job(1).message)
+    assert "Traceback" in (tmp_path / "shell.log").read_text()
+    assert cli.main(["finetune", "--resume", "1", "--out", str(out), *data]) == 0
+    assert log.job(1).state == "finished"
+    assert cli.main(["runs", "--delete", "1", *data]) == 0
+    assert log.jobs() == []
     log.close()
+
+
+@pytest.mark.parametrize("device", ["shell", "cpu"])
+def test_a_dead_job_can_be_deleted_and_a_living_one_cannot(
+    device: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    log = Log(tmp_path)
+    id = log.create_job(finetune_spec.parse(TUNE).query(), device)
+    log.set_state(id, "running")
+    lock = liveness.shell_lock(tmp_path, id) if device == "shell" else liveness.device_lock(tmp_path, device)
+    assert lock.acquire()
+    delete = ["runs", "--delete", str(id), "--data-dir", str(tmp_path)]
+    assert cli.main(delete) == 1
+    assert "is running: stop it" in capfd.readouterr().err
+    lock.release()
+    assert cli.main(delete) == 0
+    assert log.jobs() == []
+    log.close()
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("tune", ["lora&rank=2", "prefix&prefix=2"])
+def test_weights_of_an_adapter_are_a_folder_or_a_zip(tune: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    data = ["--data-dir", str(tmp_path / "data")]
+    spec = f"tune={tune}&steps=1&batch=4&truth=0&opt=mezo:n=1"
+    assert cli.main(["finetune", spec, "--out", str(tmp_path / "run.csv"), *data]) == 0
+    for out in ("adapter", "adapter.zip", "adapter"):
+        assert cli.main(["weights", "1", "--out", str(tmp_path / out), *data]) == 0
+    assert "in peft's format, an adapter of bundled" in capfd.readouterr().err
+    files = ["adapter_config.json", "adapter_model.safetensors"]
+    assert sorted(file.name for file in (tmp_path / "adapter").iterdir()) == files
+    assert zipfile.ZipFile(tmp_path / "adapter.zip").namelist() == files
+    assert cli.main(["weights", "1", "--out", str(tmp_path / "run.csv"), *data]) == 1
+    assert "an adapter is a folder" in capfd.readouterr().err
 
 
 def test_help_loads_no_torch():

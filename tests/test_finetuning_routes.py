@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests import fake_session
 from tests.test_finetuning_worker import check_steps, spec, until
-from viz_app.finetuning import follow, workers
+from viz_app.finetuning import follow, reading, uploads, workers
 from viz_app.finetuning import routes as live
 from viz_app.finetuning.store import Log
 
@@ -106,7 +106,7 @@ def test_options_hold_what_the_form_needs(lab: Lab):
     options = lab.http.get("/api/finetune/options").json()
     assert {method["key"] for method in options["methods"]} == {"hizoo", "hizoo_l", "mezo", "adam"}
     assert options["presets"]["reviews/full"]["forwards"] > 0
-    assert options["transport"] == {"upload": live.UPLOAD, "paths": True}
+    assert options["transport"] == {"upload": uploads.UPLOAD, "paths": True}
     until(lambda: lab.http.get("/api/finetune/options").json()["auto"] == "cpu")
 
 
@@ -114,7 +114,7 @@ def test_estimates(lab: Lab):
     answer = lab.http.get("/api/finetune/estimate?forwards=2400").json()
     assert answer["forwards"] <= 3 * 2400
     assert answer["seconds"] > 1
-    assert 2**20 < answer["bytes"] < 2**30
+    assert 2**28 < answer["bytes"] < 2**31
     assert answer["sentence"].endswith("(estimate)")
     twice = lab.http.get("/api/finetune/estimate?forwards=4800").json()
     assert 1.5 < twice["seconds"] / answer["seconds"] < 2.5
@@ -131,6 +131,12 @@ def test_wrong_specs_are_422_with_every_field(lab: Lab):
     assert (
         "must be auto or one of cpu" in errors(lab.http.post("/api/finetune", content="device=cuda:7"), 422)["device"]
     )
+    for answer in (
+        lab.http.get("/api/finetune/estimate?opt=hizzo"),
+        lab.http.post("/api/finetune", content="opt=hizzo"),
+    ):
+        (message,) = errors(answer, 422).values()
+        assert "did you mean hizoo?" in message
     assert "is larger" in errors(lab.http.post("/api/finetune", content="x" * 70_000), 413)["spec"]
 
 
@@ -189,6 +195,15 @@ def test_any_step_and_its_weights(lab: Lab):
     until(lambda: not list((lab.directory / "exports").iterdir()))
 
 
+def test_a_loss_surface_is_asked_for(lab: Lab):
+    id = lab.start("steps=200&opt=mezo")
+    sentence = errors(lab.http.post(f"/api/finetune/{id}/surface"), 409)["state"]
+    assert "surface is for one that is paused or finished" in sentence
+    lab.ended(id)
+    assert lab.http.post(f"/api/finetune/{id}/surface").json() == {"state": "finished"}
+    until(lambda: any(m["type"] == "surface" and m["done"] for m in lab.log.messages(id)))
+
+
 def test_another_sites_page_can_start_nothing(lab: Lab):
     answer = lab.http.post("/api/finetune", content=SHORT, headers={"Origin": "http://elsewhere.example"})
     assert set(errors(answer, 403)) == {"origin"}
@@ -203,7 +218,7 @@ def test_files_may_be_named_from_this_machine_only(lab: Lab, monkeypatch: pytest
     (tmp_path / "table.csv").write_text("text,label\n")
     local = f"task=table&data={quote(str(tmp_path / 'table.csv'))}&steps=1"
     assert lab.http.get(f"/api/finetune/estimate?{local}").status_code == 200
-    monkeypatch.setattr(live, "_is_local", lambda request: False)
+    monkeypatch.setattr(reading, "is_local", lambda request: False)
     assert "upload the table" in errors(lab.http.get(f"/api/finetune/estimate?{local}"), 422)["data"]
     for model in (str(tmp_path), "../lab", "~/model", "viz_app"):
         assert "folder" in errors(lab.http.get(f"/api/finetune/estimate?model={quote(model)}"), 422)["model"]
@@ -237,7 +252,7 @@ def test_an_uploaded_table_is_checked_and_shown(lab: Lab):
     assert table["rows"] == 30
     assert table["columns"] == ["label", "text"]
     assert {c["name"]: c["count"] for c in table["classes"]} == {"bad": 10, "good": 20}
-    assert len(table["preview"]) == live.PREVIEW
+    assert len(table["preview"]) == uploads.PREVIEW
     assert set(table["preview"][0]) == {"text", "label"}
     lab.ended(lab.start(f"task=table&data=upload:{table['id']}&{SHORT}"))
 
@@ -259,7 +274,7 @@ def test_tables_that_will_not_do(lab: Lab, body: str, query: str, field: str):
 
 
 def test_an_upload_has_a_limit(lab: Lab, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(live, "UPLOAD", 2**20)
+    monkeypatch.setattr(uploads, "UPLOAD", 2**20)
     assert "larger than 1 MB" in errors(upload(lab, "x" * (2**20 + 1)), 413)["data"]
 
 

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 import torch
 
+from functions.language_model import memory, metrics, tasks
+from functions.language_model import model as models
 from functions.language_model.tasks import Encoded, Example, Task
 from hizoo_core import HyperparameterError
-from viz_app.finetuning import session as finetune
+from viz_app.finetuning import journal, limits, replay
 from viz_app.finetuning import table as finetune_table
+from viz_app.finetuning.run import Run
 from viz_app.finetuning.session import Session, SessionError
 from viz_app.finetuning.spec import parse
 from viz_app.finetuning.store import Log, LogFull
@@ -63,7 +66,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The fakes, and how often each was called."""
     calls = SimpleNamespace(loads=0, losses=0, data=None)
     task, encoded = tiny_task()
-    loss = finetune.metrics.loss
+    loss = metrics.loss
 
     def load(source, device, dtype, progress=None):
         calls.loads += 1
@@ -79,11 +82,11 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         calls.losses += 1
         return loss(*arguments)
 
-    monkeypatch.setattr(finetune.models, "load", load)
-    monkeypatch.setattr(finetune.tasks, "make", make)
-    monkeypatch.setattr(finetune.tasks, "encode", lambda *_: encoded)
-    monkeypatch.setattr(finetune.metrics, "loss", counted)
-    monkeypatch.setattr(finetune.memory, "measure", lambda *_: SimpleNamespace(rows=(), how="not measured"))
+    monkeypatch.setattr(models, "load", load)
+    monkeypatch.setattr(tasks, "make", make)
+    monkeypatch.setattr(tasks, "encode", lambda *_: encoded)
+    monkeypatch.setattr(metrics, "loss", counted)
+    monkeypatch.setattr(memory, "measure", lambda *_: SimpleNamespace(rows=(), how="not measured"))
     return calls
 
 
@@ -115,6 +118,12 @@ def finished(session: Session) -> Session:
     return session
 
 
+def surveyed(session: Session) -> Session:
+    while session.survey():
+        pass
+    return session
+
+
 def again(session: Session) -> Session:
     """The same job in a new process, the old one having been killed."""
     new = Session(session.job, session.spec, session.log)
@@ -127,7 +136,7 @@ def messages(session: Session, kind: str, run: int | None = None) -> list[dict[s
     return found if run is None else [message for message in found if message["run"] == run]
 
 
-def theta(run: finetune.Run) -> dict[str, torch.Tensor]:
+def theta(run: Run) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in run.tuned.parameters.items()}
 
 
@@ -145,7 +154,7 @@ def test_a_job_says_what_the_page_draws(tiny: SimpleNamespace, log: Log):
     assert [run["steps"] for run in plan["runs"]] == [12, 15, 20]
     assert [run["forwards_per_step"] for run in plan["runs"]] == [5, 4, 3]
     assert sum(group["count"] for group in plan["groups"]) == plan["model"]["tuned"] == 128
-    assert len(plan["sentences"]) == finetune.SENTENCES
+    assert len(plan["sentences"]) == limits.SENTENCES
     assert plan["task"]["synthetic"] is True
     assert 0 <= plan["zero_shot"]["accuracy"] <= 1
     for index, run in enumerate(session.runs):
@@ -158,19 +167,46 @@ def test_a_job_says_what_the_page_draws(tiny: SimpleNamespace, log: Log):
         evaluations = messages(session, "evaluation", index)
         due = [step for step in range(run.steps + 1) if step in (0, run.steps) or step * run.cost % 20 < run.cost]
         assert [message["step"] for message in evaluations] == due
-        assert [len(message["probabilities"]) for message in evaluations] == [finetune.SENTENCES] * len(due)
+        assert [len(message["probabilities"]) for message in evaluations] == [limits.SENTENCES] * len(due)
         assert evaluations[0]["position"] == [0, 0]
         assert evaluations[0]["distance"] == 0 < evaluations[-1]["distance"]
         hessians = [message["step"] for message in messages(session, "hessian", index)]
         assert hessians == (due if run.label == "hizoo" else [])
     assert evaluations[-1]["loss"] < 0.9 * evaluations[0]["loss"], "Adam learns"
     assert len(messages(session, "memory")) == 1
+    assert messages(session, "plane") == messages(session, "surface") == [], "only when asked for"
+    assert not session.advance(), "and nothing is left"
+
+
+def test_the_loss_surface_is_computed_when_asked(tiny: SimpleNamespace, log: Log):
+    session = surveyed(finished(opened(log, THREE)))
     (plane,) = messages(session, "plane")
+    assert [run["steps"][-1] for run in plane["runs"]] == [12, 15, 20]
     assert [len(run["points"]) for run in plane["runs"]] == [len(run["steps"]) for run in plane["runs"]]
     cells = [cell for message in messages(session, "surface") for cell in message["cells"]]
     assert len(cells) == len({(ix, iy) for ix, iy, _ in cells}) == 17 * 17
     assert [message["done"] for message in messages(session, "surface")][-1]
-    assert not session.advance(), "and nothing is left"
+    assert messages(session, "progress")[-1] == {"type": "progress", "message": "", "done": 0, "total": 0, "unit": ""}
+    assert (not session.survey(), len(messages(session, "plane"))) == (True, 1), "nothing is left"
+
+
+def test_a_surface_goes_on_where_it_was_left_and_begins_anew_for_other_ends(
+    tiny: SimpleNamespace, log: Log, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(journal, "FLUSH", 0.0)
+    session = opened(log, "steps=9&batch=4&eval=1000&opt=mezo:n=2,lr=0.05&opt=adam:lr=0.02")
+    while session.runs[1].made < 3:
+        session.advance()
+    while len(messages(session, "surface")) < 5:
+        session.survey()
+    session.close()
+    new = surveyed(again(session))
+    cells = [tuple(cell[:2]) for message in messages(new, "surface") for cell in message["cells"]]
+    assert len(cells) == len(set(cells)) == 17 * 17
+    assert len(messages(new, "plane")) == 1
+    surveyed(finished(new))
+    assert [[run["steps"][-1] for run in plane["runs"]] for plane in messages(new, "plane")] == [[2, 3], [9, 9]]
+    assert sum(len(message["cells"]) for message in messages(new, "surface")) == 2 * 17 * 17
 
 
 def test_whoever_has_spent_least_is_next(tiny: SimpleNamespace, log: Log):
@@ -242,8 +278,7 @@ def test_a_killed_job_goes_on_where_its_log_ends(tiny: SimpleNamespace, log: Log
             assert steps == [message["step"] for message in messages(whole, kind, index)], "each once"
         drawn = [row[0] for message in messages(new, "steps", index) for row in message["rows"]]
         assert drawn == [row.step for row in rows], "each once"
-    assert len(messages(new, "plan")) == len(messages(new, "memory")) == len(messages(new, "plane")) == 1
-    assert sum(len(message["cells"]) for message in messages(new, "surface")) == 17 * 17
+    assert len(messages(new, "plan")) == len(messages(new, "memory")) == 1
 
 
 def test_resuming_repeats_no_forward_passes(tiny: SimpleNamespace, log: Log):
@@ -284,13 +319,13 @@ def test_changes_by_hand_are_recorded_and_survive(tiny: SimpleNamespace, log: Lo
 
 def test_a_run_that_diverges_stops_alone_and_keeps_its_last_good_step(tiny: SimpleNamespace, log: Log, monkeypatch):
     session = opened(log, "steps=9&batch=4&opt=mezo:n=1,lr=0.01&opt=mezo:n=1,lr=0.01")
-    loss, made = finetune.metrics.loss, 5
+    loss, made = metrics.loss, 5
 
     def fails(module, *rest):
         sick = session.runs[0].made == made and module is session.runs[0].tuned.module
         return loss(module, *rest) * (float("nan") if sick else 1.0)
 
-    monkeypatch.setattr(finetune.metrics, "loss", fails)
+    monkeypatch.setattr(metrics, "loss", fails)
     finished(session)
     assert len(log.steps(session.job, 0)) == made
     assert len(log.steps(session.job, 1)) == 9
@@ -306,7 +341,7 @@ def test_a_run_that_diverges_stops_alone_and_keeps_its_last_good_step(tiny: Simp
 
 
 def test_a_full_disk_pauses_the_training_and_loses_nothing(tiny: SimpleNamespace, log: Log, monkeypatch):
-    monkeypatch.setattr(finetune, "FLUSH", 0.0)
+    monkeypatch.setattr(journal, "FLUSH", 0.0)
     session = opened(log, "steps=12&eval=1000&batch=4&opt=mezo:n=1")
     append = log.append
 
@@ -336,9 +371,9 @@ def test_out_of_memory_says_what_would_fit(tiny: SimpleNamespace, log: Log, monk
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(finetune.metrics, "loss", fail)
+    monkeypatch.setattr(metrics, "loss", fail)
     with pytest.raises(
-        SessionError, match=r"out of memory \(steps .* hizoo 2.* batch=2 in place of 4.*tune=layernorm"
+        SessionError, match=r"out of memory while training \(steps .* hizoo 2.* batch=2 in place of 4.*tune=layernorm"
     ) as said:
         finished(session)
     assert said.value.field == "memory"
@@ -360,21 +395,21 @@ def test_the_true_diagonal_is_estimated_now_and_then_and_when_asked(tiny: Simple
 
 
 def test_snapshots_stay_within_their_budget(tiny: SimpleNamespace, log: Log, monkeypatch):
-    monkeypatch.setattr(finetune, "SNAPSHOTS", 12_000)
+    monkeypatch.setattr(limits, "SNAPSHOTS", 12_000)
     session = finished(opened(log, THREE.replace("eval=20", "eval=5")))
-    assert 3 <= len(session._snapshots) < 20
-    assert finetune._bytes(list(session._snapshots.values())) <= 12_000
-    assert len(messages(session, "plane")[0]["runs"][0]["points"]) == 13
+    assert 3 <= len(session._replay._kept) < 20
+    assert session._replay.kept_bytes() <= 12_000
+    assert len(messages(surveyed(session), "plane")[0]["runs"][0]["points"]) == 13
 
 
 def test_a_big_models_start_is_loaded_again_when_needed(tiny: SimpleNamespace, log: Log, monkeypatch):
-    monkeypatch.setattr(finetune, "KEPT", 100)
+    monkeypatch.setattr(limits, "KEPT", 100)
     session = finished(opened(log, "steps=6&batch=4&truth=0&opt=mezo:n=2,lr=0.05&opt=hizoo:n=2"))
     assert {message["distance"] for message in messages(session, "evaluation")} == {None}
     assert messages(session, "evaluation", 0)[-1]["position"] != [0, 0]
-    assert "θ₀, which is not kept beyond 100" in messages(session, "plane")[0]["note"]
+    assert "θ₀, which is not kept beyond 100" in messages(surveyed(session), "plane")[0]["note"]
     assert messages(session, "surface") == []
-    session._snapshots.clear()
+    session._replay.forget()
     loads = tiny.loads
     expected = [finetune_weights for finetune_weights in (session.at(0, 3), session.at(1, 2), session.at(0, 3))]
     assert expected[0] == expected[2]
@@ -385,7 +420,7 @@ def test_a_big_models_start_is_loaded_again_when_needed(tiny: SimpleNamespace, l
     ("opt", "note"), [("mezo:n=2,lr=0.05", "farthest point"), ("mezo:n=2,lr=0", "no run has moved")]
 )
 def test_one_run_has_a_plane_of_its_own(tiny: SimpleNamespace, log: Log, opt: str, note: str):
-    session = finished(opened(log, f"steps=6&batch=4&opt={opt}"))
+    session = surveyed(finished(opened(log, f"steps=6&batch=4&opt={opt}")))
     (plane,) = messages(session, "plane")
     assert note in plane["note"]
     assert bool(messages(session, "surface")) == bool(plane["runs"])
@@ -397,7 +432,7 @@ def test_one_run_has_a_plane_of_its_own(tiny: SimpleNamespace, log: Log, opt: st
 
 
 def test_a_single_step_is_straight(tiny: SimpleNamespace, log: Log):
-    session = finished(opened(log, "steps=1&batch=4&opt=mezo:n=2,lr=0.05"))
+    session = surveyed(finished(opened(log, "steps=1&batch=4&opt=mezo:n=2,lr=0.05")))
     assert "random direction" in messages(session, "plane")[0]["note"]
 
 
@@ -444,7 +479,7 @@ def test_copies_share_what_is_not_tuned():
     for name, p in module.named_parameters():
         p.requires_grad_(name.startswith("lm_head"))
     tuned = SimpleNamespace(module=module, parameters={n: p for n, p in module.named_parameters() if p.requires_grad})
-    twin = finetune._twin(tuned)
+    twin = replay._twin(tuned)
     assert twin.module.embed_tokens.weight is module.embed_tokens.weight
     assert twin.module.lm_head.weight is not module.lm_head.weight
     assert twin.parameters["lm_head.weight"] is twin.module.lm_head.weight
@@ -453,7 +488,7 @@ def test_copies_share_what_is_not_tuned():
 
 @pytest.mark.parametrize("tune", ["full", "lora&rank=2", "prefix&prefix=2", "layernorm"])
 def test_the_bundled_model_is_rebuilt_as_it_was(log: Log, monkeypatch: pytest.MonkeyPatch, tune: str):
-    monkeypatch.setattr(finetune, "HELD_OUT", 8)
+    monkeypatch.setattr(limits, "HELD_OUT", 8)
     spec = f"steps=2&batch=4&truth=0&tune={tune}&opt=hizoo:n=1,lr=0.01&opt=adam"
     session = opened(log, spec)
     while not all(run.over for run in session.runs):

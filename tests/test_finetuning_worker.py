@@ -15,9 +15,10 @@ from tests import fake_session
 from tests.fake_session import FakeSession, scalars
 from viz_app.finetuning import forecast as estimate
 from viz_app.finetuning import spec as specs
-from viz_app.finetuning import worker
+from viz_app.finetuning import worker, worker_process
+from viz_app.finetuning.liveness import Lock, device_lock
 from viz_app.finetuning.store import Log, LogFull, StepRow
-from viz_app.finetuning.worker import Lock, Worker
+from viz_app.finetuning.worker import Worker
 
 FAKE = Path(fake_session.__file__)
 
@@ -73,8 +74,8 @@ def test_jobs_run_one_after_another_oldest_first(log: Log):
 
 def test_an_interrupted_job_goes_on_before_younger_ones(log: Log):
     job, younger = log.create_job(spec(), "cpu"), log.create_job(spec(), "cpu")
-    log.append(job, [(0, StepRow(1, 1e-3, None, 1.0, 0.1, 0.1, scalars(job, 0, 1)))], state=("running", ""))
-    log.append(job, messages=[{"type": "steps", "run": 0, "rows": [[1]]}])
+    row = StepRow(1, 2, 0.1, 1.0, 0.5, None, 0.1, 1e-3, None, scalars(job, 0, 1))
+    log.append(job, [(0, row)], state=("running", ""))
     work(log)
     assert FakeSession.opened == [job, younger]
     check_steps(log, job, 6)
@@ -98,6 +99,62 @@ def test_pause_resume_and_stop_between_steps(log: Log):
     thread.join(20)
     assert states(log) == ["finished", "finished"]
     check_steps(log, job, 200)
+
+
+def test_the_surface_is_computed_when_asked_and_gives_way_to_the_next_job(log: Log):
+    job = log.create_job(spec(), "cpu")
+    work(log)
+    assert not any(message["type"] == "surface" for message in log.messages(job))
+    surface = log.post(job, {"command": "surface"})
+    younger = log.create_job(spec(20), "cpu")
+    early = log.post(younger, {"command": "surface"})
+    order: list[tuple[int, str]] = []
+    for report in work(log):
+        if report["job"] is not None and (not order or order[-1] != (report["job"], report["doing"])):
+            order.append((report["job"], report["doing"]))
+    assert order == [
+        (younger, "loading"),
+        (younger, "training"),
+        (job, "computing the loss surface"),
+        (younger, "computing the loss surface"),
+    ]
+    assert log.take_answer(surface) == log.take_answer(early) == {}
+    cells = [message["cells"][0][0] for message in log.messages(job) if message["type"] == "surface"]
+    assert cells == [0, 1, 2]
+    assert states(log) == ["finished", "finished"]
+
+
+def test_a_surface_that_fails_is_answered_and_the_job_stays_finished(log: Log, capsys):
+    class Failing(FakeSession):
+        def survey(self) -> bool:
+            raise MemoryError
+
+    job = log.create_job(spec(), "cpu")
+    work(log)
+    command = log.post(job, {"command": "surface"})
+    work(log, Failing)
+    answer = log.take_answer(command)
+    assert isinstance(answer, dict)
+    assert answer["errors"] == [{"field": "memory", "message": "out of memory on cpu"}]
+    assert log.job(job).state == "finished"
+
+
+def test_a_real_job_that_was_stopped_is_resumed_from_its_log(log: Log):
+    text = "tune=layernorm&steps=12&batch=4&eval=1000000&truth=0&device=cpu&opt=mezo:n=1,lr=1e-2"
+    job = log.create_job(specs.parse(text).query(), "cpu")
+    thread = threading.Thread(target=Worker(log, "cpu", worker_process._session).run, args=(5.0,))
+    thread.start()
+    until(lambda: len(log.steps(job, 0)) >= 3, 60)
+    assert ask(log, job, {"command": "stop"}) == {}
+    assert log.job(job).state == "stopped"
+    made = log.steps(job, 0)
+    assert len(made) < 12
+    assert ask(log, job, {"command": "resume"}) == {}
+    until(lambda: log.job(job).state == "finished", 60)
+    assert log.steps(job, 0)[: len(made)] == made
+    assert [row.step for row in log.steps(job, 0)] == list(range(1, 13))
+    assert [state for state, _ in statuses(log, job)][-4:] == ["stopped", "queued", "running", "finished"]
+    thread.join(20)
 
 
 def test_set_and_truth_are_for_the_next_step(log: Log):
@@ -320,10 +377,10 @@ def test_sigkill_loses_no_stored_step_and_repeats_none(log: Log, tmp_path: Path)
 
 def test_a_device_has_one_worker(log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     job = log.create_job(spec(), "cpu")
-    lock = worker.device_lock(tmp_path, "cpu")
+    lock = device_lock(tmp_path, "cpu")
     assert lock.acquire()
-    monkeypatch.setattr(worker, "GRACE", 0.05)
-    assert worker.main(["--data", str(tmp_path), "--device", "cpu"], FakeSession) == 0
+    monkeypatch.setattr(worker_process, "GRACE", 0.05)
+    assert worker_process.main(["--data", str(tmp_path), "--device", "cpu"], FakeSession) == 0
     assert log.job(job).state == "queued"
     lock.release()
 

@@ -96,6 +96,13 @@ def test_refuses_what_it_cannot_do():
     assert caught.value.field == "loss"
 
 
+def test_a_curvature_that_is_not_finite_is_refused():
+    module = nn.ParameterDict({"w": nn.Parameter(torch.tensor([1.0, 2.0]))})
+    tuned = Tuned(module, dict(module.named_parameters()), (), 0)
+    with pytest.raises(LanguageModelError, match="not finite in float32"):
+        hutchinson(tuned, None, lambda m, _: 3e38 * (m["w"] ** 4).sum(), probes=2, seed=0)
+
+
 @pytest.mark.parametrize("tune", ["full", "prefix"])
 def test_attention_is_differentiated_twice_and_nothing_is_left_behind(tune):
     model = load("bundled", "cpu")

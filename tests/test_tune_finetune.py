@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import tune_finetune
 from hizoo_core.training_methods import METHODS
-from viz_app.finetuning.presets import PRESETS
+from viz_app.finetuning.presets import PRESETS, for_run
 
 ENTRIES = json.loads(PRESETS.read_text("utf-8"))
 SEARCHED = [(key, label) for key, entry in ENTRIES.items() for label in entry.get("tuned", {})]
@@ -42,3 +42,20 @@ def test_every_row_of_a_case_is_given_the_same_trials_and_reported_over_the_same
         seeds = {got["seeds"] for got in entry.get("report", {}).values()}
         assert seeds <= {tune_finetune.REPORT_SEEDS[key.partition("/")[2]]}
         assert set(entry.get("report", {})) == set(entry.get("tuned", {}))
+
+
+@pytest.mark.parametrize(
+    ("case", "tuned"),
+    [
+        (("bundled", "reviews", "full"), ("mezo", "hizoo", "adam")),
+        (("bundled", "reviews", "full", "cross_entropy"), ("mezo", "hizoo", "adam")),
+        (("bundled", "reviews", "full", "f1"), ()),
+        (("bundled", "reviews", "full", "accuracy"), ()),
+        (("bundled", "table", "full"), ()),
+        (("bundled", "sst2", "lora"), ()),
+        (("facebook/opt-125m", "reviews", "full"), ()),
+        (("/models/mine", "reviews", "layernorm"), ()),
+    ],
+)
+def test_only_what_was_searched_for_is_called_tuned(case, tuned):
+    assert for_run(*case).tuned == tuned

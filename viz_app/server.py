@@ -11,8 +11,9 @@ from fastapi import FastAPI
 
 from viz_app import api
 from viz_app.catalogue import catalogue
+from viz_app.finetuning import desk as finetuning_desk
 from viz_app.finetuning import page as opt
-from viz_app.finetuning import routes as live
+from viz_app.finetuning import routes as finetuning_routes
 from viz_app.playground import page as playground
 from viz_app.tuning import page as tuning
 from viz_app.web import ids, theme
@@ -40,11 +41,11 @@ PAGES = {
 
 def create_app(data: str | Path | None = None) -> Dash:
     """Build the app. `create_app().server` is the ASGI application. `data` is the directory of the fine-tuning runs
-    (default: `live.data_directory()`), made when first needed.
+    (default: `finetuning_desk.data_directory()`), made when first needed.
     """
     server = FastAPI(title="HiZOO Lab", docs_url=None, redoc_url=None)
     api.add_routes(server)
-    live.add_routes(server, live.data_directory() if data is None else Path(data))
+    finetuning_routes.add_routes(server, finetuning_desk.data_directory() if data is None else Path(data))
     app = Dash(
         "viz_app",
         server=server,  # pyright: ignore[reportArgumentType]  # the annotation knows Flask only

@@ -6,7 +6,6 @@ Importing this loads no torch: the page lists `TUNES` without it.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,12 +59,14 @@ class Tuned:
     parameters: the trainable ones alone, by name, in an order that depends on nothing but the model and the tune.
     groups: every trainable parameter in exactly one, ordered by layer.
     context: how many tokens a text may have, the prefix's places deducted.
+    adapter: peft's configuration of the adapter; None where the model's own parameters are trained.
     """
 
     module: torch.nn.Module
     parameters: dict[str, torch.nn.Parameter]
     groups: tuple[Group, ...]
     context: int
+    adapter: Any = None
 
 
 def adapt(model: LanguageModel, tune: str, seed: int, rank: int = 8, prefix: int = 5) -> Tuned:
@@ -78,12 +79,12 @@ def adapt(model: LanguageModel, tune: str, seed: int, rank: int = 8, prefix: int
     """
     if tune not in TUNES:
         raise LanguageModelError("tune", f"tune is {tune[:40]!r}, but must be one of {', '.join(TUNES)}")
-    context = model.context
+    context, adapter = model.context, None
     if tune == "lora":
-        module = _lora(model, seed, _checked("rank", rank, RANKS))
+        module, adapter = _lora(model, seed, _checked("rank", rank, RANKS))
     elif tune == "prefix":
         least, most = PREFIXES
-        module = _prefix(model, seed, _checked("prefix", prefix, (least, min(most, context // 2))))
+        module, adapter = _prefix(model, seed, _checked("prefix", prefix, (least, min(most, context // 2))))
         context -= prefix
     else:
         module = model.module
@@ -93,7 +94,7 @@ def adapt(model: LanguageModel, tune: str, seed: int, rank: int = 8, prefix: int
     module.eval()
     # named_parameters() lists a tied tensor once, under its first name.
     parameters = {readable(name): p for name, p in module.named_parameters() if p.requires_grad}
-    return Tuned(module, parameters, group(parameters), context)
+    return Tuned(module, parameters, group(parameters), context, adapter)
 
 
 def _checked(field: str, value: int, allowed: tuple[int, int]) -> int:
@@ -111,10 +112,10 @@ def _norms_and_biases(module: torch.nn.Module) -> Iterator[torch.nn.Parameter]:
                 yield parameter
 
 
-def _lora(model: LanguageModel, seed: int, rank: int) -> torch.nn.Module:
+def _lora(model: LanguageModel, seed: int, rank: int) -> tuple[torch.nn.Module, Any]:
     """LoRA on queries and values with the scale 2 of MeZO's runs; B starts at 0, so the model starts unchanged."""
     import torch
-    from peft import LoraConfig
+    from peft import LoraConfig, inject_adapter_in_model
 
     targets = _query_and_value(model.module)
     for parameter in model.module.parameters():
@@ -129,26 +130,19 @@ def _lora(model: LanguageModel, seed: int, rank: int) -> torch.nn.Module:
         # A Conv1D (GPT-2's) stores its matrix transposed; peft warns when it has to find that out by itself.
         fan_in_fan_out=any(type(owner).__name__ == "Conv1D" for owner in model.module.modules()),
     )
-    module = _wrapped(model.module, config)
+    with torch.random.fork_rng():
+        module = inject_adapter_in_model(config, model.module)
     # peft draws A on the model's device, whose generator differs from the CPU's: drawn again, the same everywhere.
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
         if "lora_A" in name:
             bound = parameter.shape[1] ** -0.5  # kaiming_uniform_(a=√5), as peft and LoRA's authors draw it
             start = torch.rand(parameter.shape, generator=generator) * (2 * bound) - bound
             with torch.no_grad():
                 parameter.copy_(start)
-    return module
-
-
-def _wrapped(module: torch.nn.Module, config: Any) -> Any:
-    import torch
-    from peft import get_peft_model
-
-    with torch.random.fork_rng(), warnings.catch_warnings():
-        # peft 0.21 asks transformers 5.23 for a property by its old name.
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
-        return get_peft_model(module, config)  # type: ignore[arg-type]
+    return module, config
 
 
 def _query_and_value(module: torch.nn.Module) -> list[str]:
@@ -165,30 +159,31 @@ def _query_and_value(module: torch.nn.Module) -> list[str]:
     )
 
 
-def _prefix(model: LanguageModel, seed: int, length: int) -> torch.nn.Module:
-    """A prefix (peft's) without a projection, its keys and values started from those of real tokens.
+def _prefix(model: LanguageModel, seed: int, length: int) -> tuple[torch.nn.Module, Any]:
+    """A prefix without a projection, its keys and values started from those of real tokens.
 
     As MeZO's authors do: random token ids are run through the model once, and what its layers would have cached for
     them is where the prefix starts.
     """
     from peft import PrefixTuningConfig
 
-    from functions.language_model.prefix import LayeredPrefix
+    from functions.language_model.prefix import PrefixedModel
 
-    base: Any = model.module
     start = _activations(model, _random_tokens(model, seed, length))
-    for parameter in base.parameters():
+    if len({states.shape for pair in start for states in pair}) != 1:
+        raise _no_prefix(model.module)  # peft's format has one shape for all
+    for parameter in model.module.parameters():
         parameter.requires_grad_(False)
-    config = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=length, prefix_projection=False)
-    try:
-        module = _wrapped(base, config)
-    except (ValueError, AttributeError, KeyError) as error:
-        raise _no_prefix(base) from error
-    made = module.peft_config["default"]
-    if len(start) != made.num_layers or start[0][0].shape != (length, made.token_dim):
-        raise _no_prefix(base)
-    module.prompt_encoder["default"] = LayeredPrefix(start)
-    return module
+    heads, _, width = start[0][0].shape
+    config = PrefixTuningConfig(
+        task_type="CAUSAL_LM",
+        num_virtual_tokens=length,
+        num_layers=len(start),
+        num_attention_heads=heads,
+        token_dim=heads * width,
+        prefix_projection=False,
+    )
+    return PrefixedModel(model.module, start), config
 
 
 def _no_prefix(base: Any) -> LanguageModelError:
@@ -209,23 +204,20 @@ def _random_tokens(model: LanguageModel, seed: int, length: int) -> torch.Tensor
 
 
 def _activations(model: LanguageModel, ids: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Per layer, the keys and the values (tokens, heads × head width) that the model caches for `ids`, in float32."""
+    """Per layer, the keys and the values (heads, tokens, head width) that the model caches for `ids`, in float32."""
     import torch
 
     with torch.no_grad():
         out = model.module(input_ids=ids, use_cache=True, logits_to_keep=1)
-    cached: Any = getattr(out, "past_key_values", None)  # a state-space model has none, a hybrid not in every layer
+    cached: Any = getattr(out, "cache", None)  # a state-space model has none, a hybrid not in every layer
     if not all(getattr(layer, "keys", None) is not None for layer in getattr(cached, "layers", [None])):
         raise _no_prefix(model.module)
-    flat = lambda states: states[0].transpose(0, 1).flatten(1).float()  # noqa: E731  (1, heads, tokens, width) →
-    return [(flat(layer.keys), flat(layer.values)) for layer in cached.layers]
+    return [(layer.keys[0].float(), layer.values[0].float()) for layer in cached.layers]
 
 
 def readable(name: str) -> str:
-    """A parameter's name without the names of peft's wrappers, which say nothing."""
-    for wrapper, plain in (("base_model.model.", ""), ("prompt_encoder.default.", "prefix."), (".default.weight", "")):
-        name = name.replace(wrapper, plain)
-    return name
+    """A parameter's name without what peft adds to LoRA's, which says nothing."""
+    return name.removesuffix(".default.weight")
 
 
 def group(parameters: Iterable[str]) -> tuple[Group, ...]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -77,3 +80,29 @@ def size(amount: float) -> str:
     while amount >= 999.5 and unit != "TB":
         amount, unit = amount / 1000, next(units)
     return f"{amount:.3g} {unit}"
+
+
+def speed(device: str) -> dict[str, float]:
+    """How fast a device is now, found in a fraction of a second: "flops" a second of a matrix product, seconds of an
+    "operation" on next to nothing, and seconds to draw and add one "normal" number.
+    """
+    square = torch.randn(1024, 1024, device=device)
+    dot = torch.zeros(8, device=device)
+    line = torch.zeros(2**20, device=device)
+
+    def timed(work: Callable[[], Any], repeats: int) -> float:
+        def once() -> float:
+            start = time.perf_counter()
+            for _ in range(repeats):
+                work()
+            line[0].item()  # waits for the device
+            return (time.perf_counter() - start) / repeats
+
+        once()
+        return sum(once() for _ in range(9)) / 9  # the mean: what other processes take is not to be had
+
+    return {
+        "flops": 2 * 1024**3 / timed(lambda: square @ square, 2),
+        "operation": timed(lambda: dot.add_(1.0), 200),
+        "normal": timed(lambda: line.add_(torch.randn_like(line)), 2) / len(line),
+    }

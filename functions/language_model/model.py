@@ -46,14 +46,19 @@ class LanguageModel:
 
 
 def load(
-    source: str = "bundled", device: str = "auto", dtype: str = "auto", progress: Progress | None = None
+    source: str = "bundled",
+    device: str = "auto",
+    dtype: str = "auto",
+    progress: Progress | None = None,
+    beside: int = 0,
 ) -> LanguageModel:
     """A model by its source: "bundled", a hub id, or a directory in the hub's layout.
 
     A hub id that is in the hub's cache in full is taken from there without asking the network; otherwise it is
     downloaded. dtype is "auto" (float32 on the CPU, bfloat16 or else float16 on a GPU), or a key of DTYPES.
     progress(what, done, total) is called with bytes while files are fetched, and with tensors while they are read.
-    No code that comes with a model is run.
+    beside: bytes that training will take beside the weights; a model is refused before it is loaded if both together do
+    not fit into the memory that is free. No code that comes with a model is run.
 
     Raises LanguageModelError, field "model", "device" or "dtype".
     """
@@ -64,8 +69,8 @@ def load(
     with _quiet(f"loading {name}", progress):
         config = _config(folder, name)
         parameters = _size(config)
-        if parameters * number.itemsize > free_memory(place):
-            raise _no_room(name, place, number, parameters)
+        if parameters * number.itemsize + beside > free_memory(place):
+            raise _no_room(name, place, number, parameters, beside)
         module = _module(folder, config, name, place, number)
         tokenizer = _tokenizer(folder, name)
     rows = module.get_input_embeddings().num_embeddings
@@ -156,14 +161,19 @@ def _size(config: Any) -> int:
         return sum(parameter.numel() for parameter in AutoModelForCausalLM.from_config(config).parameters())
 
 
-def _no_room(name: str, device: Device, dtype: torch.dtype, parameters: int) -> LanguageModelError:
+def _no_room(name: str, device: Device, dtype: torch.dtype, parameters: int, beside: int = 0) -> LanguageModelError:
     kind = str(dtype).removeprefix("torch.")
-    free = free_memory(device)
+    free, weights = free_memory(device), parameters * dtype.itemsize
+    if weights < free:
+        return wrong(
+            f"{name} takes {size(weights)} in {kind}, and this job {size(beside)} beside it, but {device.name} has "
+            f"{size(free)} free: take tune=lora or layernorm, a smaller batch, fewer optimizers, or truth=0"
+        )
     room = 0.8 * free / dtype.itemsize  # some of it is for activations
     fits = next((f"facebook/{other}" for other, number in SIZES.items() if number < room), "bundled")
     halved = ", or dtype=bfloat16 with half the bytes" if dtype.itemsize == 4 else ""
     return wrong(
-        f"{name} has {count(parameters)} parameters: {size(parameters * dtype.itemsize)} in {kind}, and {device.name} "
+        f"{name} has {count(parameters)} parameters: {size(weights)} in {kind}, and {device.name} "
         f"has {size(free)} free. Room is for about {count(room)} parameters: take {fits}{halved}"
     )
 

@@ -4,19 +4,28 @@ The same engine and the same log as the page's, so a run begun here can be looke
 """
 
 import argparse
+import contextlib
 import json
 import signal
 import sys
 import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from viz_app.finetuning import forecast as forecasts
+from viz_app.finetuning import hints
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import table as tables
+from viz_app.finetuning.failures import in_words
+from viz_app.finetuning.liveness import settled, shell_lock
+from viz_app.finetuning.states import is_ours
+from viz_app.finetuning.states import status as status_message
 from viz_app.finetuning.store import Log, LogError, LogFull
-from viz_app.finetuning.worker import shell_lock
 from viz_app.shell import FAILED, INTERRUPTED, OK, WRONG_USE, add_output, complain, output, unwritable, write
 from viz_app.spec.runs import SpecError
 
@@ -49,6 +58,19 @@ Ctrl-C keeps what was trained; --resume goes on with it. Exit status: 0 done (a 
 1 failed or not written, 2 SPEC or usage wrong, 130 interrupted.
 """
 
+WEIGHTS_HELP = """\
+With tune=full and tune=layernorm, PATH is one safetensors file with the parameters under their names in the model:
+
+  model.load_state_dict(safetensors.torch.load_file(PATH), strict=False)
+
+With tune=lora and tune=prefix, PATH is a folder in peft's format (adapter_model.safetensors and adapter_config.json),
+or a zip file of the same where PATH ends in .zip:
+
+  peft.PeftModel.from_pretrained(model, PATH)
+
+The safetensors' metadata hold the spec, the run and the step.
+"""
+
 
 def add_commands(commands: Any) -> None:
     """Add `finetune`, `runs` and `weights` to a parser's commands."""
@@ -79,17 +101,22 @@ def add_commands(commands: Any) -> None:
     runs.set_defaults(command=_runs)
 
     weights = commands.add_parser(
-        "weights", parents=[data], help="export a run's tuned weights at any step, rebuilt from its log"
+        "weights",
+        parents=[data],
+        help="export a run's trained parameters at any step, rebuilt from its log",
+        description="Export a run's trained parameters at any step, rebuilt from its log.",
+        epilog=WEIGHTS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     weights.add_argument("id", metavar="ID", type=int, help="as `runs` lists it")
     weights.add_argument("--run", type=int, default=0, help="which of its optimizers, from 0 (default %(default)s)")
     weights.add_argument("--step", type=int, help="after which step (default: the last)")
-    weights.add_argument("--out", metavar="FILE", required=True, help="safetensors file to write")
+    weights.add_argument("--out", metavar="PATH", required=True, help="file or folder to write, see below")
     weights.set_defaults(command=_weights)
 
 
 def _log(arguments: argparse.Namespace) -> Log:
-    from viz_app.finetuning.routes import data_directory
+    from viz_app.finetuning.desk import data_directory
 
     return Log(arguments.data_dir or data_directory())
 
@@ -108,59 +135,122 @@ def _finetune(arguments: argparse.Namespace) -> int:
         log = _log(arguments)
         job = log.create_job(spec.query(), QUEUE) if spec else arguments.resume
         spec = spec or specs.parse(log.job(job).spec)
-        if log.job(job).state != "finished" and (status := _train(log, job, spec, arguments)):
+        failure = _Failure(OK, "")
+        if log.job(job).state != "finished":
+            failure = _train(log, job, spec, arguments)
+        # Whatever ended the training, what there is of the table is written.
+        if (failure.status == OK or any(log.steps(job, run) for run in range(len(spec.opts)))) and (
+            status := write(arguments.out, tables.FORMATS[kind](tables.table(log, job)))
+        ):
             return status
-        if status := write(arguments.out, tables.FORMATS[kind](tables.table(log, job))):
-            return status
+        if failure.status != OK:
+            return complain(failure.sentence, failure.status)
         for line in tables.summary(log, job):
             print(line, file=sys.stderr)
     except LogError as error:
         return complain(error, FAILED)
-    print(f"kept as run {job}: python app.py weights {job} --run 0 --out weights.safetensors", file=sys.stderr)
+    out = "adapter" if spec.tune in ("lora", "prefix") else "weights.safetensors"
+    print(f"kept as run {job}: {hints.weights(job, log.directory, out)}", file=sys.stderr)
     return OK
 
 
-def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Namespace) -> int:
-    """Train until the end; a status other than OK says that it did not come to that."""
+@dataclass(frozen=True)
+class _Failure:
+    """How the training ended: the command's exit status, and a sentence unless that is OK."""
+
+    status: int
+    sentence: str
+
+
+def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Namespace) -> _Failure:
+    """Train until the end, an interrupt or an error; the log says which."""
     from functions.language_model import LanguageModelError
     from viz_app.finetuning.session import Session, SessionError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
+    if settled(log, log.job(job)).state == "running":
+        return _Failure(FAILED, f"run {job} is being trained by another process")
     alive = shell_lock(log.directory, job)  # held as long as this process lives, whatever ends it
     if not alive.acquire():
-        return complain(f"run {job} is being trained by another shell", FAILED)
+        return _Failure(FAILED, f"run {job} is being trained by another shell")
+    log.move_job(job, QUEUE)  # so that no worker takes up what was begun on the page
 
     def tell(state: str, sentence: str) -> None:
-        status = {"type": "status", "state": state, "run": None, "message": sentence}
-        log.append(job, messages=[status], state=(state, sentence))
+        log.append(job, messages=[status_message(state, sentence)], state=(state, sentence))
 
-    out = "" if arguments.out == "-" else f" --out {arguments.out}"
-    go_on = f"go on with: python app.py finetune --resume {job}{out}"
+    go_on = f"go on with: {hints.resume(job, log.directory, arguments.out, arguments.format)}"
     disable = None if arguments.progress is None else not arguments.progress
-    with tqdm(
-        total=spec.total_forwards, unit="pass", dynamic_ncols=True, leave=False, disable=disable, miniters=1
-    ) as bar:
-        session = Session(job, spec, log, _Shown(bar, spec.labels))
-        try:
-            tell("running", "")
-            session.open()
-            while _advanced(session, bar):
-                pass
-            session.close()
-            tell("finished", "")
-        except KeyboardInterrupt:
-            session.flush()
-            tell("stopped", f"interrupted; {go_on}")
-            bar.close()
-            return complain(f"interrupted; what was trained is kept; {go_on}", INTERRUPTED)
-        except (LanguageModelError, SessionError) as error:
-            tell("failed", error.message)
-            bar.close()
-            return complain(error.message, FAILED if error.field == "memory" else WRONG_USE)
-        finally:
-            alive.release()
-            alive.path.unlink(missing_ok=True)
-    return OK
+    bar = tqdm(
+        total=spec.total_forwards,
+        unit=" forward passes",
+        dynamic_ncols=True,
+        leave=False,
+        disable=disable,
+        miniters=1,
+        bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt}{unit} [{elapsed}, {rate_fmt}{postfix}]",
+    )
+    shown = _Shown(bar, spec.labels)
+    session = Session(job, spec, log, shown)
+    try:
+        tell("running", "")
+        session.open()
+        shown.forecast = _said(log, spec, session.runs, bar)
+        while _advanced(session, bar):
+            pass
+        session.close()
+        tell("finished", "")
+        return _Failure(OK, "")
+    except KeyboardInterrupt:
+        _keep(session)
+        tell("stopped", f"interrupted; {go_on}")
+        return _Failure(INTERRUPTED, f"interrupted; what was trained is kept; {go_on}")
+    except (LanguageModelError, SessionError) as error:
+        _keep(session)
+        tell("failed", error.message)
+        return _Failure(FAILED if error.field in ("memory", "fingerprint") else WRONG_USE, error.message)
+    except Exception as error:
+        _keep(session)
+        details = log.directory / "shell.log"
+        with details.open("a", encoding="utf-8") as file:
+            traceback.print_exception(error, file=file)
+        sentence = f"{in_words(error)} (details in {details}); {go_on}"
+        tell("failed", sentence)
+        return _Failure(FAILED, sentence)
+    finally:
+        bar.close()
+        alive.release()
+        alive.path.unlink(missing_ok=True)
+
+
+def _said(log: Log, spec: specs.FinetuneSpec, runs: Any, bar: tqdm) -> Callable[[], str]:
+    """Print what the job will take, and return a function that says how long it still takes."""
+    from functions.language_model.devices import pick_device, speed
+
+    device = pick_device(spec.device).name
+    log.note(forecasts.SPEED + device, speed(device))
+    made = forecasts.forecast(spec, log.notes(), lambda id: log.upload(id)[1])
+    if made is None:
+        return lambda: ""
+    bar.write(f"forecast: {made.sentence}", file=sys.stderr)
+    started = [len(run.rows) for run in runs]
+    before = [run.seconds for run in runs]
+    opened = time.monotonic()
+
+    def left() -> str:
+        """Of a job that was resumed, the steps of this time alone say how fast it goes."""
+        new = [run.seconds - spent for run, spent in zip(runs, before, strict=True)]
+        shares = [(len(run.rows) - first) / max(1, run.steps - first) for run, first in zip(runs, started, strict=True)]
+        rest = [1 - first / run.steps for run, first in zip(runs, started, strict=True)]
+        of_rest = replace(made, training=tuple(a * b for a, b in zip(made.training, rest, strict=True)))
+        return f"about {forecasts.duration(of_rest.left(shares, new, time.monotonic() - opened))} left"
+
+    return left
+
+
+def _keep(session: Any) -> None:
+    """Store the steps made since the last time; what ends the job must not be hidden by that failing too."""
+    with contextlib.suppress(Exception):
+        session.flush()
 
 
 def _advanced(session: Any, bar: tqdm) -> bool:
@@ -182,28 +272,33 @@ class _Shown:
 
     def __init__(self, bar: tqdm, labels: tuple[str, ...]) -> None:
         self._bar, self._labels = bar, labels
+        self.forecast: Callable[[], str] = lambda: ""
         self._passes = [0] * len(labels)
         self._loss = [""] * len(labels)
         self._accuracy = [""] * len(labels)
 
     def __call__(self, message: dict[str, Any]) -> None:
-        if message["type"] in ("progress", "plan"):
-            self._bar.set_description(message.get("message"))
+        if message["type"] == "progress":
+            counted = f": {message['done']:,} of {message['total']:,} {message['unit']}" if message["total"] else ""
+            self._bar.set_description(message["message"] + counted)
+        elif message["type"] == "note":
+            self._bar.write(message["message"], file=sys.stderr)
         elif message.get("run") is not None:
             self._of_run(message["run"], message)
             shown = zip(self._labels, self._loss, self._accuracy, strict=True)
-            self._bar.set_postfix_str(", ".join(f"{label} {loss}{accuracy}" for label, loss, accuracy in shown))
+            losses = [f"{label} {loss}{accuracy}" for label, loss, accuracy in shown]
+            self._bar.set_postfix_str(", ".join(filter(None, [self.forecast(), *losses])))
 
     def _of_run(self, run: int, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "steps":
-            _, passes, _, loss, *_ = message["rows"][-1]
-            self._loss[run] = f"{loss:.3f}"
-            self._move(run, passes)
+            newest = dict(zip(message["columns"], message["rows"][-1], strict=True))
+            self._loss[run] = f"{newest['loss']:.3f}"
+            self._move(run, newest["forwards"])
         elif kind == "evaluation":
             self._accuracy[run] = f" {message['accuracy']:.0%}"
             self._move(run, message["forwards"])
-        elif kind == "status":
+        elif kind == "status" and message["state"] == "failed":
             self._bar.write(f"{self._labels[run]}: {message['message']}", file=sys.stderr)
 
     def _move(self, run: int, passes: int) -> None:
@@ -216,17 +311,22 @@ def _runs(arguments: argparse.Namespace) -> int:
     try:
         log = _log(arguments)
         if arguments.delete is not None:
+            settled(log, log.job(arguments.delete))
             log.delete_job(arguments.delete)
-        jobs = log.jobs()
+        # A server takes up again what its workers left; of the shell's jobs nobody else would say that they are dead.
+        jobs = [job if is_ours(job) else settled(log, job) for job in log.jobs()]
     except LogError as error:
         return complain(error, FAILED)
     if arguments.json:
         print(json.dumps([vars(job) for job in jobs], indent=2, ensure_ascii=False))
         return OK
     for job in jobs:
-        spec = specs.parse(job.spec)
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.created))
-        what = f"{spec.model} {spec.task}/{spec.tune}: {', '.join(spec.labels)}"
+        try:
+            spec = specs.parse(job.spec)
+            what = f"{spec.model} {spec.task}/{spec.tune}: {', '.join(spec.labels)}"
+        except SpecError:  # of an older version of the app
+            what = job.spec
         print(f"{job.id:>4}  {when}  {job.state:<8}  {what}{f'  ({job.message})' if job.message else ''}")
     if not jobs:
         print(f"no runs in {log.directory}", file=sys.stderr)
@@ -234,27 +334,29 @@ def _runs(arguments: argparse.Namespace) -> int:
 
 
 def _weights(arguments: argparse.Namespace) -> int:
-    if reason := unwritable(Path(arguments.out)):
-        return complain(f"cannot write {arguments.out}: {reason}", FAILED)
-    from safetensors.torch import save_file
-
-    from functions.language_model import LanguageModelError
+    from functions.language_model import LanguageModelError, export
     from viz_app.finetuning.session import Session, SessionError
 
+    out = Path(arguments.out)
     try:
         log = _log(arguments)
-        spec = log.job(arguments.id).spec
+        spec = specs.parse(log.job(arguments.id).spec)
+        folder = spec.tune in ("lora", "prefix") and out.suffix != ".zip"
+        if not (folder and out.is_dir()) and (reason := unwritable(out)):
+            return complain(f"cannot write {out}: {reason}", FAILED)
+        if folder and out.is_file():
+            return complain(f"cannot write {out}: an adapter is a folder, and this is a file", FAILED)
         session = Session(arguments.id, spec, log)
         step = len(log.steps(arguments.id, arguments.run)) if arguments.step is None else arguments.step
         session.open()
         weights = session.weights(arguments.run, step)
         session.close()
-        facts = {"spec": spec, "run": str(arguments.run), "step": str(step), "format": "pt"}
-        save_file(weights, arguments.out, facts)
+        facts = {"spec": spec.query(), "run": str(arguments.run), "step": str(step)}
+        export.save(weights, out, facts, spec.model)
     except (LogError, LanguageModelError, SessionError) as error:
         return complain(getattr(error, "message", error), FAILED)
     except OSError as error:
-        return complain(f"cannot write {arguments.out}: {error.strerror}", FAILED)
-    count = sum(tensor.numel() for tensor in weights.values())
-    print(f"{arguments.out}: {len(weights)} tensors, {count:,} numbers, after step {step}", file=sys.stderr)
+        return complain(f"cannot write {out}: {error.strerror}", FAILED)
+    kind = "" if weights.adapter is None else f" in peft's format, an adapter of {spec.model}:"
+    print(f"{out}:{kind} {len(weights.tensors)} tensors, {weights.count:,} numbers, after step {step}", file=sys.stderr)
     return OK

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import torch
 
+from viz_app.finetuning import limits
+
 Vector = Mapping[str, torch.Tensor]
 
-GRID = 17  # points a side: one more than a power of two, so that each pass halves the distance
 SAMPLED = 4_000_000  # coordinates that the two random directions reach; drawing more would cost more than it shows
 _KEY = 2**31 - 1
 
@@ -115,7 +116,7 @@ def dot(a: Vector, b: Vector) -> float:
 
 
 def axes(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    """GRID positions along x and along y that cover the points with a margin; neither side is less than a third of the
+    """limits.GRID positions along x and y that cover the points with a margin; neither side is less than a third of the
     other, so that a path along one axis still lies on a surface.
     """
     spans = [(min(values), max(values)) for values in zip(*points, strict=True)]
@@ -124,17 +125,17 @@ def axes(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
     lines = []
     for (low, high), side in zip(spans, sides, strict=True):
         half, middle = 0.65 * max(side, least), (low + high) / 2
-        lines.append([middle + half * (2 * i / (GRID - 1) - 1) for i in range(GRID)])
+        lines.append([middle + half * (2 * i / (limits.GRID - 1) - 1) for i in range(limits.GRID)])
     return lines[0], lines[1]
 
 
 def cells() -> Iterator[tuple[int, int]]:
     """(ix, iy) of every point of the grid once, from coarse to fine."""
     done: set[tuple[int, int]] = set()
-    stride = (GRID - 1) // 2
+    stride = (limits.GRID - 1) // 2
     while stride:
-        for iy in range(0, GRID, stride):
-            for ix in range(0, GRID, stride):
+        for iy in range(0, limits.GRID, stride):
+            for ix in range(0, limits.GRID, stride):
                 if (ix, iy) not in done:
                     done.add((ix, iy))
                     yield ix, iy

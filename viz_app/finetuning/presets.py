@@ -1,4 +1,4 @@
-"""Settings for fine-tuning per task and what is tuned, read from finetune_presets.json, which `benchmarks` writes.
+"""Settings for fine-tuning per task and what is trained, read from presets.json (by `benchmarks.tune_finetune`).
 
     {"task/tune": {"forwards": int, "batch": int, "opts": {method: {hyperparameter: value}},
                    "tuned": how each was found, "report": what each reached}}
@@ -16,30 +16,36 @@ from typing import Any
 
 PRESETS = Path(__file__).with_name("presets.json")
 BUNDLED = "bundled"
+LOSS = "cross_entropy"  # with which settings were searched for
 
 
 @dataclass(frozen=True)
 class FinetunePreset:
-    """What a spec that leaves keys out means. `tuned`: the methods whose settings were searched for, for just this
-    case; the others' are plausible.
+    """What a spec that leaves keys out means. `truth`: evaluations between estimates of the diagonal Hessian through
+    autograd; none but for the bundled model, as they take several times a run's memory. `tuned`: the methods whose
+    settings were searched for, for this model, task and tuning mode, with the loss `loss`; other methods' settings,
+    and those for another loss, are plausible.
     """
 
     forwards: int
     batch: int
+    truth: int
     opts: Mapping[str, Mapping[str, Any]]
     tuned: tuple[str, ...]
+    loss: str = LOSS
 
 
-def for_run(model: str, task: str, tune: str) -> FinetunePreset:
-    """The preset of a model, task and tuning mode; `tune` must be one of `adapters.TUNES`."""
+def for_run(model: str, task: str, tune: str, loss: str = LOSS) -> FinetunePreset:
+    """The preset of a model, task, tuning mode and loss; `tune` must be one of `adapters.TUNES`."""
     table = _table()
     basis = table[f"{'any' if model == BUNDLED else 'other'}/{tune}"]
     entry = table.get(f"{task}/{tune}", {}) if model == BUNDLED else {}
     return FinetunePreset(
         forwards=entry.get("forwards", basis["forwards"]),
         batch=entry.get("batch", basis["batch"]),
+        truth=10 if model == BUNDLED else 0,
         opts=basis["opts"] | entry.get("opts", {}),
-        tuned=tuple(method for method in entry.get("tuned", {}) if method in entry["opts"]),
+        tuned=tuple(method for method in entry.get("tuned", {}) if method in entry["opts"] and loss == LOSS),
     )
 
 

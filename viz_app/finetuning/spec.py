@@ -86,7 +86,7 @@ class FinetuneSpec:
     batch: int = 32
     seed: int = 0
     eval: int = 120
-    truth: int = 10
+    truth: int = 0
     shots: int = 0
     data: str = ""
     template: str | None = None
@@ -157,6 +157,7 @@ def parse(text: str) -> FinetuneSpec:
     tune = values["tune"] if values["tune"] in TUNES else "full"
     preset = presets.for_run(values["model"], values["task"], tune)
     values.setdefault("batch", preset.batch)
+    values.setdefault("truth", preset.truth)
     if "steps" not in given and "forwards" not in given:
         values["forwards"] = preset.forwards
 

@@ -1,72 +1,33 @@
 """The log of fine-tuning jobs: one SQLite file that the server, the workers and the shell share.
 
 A zeroth-order run is its spec, its seed and two numbers per direction and step, and that is what `steps` holds: θ and P
-of any step follow from it (`hizoo_core.training.Trainer.replay`). Everything that is stored goes in transactions that
-survive the death of the process, at once, in the middle of anything (write-ahead log; a loss of power may cost the last
-transactions, never the file).
-
-    jobs          what was asked for, and how it stands
-    steps         per run and step: the scalars, the step's effective lr and α, its loss, length and seconds
-    settings      learning rates and α changed while a run ran, with the step from which they hold
-    chunks        what a page draws: {"seq": n, "messages": [...]}, numbered from 1 without a gap
-    checkpoints   θ and the optimizer's state where a log does not suffice (Adam), in parts
-    commands      from the page to the worker, with the worker's answer
-    uploads       tables that users brought, named by their content
-    notes         what was measured or found out, by key
+of any step follow from it (`hizoo_core.training.Trainer.replay`). The tables are described in `schema`.
 """
 
 import hashlib
 import json
 import math
-import sqlite3
-import threading
 import time
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from viz_app.finetuning import hints
+from viz_app.finetuning import steps as steps_of_runs
+from viz_app.finetuning.database import Database, LogError, LogFull
+from viz_app.finetuning.steps import COLUMNS, StepRow
 from viz_app.web.finite import finite
+
+__all__ = ["Command", "Job", "Log", "LogError", "LogFull", "Setting", "StepRow"]
 
 FILE = "runs.sqlite"
 STATES = ("queued", "running", "paused", "finished", "stopped", "failed")
-BUSY = 30.0  # seconds to wait for another process's transaction; ours take milliseconds
 PART = 64 * 2**20  # bytes of a checkpoint in one row: SQLite's own limit is 1e9
 POLL = 0.02  # seconds between looks for an answer
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, spec TEXT NOT NULL, created REAL NOT NULL, state TEXT NOT NULL,
-    message TEXT NOT NULL DEFAULT '', device TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS steps (
-    job INTEGER NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, run INTEGER NOT NULL, step INTEGER NOT NULL,
-    lr REAL, alpha REAL, loss REAL, length REAL, seconds REAL, scalars BLOB NOT NULL,
-    PRIMARY KEY (job, run, step)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS settings (
-    job INTEGER NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, run INTEGER NOT NULL, step INTEGER NOT NULL,
-    lr REAL, alpha REAL, PRIMARY KEY (job, run, step)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS chunks (
-    job INTEGER NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, seq INTEGER NOT NULL, body TEXT NOT NULL,
-    PRIMARY KEY (job, seq));
-CREATE TABLE IF NOT EXISTS checkpoints (
-    job INTEGER NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, run INTEGER NOT NULL, step INTEGER NOT NULL,
-    part INTEGER NOT NULL, blob BLOB NOT NULL, PRIMARY KEY (job, run, step, part));
-CREATE TABLE IF NOT EXISTS commands (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL REFERENCES jobs(id) ON DELETE CASCADE,
-    body TEXT NOT NULL, answer BLOB);
-CREATE TABLE IF NOT EXISTS uploads (id TEXT PRIMARY KEY, name TEXT NOT NULL, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
-
-
-class LogError(Exception):
-    """The log cannot do what was asked; str() is a sentence that says what to do."""
-
-
-class LogFull(LogError):
-    """The disk is full. Nothing stored is lost, and the transaction that failed can be tried again."""
+_COLUMNS = ", ".join((*COLUMNS, "scalars"))
 
 
 @dataclass(frozen=True)
@@ -79,23 +40,6 @@ class Job:
     state: str
     message: str
     device: str
-
-
-@dataclass(frozen=True)
-class StepRow:
-    """One step of one run, counted from 1: what `Trainer.replay` needs, and what a chart shows.
-
-    `lr` and `alpha` are the effective ones, after the schedule; `alpha` is None where there is none. `seconds` is the
-    run's training time up to and including this step. `scalars` are the first differences, then the second ones.
-    """
-
-    step: int
-    lr: float
-    alpha: float | None
-    loss: float
-    length: float
-    seconds: float
-    scalars: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -116,33 +60,14 @@ class Command:
     body: dict[str, Any]
 
 
-class Log:
+class Log(Database):
     """The file `runs.sqlite` of a data directory, which is made if it is missing. May be used from several threads and
     opened by several processes. Every method raises LogError.
     """
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
-        self.path = self.directory / FILE
-        self._lock = threading.RLock()
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LogError(
-                f"cannot make the data directory {directory}: {error.strerror}; choose another one with --data-dir"
-            ) from error
-        with self._said():
-            self._connection = sqlite3.connect(
-                self.path, timeout=BUSY, isolation_level=None, check_same_thread=False, cached_statements=64
-            )
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")  # in WAL mode a killed process loses nothing with it
-            self._connection.execute("PRAGMA foreign_keys=ON")
-            self._connection.executescript(_SCHEMA)
-
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
+        super().__init__(self.directory / FILE)
 
     # Jobs
 
@@ -163,7 +88,7 @@ class Log:
     def job(self, id: int) -> Job:
         for row in self._read("SELECT * FROM jobs WHERE id = ?", id):
             return Job(*row)
-        raise LogError(f"there is no run {id}; `python app.py runs` lists those there are")
+        raise LogError(f"there is no run {id}; `{hints.runs(self.directory)}` lists those there are")
 
     def set_state(self, id: int, state: str, message: str = "", only_from: Sequence[str] = STATES) -> bool:
         """Change a job's state if it is in one of `only_from`, and say whether it was."""
@@ -175,6 +100,11 @@ class Log:
                 (state, message, id, *only_from),
             )
             return done.rowcount == 1
+
+    def move_job(self, id: int, device: str) -> None:
+        """Put a job into another device's queue."""
+        with self._transaction() as sql:
+            sql.execute("UPDATE jobs SET device = ? WHERE id = ?", (device, id))
 
     def take_job(self, device: str) -> Job | None:
         """The oldest queued job of a device, which is running from now on; None if there is none."""
@@ -204,44 +134,51 @@ class Log:
         settings: Iterable[tuple[int, Setting]] = (),
         state: tuple[str, str] | None = None,
     ) -> int | None:
-        """Store (run, row) pairs, a chunk with the messages (none if there are none), changed settings and the job's
-        (state, message) in one transaction, so that no page learns of a step that is not stored. Returns the chunk's
-        number. Numbers that are not finite become null.
+        """Store (run, row) pairs, each run's in order, other messages, changed settings and the job's (state, message)
+        in one transaction, so that no page learns of a step that is not stored. Returns the number of the chunk that
+        tells of the steps and messages; None if there are none. Numbers that are not finite become null.
         """
-        body = json.dumps([finite(message) for message in messages], allow_nan=False, separators=(",", ":"))
+        body = _json(messages)
+        spans: dict[int, list[int]] = {}
         with self._transaction() as sql:
-            sql.executemany(
-                "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (job, run, s.step, s.lr, s.alpha, s.loss, s.length, s.seconds, array("d", s.scalars).tobytes())
-                    for run, s in steps
-                ],
-            )
+            for run, row in steps:
+                values = (*row.drawn(), array("d", row.scalars).tobytes())
+                sql.execute(
+                    f"INSERT INTO steps (job, run, {_COLUMNS}) VALUES (?, ?{', ?' * len(values)})", (job, run, *values)
+                )
+                spans.setdefault(run, [run, row.step, row.step])[2] = row.step
             sql.executemany(
                 "INSERT OR REPLACE INTO settings VALUES (?, ?, ?, ?, ?)",
                 [(job, run, s.step, s.lr, s.alpha) for run, s in settings],
             )
             if state is not None:
                 sql.execute("UPDATE jobs SET state = ?, message = ? WHERE id = ?", (*state, job))
-            if not messages:
+            if not messages and not spans:
                 return None
             (seq,) = sql.execute("SELECT coalesce(max(seq), 0) + 1 FROM chunks WHERE job = ?", (job,)).fetchone()
-            sql.execute("INSERT INTO chunks VALUES (?, ?, ?)", (job, seq, f'{{"seq":{seq},"messages":{body}}}'))
+            sql.execute(
+                "INSERT INTO chunks (job, seq, steps, messages) VALUES (?, ?, ?, ?)",
+                (job, seq, _json([spans[run] for run in sorted(spans)]), body),
+            )
             return seq
 
-    def steps(self, job: int, run: int, after: int = 0) -> list[StepRow]:
-        """The rows of one run's steps beyond `after`, in order."""
-        rows = self._read(
-            "SELECT step, lr, alpha, loss, length, seconds, scalars FROM steps"
-            " WHERE job = ? AND run = ? AND step > ? ORDER BY step",
-            job,
-            run,
-            after,
-        )
+    def steps(self, job: int, run: int, after: int = 0, until: int | None = None) -> list[StepRow]:
+        """The rows of one run's steps beyond `after`, up to and including `until`, in order."""
         return [
-            StepRow(step, _number(lr), alpha, _number(loss), _number(length), _number(seconds), _scalars(blob))
-            for step, lr, alpha, loss, length, seconds, blob in rows
+            StepRow(
+                step, forwards, seconds, _number(loss), slope, curvature, _number(length), lr, alpha, _scalars(blob)
+            )
+            for step, forwards, seconds, loss, slope, curvature, length, lr, alpha, blob in self._rows(
+                _COLUMNS, job, run, after, until
+            )
         ]
+
+    def _rows(self, columns: str, job: int, run: int, after: int, until: int | None) -> list[tuple[Any, ...]]:
+        return self._read(
+            f"SELECT {columns} FROM steps WHERE job = ?1 AND run = ?2 AND step > ?3 AND (?4 IS NULL OR step <= ?4)"
+            " ORDER BY step",
+            *(job, run, after, until),
+        )
 
     def settings(self, job: int, run: int) -> list[Setting]:
         """What was changed by hand while a run ran, in order."""
@@ -249,10 +186,21 @@ class Log:
         return [Setting(*row) for row in rows]
 
     def chunks(self, job: int, after: int = 0, limit: int = 1_000) -> list[tuple[int, str]]:
-        """(number, JSON text) of up to `limit` chunks beyond number `after`, in order."""
-        return self._read(
-            "SELECT seq, body FROM chunks WHERE job = ? AND seq > ? ORDER BY seq LIMIT ?", job, after, limit
+        """(number, JSON text {"seq": number, "messages": [...]}) of up to `limit` chunks beyond number `after`, in
+        order: first the steps, one message for each run, then the rest.
+        """
+        stored = self._read(
+            "SELECT seq, steps, messages FROM chunks WHERE job = ? AND seq > ? ORDER BY seq LIMIT ?", job, after, limit
         )
+        return [(seq, self._chunk(job, seq, spans, messages)) for seq, spans, messages in stored]
+
+    def _chunk(self, job: int, seq: int, spans: str, messages: str) -> str:
+        told = []
+        for run, first, last in json.loads(spans):
+            told.append(_json(steps_of_runs.message(run, self._rows(", ".join(COLUMNS), job, run, first - 1, last))))
+        if messages != "[]":
+            told.append(messages[1:-1])
+        return f'{{"seq":{seq},"messages":[{",".join(told)}]}}'
 
     def messages(self, job: int) -> Iterator[dict[str, Any]]:
         """Every message of every chunk of a job, in order."""
@@ -298,7 +246,7 @@ class Log:
 
     def answer(self, command: int, answer: Mapping[str, Any] | bytes) -> None:
         """Answer a command with a JSON object or with bytes."""
-        body = answer if isinstance(answer, bytes) else json.dumps(finite(answer), allow_nan=False)
+        body = answer if isinstance(answer, bytes) else _json(answer)
         with self._transaction() as sql:
             sql.execute("UPDATE commands SET answer = ? WHERE id = ?", (body, command))
 
@@ -340,60 +288,16 @@ class Log:
     def note(self, key: str, value: Any) -> None:
         """Remember a JSON value under a key."""
         with self._transaction() as sql:
-            sql.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, json.dumps(finite(value))))
+            sql.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, _json(value)))
 
     def notes(self, prefix: str = "") -> dict[str, Any]:
         """All values whose key starts with a prefix."""
         rows = self._read("SELECT key, value FROM notes WHERE substr(key, 1, ?) = ? ORDER BY key", len(prefix), prefix)
         return {key: json.loads(value) for key, value in rows}
 
-    # SQLite
 
-    def _read(self, query: str, *values: Any) -> list[Any]:
-        with self._lock, self._said():
-            return self._connection.execute(query, values).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._said():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _said(self) -> Iterator[None]:
-        """Turn SQLite's errors into sentences."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise self._sentence(error) from error
-
-    def _sentence(self, error: sqlite3.Error) -> LogError:
-        name = getattr(error, "sqlite_errorname", "")
-        if name == "SQLITE_FULL" or name == "SQLITE_IOERR_WRITE":
-            return LogFull(
-                f"the disk is full: {self.path} cannot grow. Nothing stored so far is lost; free some space"
-                " (`python app.py runs` lists runs that could be deleted) and the training goes on"
-            )
-        if name in ("SQLITE_BUSY", "SQLITE_LOCKED"):
-            return LogError(f"{self.path} is held by another process for more than {BUSY:.0f} s: end that process")
-        if name in ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_READONLY_DIRECTORY", "SQLITE_PERM"):
-            return LogError(
-                f"{self.path} cannot be opened for writing: give yourself the right to write there, or choose another"
-                " data directory with --data-dir"
-            )
-        if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
-            return LogError(f"{self.path} is no SQLite file, or a damaged one: move it away and start again")
-        if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
-            return LogError("that run has been deleted")
-        if name == "SQLITE_CONSTRAINT_PRIMARYKEY":
-            return LogError("another process trains this run: its steps are in the log already")
-        return LogError(f"{self.path}: {error}")
+def _json(value: Any) -> str:
+    return json.dumps(finite(value), allow_nan=False, separators=(",", ":"))
 
 
 def _number(value: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from viz_app.finetuning import outcome
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.store import Log
 from viz_app.tables import csv_bytes, parquet_bytes
@@ -30,10 +31,11 @@ def table(log: Log, job: int) -> pa.Table:
     cells: list[dict[int, dict[str, Any]]] = [{} for _ in spec.opts]
     for message in log.messages(job):
         if message["type"] == "steps":
-            for step, forwards, seconds, loss, slope, curvature, *_ in message["rows"]:
-                row = cells[message["run"]].setdefault(step, {})
-                row |= {"forwards": forwards, "seconds": seconds, "train_loss": loss}
-                row |= {"slope": slope, "curvature": curvature}
+            for numbers in message["rows"]:
+                made = dict(zip(message["columns"], numbers, strict=True))
+                row = cells[message["run"]].setdefault(made["step"], {})
+                row |= {name: made[name] for name in ("forwards", "seconds", "slope", "curvature")}
+                row["train_loss"] = made["loss"]
         elif message["type"] == "evaluation":
             row = cells[message["run"]].setdefault(message["step"], {})
             row |= {"forwards": message["forwards"], "seconds": message["seconds"]}
@@ -69,7 +71,9 @@ FORMATS: dict[str, Callable[[pa.Table], bytes]] = {
 
 
 def summary(log: Log, job: int) -> list[str]:
-    """One line per run: held-out loss and accuracy before and after, what it cost, and how it ended."""
+    """One line per run: held-out loss and accuracy before and after, and at its best if that is not the last; what it
+    cost, and how it ended.
+    """
     spec = specs.parse(log.job(job).spec)
     evaluations: list[list[dict[str, Any]]] = [[] for _ in spec.opts]
     ended: dict[int, str] = {}
@@ -78,19 +82,27 @@ def summary(log: Log, job: int) -> list[str]:
             evaluations[message["run"]].append(message)
         elif message["type"] == "status" and message["run"] is not None:
             ended[message["run"]] = message["message"]
-    lines = []
     width = max(map(len, spec.labels))
-    for index, (label, results) in enumerate(zip(spec.labels, evaluations, strict=True)):
-        steps = len(log.steps(job, index))
-        if not results:
-            lines.append(f"{label:<{width}}  not evaluated yet; {steps:,} of {spec.steps_of(index):,} steps")
-            continue
-        first, last = results[0], results[-1]
-        loss = [math.nan if message["loss"] is None else message["loss"] for message in (first, last)]
-        done = "finished" if steps == spec.steps_of(index) else f"{steps:,} of {spec.steps_of(index):,} steps"
-        lines.append(
-            f"{label:<{width}}  held-out loss {loss[0]:.3f} → {loss[1]:.3f}, accuracy {first['accuracy']:.1%} →"
-            f" {last['accuracy']:.1%}, {last['forwards']:,} forward passes, {last['seconds']:.1f} s:"
-            f" {ended.get(index, done)}"
-        )
-    return lines
+    return [
+        f"{label:<{width}}  {_line(results, len(log.steps(job, index)), spec.steps_of(index), ended.get(index))}"
+        for index, (label, results) in enumerate(zip(spec.labels, evaluations, strict=True))
+    ]
+
+
+def _line(results: list[dict[str, Any]], made: int, planned: int, ended: str | None) -> str:
+    if not results:
+        return f"not evaluated yet; {made:,} of {planned:,} steps"
+    first, last = results[0], results[-1]
+    best = min(results, key=_loss)
+    at_best = f" (best {outcome.number(_loss(best))} at step {best['step']:,})" if _loss(best) < _loss(last) else ""
+    done = "finished" if made == planned else f"{made:,} of {planned:,} steps"
+    return (
+        f"held-out loss {outcome.number(_loss(first))} → {outcome.number(_loss(last))}{at_best}, accuracy"
+        f" {first['accuracy']:.1%} → {last['accuracy']:.1%}, {last['forwards']:,} forward passes,"
+        f" {last['seconds']:.1f} s: {ended or done}"
+    )
+
+
+def _loss(evaluation: dict[str, Any]) -> float:
+    """What is not finite is null in a message."""
+    return math.inf if evaluation["loss"] is None else evaluation["loss"]

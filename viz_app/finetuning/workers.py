@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from viz_app.finetuning import forecast as estimate
-from viz_app.finetuning import worker
+from viz_app.finetuning import states
+from viz_app.finetuning.liveness import Lock, server_lock
 from viz_app.finetuning.store import FILE, Job, Log
 
-COMMAND = (sys.executable, "-m", "viz_app.finetuning.worker")
+COMMAND = (sys.executable, "-m", "viz_app.finetuning.worker_process")
 ROOT = Path(__file__).resolve().parents[2]
 LOOK = 0.5  # seconds between looks at the log and the workers, unless woken
 DEATHS = 3  # in a row without a new step, before a job has failed
@@ -97,14 +98,14 @@ class Workers:
         return self._open_log().notes(estimate.DEVICES)[estimate.DEVICES]
 
     def _watch(self) -> None:
-        lock: worker.Lock | None = None
+        lock: Lock | None = None
         while not self._closing.is_set():
             self._woken.wait(LOOK)
             self._woken.clear()
             try:
                 if not (self.directory / FILE).exists():
                     continue  # nobody has trained anything yet
-                lock = lock or worker.Lock(self.directory / "server.lock")
+                lock = lock or server_lock(self.directory)
                 self.elsewhere = not lock.acquire()
                 if not self.elsewhere and not self._closing.is_set():
                     self._look(self._open_log())
@@ -123,9 +124,9 @@ class Workers:
                 self._ended(log, process, status)
         jobs = {job.id: job for job in log.jobs()}
         commands = [command for command in log.open_commands() if command.job in jobs]
-        wanted = {job.device for job in jobs.values() if job.state in ("queued", "running") and worker.is_ours(job)}
+        wanted = {job.device for job in jobs.values() if job.state in ("queued", "running") and states.is_ours(job)}
         for job in (jobs[command.job] for command in commands):
-            wanted.add(job.device if worker.is_ours(job) else self.devices()["auto"])
+            wanted.add(job.device if states.is_ours(job) else self.devices()["auto"])
         for device in sorted(wanted - self._processes.keys()):
             if self._is_there(log, device):
                 self._processes[device] = _Process(device, self._command, self.directory)
@@ -166,12 +167,12 @@ class Workers:
             return
         for job in victims:
             sentence = f"the worker {how} {_where(log, job)}; it resumes from the log"
-            log.append(job.id, messages=[_status("running", sentence)], state=("running", sentence))
+            log.append(job.id, messages=[states.status("running", sentence)], state=("running", sentence))
 
     def _give_up(self, log: Log, jobs: list[Job], sentence: str) -> None:
         for job in jobs:
             if job.state in ("queued", "running"):
-                log.append(job.id, messages=[_status("failed", sentence)], state=("failed", sentence))
+                log.append(job.id, messages=[states.status("failed", sentence)], state=("failed", sentence))
 
     def _enforce(self, log: Log, stops: dict[int, int]) -> None:
         """End a worker that has not obeyed a stop within STOP seconds; the log keeps what was trained."""
@@ -182,7 +183,7 @@ class Workers:
             process = next((one for one in self._processes.values() if one.doing.get("job") == job), None)
             if now - since > STOP and process is not None:
                 sentence = f"stopped: the step did not end within {STOP:.0f} s, so the worker was ended"
-                log.append(job, messages=[_status("stopped", sentence)], state=("stopped", sentence))
+                log.append(job, messages=[states.status("stopped", sentence)], state=("stopped", sentence))
                 log.answer(command, {})
                 process.kill("was ended")
 
@@ -201,7 +202,7 @@ class _Process:
         self.device = device
         self.doing: dict[str, Any] = {"job": None, "command": None, "doing": "starting"}
         self.how = ""  # how it ended, where the exit status does not say
-        self.log_file = worker.log_file(directory, device)
+        self.log_file = directory / f"worker-{device.replace(':', '-')}.log"  # tracebacks
         self._looks_since_sign = 0
         self._signs, self._seen = 0, 0
         self._last_look = time.monotonic()
@@ -243,7 +244,7 @@ class _Process:
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            return  # a long step; the process ends itself within worker.GRACE
+            return  # a long step; the process ends itself within worker_process.GRACE
 
     def last_words(self) -> str:
         """The last line of its standard error, where a traceback ends."""
@@ -269,10 +270,6 @@ def _environment() -> dict[str, str]:
     """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-
-
-def _status(state: str, sentence: str) -> dict[str, Any]:
-    return {"type": "status", "state": state, "run": None, "message": sentence}
 
 
 def _refusal(field: str, sentence: str) -> dict[str, Any]:

@@ -99,7 +99,7 @@ export class Form {
         { ...Object.fromEntries(hyperparameters.map(({ name, default: value }) => [name, value])), ...found.opts[key] },
       ]),
     );
-    const values = { ...defaults, template: "", words: "", budgetKind: "forwards", budget: found.forwards, batch: found.batch };
+    const values = { ...defaults, template: "", words: "", budgetKind: "forwards", budget: found.forwards, batch: found.batch, truth: found.truth };
     return { values: { ...values, eval: evalOf(values, []) }, opts, tuned: found.tuned };
   }
 

@@ -136,7 +136,7 @@ const FOLDS = {
   },
 
   progress(record, { message, done, total }) {
-    record.progress = { message, done, total };
+    record.progress = message ? { message, done, total } : null; // an empty one: it is over
   },
 };
 

@@ -1,0 +1,96 @@
+"""What went wrong, as the sentence that a page or a shell shows. Loads no torch."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from viz_app.finetuning.spec import FinetuneSpec
+from viz_app.finetuning.store import LogError
+from viz_app.spec.text import SpecError
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+class SessionError(ValueError):
+    """What was asked cannot be done: `field` and `message` as in a SpecError."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field, self.message = field, message
+
+    def __reduce__(self) -> tuple[type["SessionError"], tuple[str, str]]:
+        return type(self), (self.field, self.message)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    words = str(error).lower()  # torch on the CPU and on MPS raises a plain RuntimeError
+    return isinstance(error, MemoryError) or any(part in words for part in _OUT_OF_MEMORY)
+
+
+def needs_less(spec: FinetuneSpec, activity: str) -> str:
+    """What makes an activity that ran out of memory ("loading", "training", "evaluating") need less."""
+    methods = {opt.method for opt in spec.opts}
+    fits = []
+    if activity == "training":
+        fits += [f"batch={spec.batch // 2} in place of {spec.batch}"] if spec.batch > 1 else []
+        fits += ["hizoo_l in place of hizoo"] if "hizoo" in methods else []
+        fits += ["mezo in place of adam"] if "adam" in methods else []
+    if activity in ("training", "evaluating"):
+        fits += ["tune=lora or tune=layernorm"] if spec.tune == "full" else []
+        fits += ["fewer optimizers side by side"] if len(spec.opts) > 1 else []
+    fits += ["dtype=bfloat16"] if activity != "training" and spec.dtype == "float32" else []
+    return ", ".join([*fits, "a smaller model"])
+
+
+_DOING = {
+    "loading": "loading the model or copying its parameters",
+    "evaluating": "evaluating on held-out texts",
+    "training": "training",
+    "surface": "computing the loss surface",
+    "reference": "estimating the diagonal Hessian",
+}
+_APART = {
+    "surface": "The runs are not affected, and the surface can be left out",
+    "reference": (
+        "The runs are not affected. The estimate differentiates twice, which takes several times a run's memory"
+    ),
+}
+
+
+@contextmanager
+def enough_memory(spec: FinetuneSpec, runs: Sequence[Any], activity: str) -> Iterator[None]:
+    """Say what would need less when memory runs out in an activity, a key of _DOING. `runs` have `label` and `rows`."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, SessionError) or not is_out_of_memory(error):
+            raise
+        done = ", ".join(f"{run.label} {len(run.rows)}" for run in runs)
+        remedy = _APART.get(activity) or f"What needs less: {needs_less(spec, activity)}"
+        where = f"out of memory while {_DOING[activity]} (steps made so far and kept in the log: {done})"
+        raise SessionError("memory", f"{where}. {remedy}") from error
+
+
+def in_words(error: BaseException, device: str | None = None) -> str:
+    """One sentence for any exception; `device` is that of the worker that it was raised in."""
+    return "; ".join(entry["message"] for entry in as_errors(error, device))
+
+
+def as_errors(error: BaseException, device: str | None = None) -> list[dict[str, Any]]:
+    """An exception as the page's [{"field", "message"}]."""
+    if isinstance(error, SpecError):
+        return error.errors
+    field, message = getattr(error, "field", None), getattr(error, "message", None)
+    if isinstance(field, str) and isinstance(message, str):  # LanguageModelError, HyperparameterError, SessionError
+        return [{"field": field, "message": message}]
+    if isinstance(error, LogError):
+        return [{"field": "log", "message": str(error)}]
+    if is_out_of_memory(error):
+        return [{"field": "memory", "message": f"out of memory{f' on {device}' if device else ''}"}]
+    sentence = getattr(error, "sentence", None)  # Diverged
+    if isinstance(sentence, str):
+        return [{"field": "loss", "message": sentence}]
+    lines = str(error).strip().splitlines()
+    details = f" (details in {device}'s worker log)" if device else ""
+    sentence = f"{type(error).__name__}{f': {lines[0][:200]}' if lines else ''}{details}"
+    return [{"field": "worker", "message": sentence}]

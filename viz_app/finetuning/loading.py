@@ -1,0 +1,129 @@
+"""What a session trains and evaluates on: the model, the task in the model's tokens, the batches on its device."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from functions.language_model import adapters, metrics, tasks
+from functions.language_model import model as models
+from viz_app.finetuning import forecast, limits
+from viz_app.finetuning.fingerprint import weights_hash
+from viz_app.finetuning.presets import BUNDLED
+from viz_app.finetuning.spec import FinetuneSpec
+
+THREADS = torch.get_num_threads()
+
+
+@dataclass
+class Materials:
+    """A spec's model and task. `held_out`: the batches of an evaluation, on the model's device."""
+
+    spec: FinetuneSpec
+    model: Any
+    task: Any
+    encoded: Any
+    held_out: list[Any]
+    weights: str  # `fingerprint.weights_hash` of the model
+
+    @property
+    def device(self) -> str:
+        return self.model.device.name
+
+    def adapted(self) -> Any:
+        """What is trained of the model, which is changed or wrapped: once only."""
+        spec = self.spec
+        tuned = adapters.adapt(self.model, spec.tune, spec.seed, spec.rank, spec.prefix)
+        tuned.module.eval()  # no dropout: the probes of a step must differ by their direction alone
+        return tuned
+
+    def loaded_again(self) -> Any:
+        """`adapted` at θ_0, where that was not kept."""
+        device, self.model = self.device, None  # there may be no room for two
+        self.model = models.load(self.spec.model, device, self.spec.dtype)
+        return self.adapted()
+
+    def batch(self, step: int, size: int) -> Any:
+        """The training batch of a step, the same for every run."""
+        return self.encoded.batch(step, size, self.spec.seed).to(self.device)
+
+    def loss(self, tuned: Any, step: int) -> Callable[[], torch.Tensor]:
+        """The spec's loss on the batch of a step."""
+        batch = self.batch(step, self.spec.batch)
+        return lambda: metrics.loss(tuned.module, batch, self.spec.loss)
+
+
+def load(
+    spec: FinetuneSpec, device: str, data: str | bytes | None, progress: Callable[[str, int, int, str], None]
+) -> Materials:
+    """Load the model and make the task; `progress(what, done, total, unit)`. Raises LanguageModelError."""
+    # In so small a model, threads spend more on waiting for each other than they save.
+    torch.set_num_threads(1 if spec.model == BUNDLED else THREADS)
+
+    def told(what: str, done: int, total: int) -> None:
+        progress(what, done, total, "bytes" if what.startswith("downloading") else "tensors")
+
+    needed = forecast.beside_the_weights(spec, lambda _: data if isinstance(data, bytes) else b"")
+    model = models.load(spec.model, device, spec.dtype, told, needed)
+    task = tasks.make(
+        spec.task, data, spec.template, spec.words, spec.shots, spec.seed, spec.label_column, spec.text_column
+    )
+    room = model.context - (spec.prefix if spec.tune == "prefix" else 0)
+    encoded = tasks.encode(task, model.tokenizer, room)
+    held_out = [batch.to(model.device.name) for batch in encoded.held_out(limits.HELD_OUT_BATCH, limits.HELD_OUT)]
+    return Materials(spec, model, task, encoded, held_out, weights_hash(model.module))
+
+
+def plan(spec: FinetuneSpec, materials: Materials, tuned: Any, runs: Any, zero_shot: Any, facts: Any) -> dict[str, Any]:
+    """The job's first message: all that a page must know before the first step, and the fingerprint `facts`."""
+    task, model = materials.task, materials.model
+    sizes = {name: p.numel() for name, p in tuned.parameters.items()}
+    return {
+        "type": "plan",
+        "spec": spec.query(),
+        "fingerprint": facts,
+        "model": {
+            "title": model.title,
+            "parameters": model.parameter_count,
+            "tuned": sum(sizes.values()),
+            "context": model.context,
+        },
+        "device": {"name": model.device.name, "title": model.device.title, "memory": model.device.memory},
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "task": {
+            "key": task.key,
+            "title": task.title,
+            "synthetic": task.synthetic,
+            "classes": task.classes,
+            "words": task.words,
+            "template": task.template,
+            "train": len(task.train),
+            "held_out": len(task.held_out),
+            "evaluated": min(limits.HELD_OUT, len(task.held_out)),
+            "credit": task.credit,
+        },
+        "sentences": [{"text": one.text, "label": one.label} for one in task.held_out[: limits.SENTENCES]],
+        "runs": [
+            {
+                "label": run.label,
+                "method": run.opt.method,
+                "name": run.method.name,
+                "hyperparameters": vars(run.opt.hyperparameters),
+                "forwards_per_step": run.cost,
+                "steps": run.steps,
+                "estimates_hessian": run.method.estimates_hessian,
+            }
+            for run in runs
+        ],
+        "groups": [
+            {
+                "name": group.name,
+                "layer": group.layer,
+                "kind": group.kind,
+                "count": sum(sizes[name] for name in group.parameters),
+            }
+            for group in tuned.groups
+        ],
+        "zero_shot": {"loss": zero_shot.loss, "accuracy": zero_shot.accuracy, "f1": zero_shot.f1},
+    }
