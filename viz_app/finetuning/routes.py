@@ -62,7 +62,7 @@ from viz_app.finetuning import table as finetune_table
 from viz_app.finetuning.spec import FinetuneSpec
 from viz_app.finetuning.store import Job, Log, LogError
 from viz_app.finetuning.workers import COMMAND, Workers
-from viz_app.spec.text import MAX_TEXT, SpecError, decimal, pairs
+from viz_app.spec.text import MAX_TEXT, SpecError, decimal, pairs, whole
 
 UPLOAD = 20 * 2**20  # bytes
 PREVIEW = 5  # rows
@@ -510,7 +510,7 @@ async def _job(desk: Desk, request: Request) -> Job:
     """The run that the address names, or 404."""
     text = request.path_params["id"]
     try:
-        return await _in_thread(desk.log().job, specs.whole(text))
+        return await _in_thread(desk.log().job, whole(text))
     except ValueError as error:
         raise _refuse(404, "id", f"{text[:40]!r} is no number of a run") from error
     except LogError as error:
