@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import reduce
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import sympy as sp
@@ -50,7 +50,7 @@ _ASCII = {"**": "^", "−": "-", "·": "*", "×": "*", "π": "pi", "ln": "log"}
 _DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 # name: SymPy, the same on numbers, LaTeX around the arguments
-_FUNCTIONS: dict[str, tuple[Callable, Callable[..., float], str]] = {
+_FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
     "sin": (sp.sin, math.sin, r"\sin\left(%s\right)"),
     "cos": (sp.cos, math.cos, r"\cos\left(%s\right)"),
     "tan": (sp.tan, math.tan, r"\tan\left(%s\right)"),

@@ -138,7 +138,7 @@ def test_errors_stand_at_their_fields(opt: OptPage):
     opt.page.get_by_role("button", name="Start").click()
     opt.row("mezo.lr").locator(".error-text").wait_for()
     assert opt.page.locator("#opt-prediction").inner_text().startswith("batch = 'many'")
-    assert "lr = -1" in opt.row("mezo.lr").locator(".error-text").inner_text()
+    assert "η learning rate must be a number from 0 to 1,000,000, not -1" in opt.row("mezo.lr").locator(".error-text").inner_text()
     assert "batch" in opt.row("run.batch").locator(".error-text").inner_text()
     assert not opt.jobs
     opt.type_into("mezo.lr", "0.001")
