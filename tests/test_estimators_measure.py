@@ -251,6 +251,20 @@ def test_a_wrong_question_is_named(query, field, parts):
         assert part in caught.value.errors[0]["message"]
 
 
+@pytest.mark.parametrize(
+    ("query", "names", "truth"),
+    [
+        ("f=stiff_quadratic", ["x", "y"], [20000, 2]),
+        ("f=expr:x^2%2B3y^2&coords=1", ["y"], [6]),
+        ("f=quadratic:d=30,condition=100&coords=29,0", ["θ_29", "θ_0"], [100, 1]),
+    ],
+)
+def test_the_shown_coordinates_have_the_names_of_the_function(query, names, truth):
+    about = lab_api.about(parse(query), never)
+    assert about["names"] == names
+    np.testing.assert_allclose(about["truth"], truth)
+
+
 def test_curves_that_would_take_longer_than_a_minute_are_refused():
     spec = parse("f=quadratic:d=300&n=64&steps=5000&alphas=13")
     with pytest.raises(SpecError, match="T, steps must be 1 to 667 with n = 64 in 300 dimensions, not 5000"):

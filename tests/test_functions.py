@@ -324,6 +324,29 @@ def test_spec_is_canonical(given, canonical):
 
 
 @pytest.mark.parametrize(
+    ("spec", "latex", "curvatures"),
+    [
+        ("quadratic:d=5,condition=81", (r"\sum_{j=0}^{4} h_j", r"h_j = \kappa^{j/4},\ \kappa = 81"), (1, 3, 9, 27, 81)),
+        ("quadratic:d=5,condition=9,spectrum=two_clusters", (r"h_j = 1 \text{ for } j < 3,\ 9",), (1, 1, 1, 9, 9)),
+        ("quadratic:d=3,condition=9,spectrum=one_outlier", (r"h_j = 1,\ h_{2} = 9",), (1, 1, 9)),
+        ("block_quadratic:d=4,blocks=2,condition=8", (r"\sum_{b=0}^{1}", r"s_b = \rho^{b/1},\ \rho = 2"), (1, 4, 2, 8)),
+        ("rosenbrock_nd:d=3", (r"\sum_{j=0}^{1} ", r"\theta_{j+1}-\theta_j^2"), (2, 202, 200)),
+        ("rosenbrock_nd:d=2", (r"100\,(\theta_1-\theta_0^2)^2 + (1-\theta_0)^2",), (2, 200)),
+    ],
+)
+def test_formulas_count_coordinates_from_0_as_tables_and_axes_do(spec, latex, curvatures):
+    function = resolve(spec)
+    assert all(part in function.latex for part in latex)
+    np.testing.assert_allclose(function.hessian_diagonal(np.zeros(function.dim)), curvatures)
+    assert [function.coordinate(j) for j in range(2)] == ["θ_0", "θ_1"]
+
+
+def test_the_coordinates_of_a_plane_have_names():
+    for spec in ("booth", "rotated_ellipse:angle=10", "expr:x^2+y^2"):
+        assert [resolve(spec).coordinate(j) for j in range(2)] == ["x", "y"]
+
+
+@pytest.mark.parametrize(
     ("spec", "field", "parts"),
     [
         ("nonsense", "f", ["There is no function “nonsense”", "stiff_quadratic", "expr"]),

@@ -20,6 +20,7 @@ from hizoo_core.hizoo import HiZOOHyperparameters
 from viz_app.estimators.measure import Place, Probe, place_of
 from viz_app.spec.fields import NOISE, SEED, choice, field
 from viz_app.spec.reader import Reader, named_point, undefined_error
+from viz_app.spec.runs import UNESCAPED
 from viz_app.spec.text import fault, number, short, whole, wrong
 
 KEYS = ("f", "x0", "coords", "n", "alpha", "mu", "noise", "seed", "P", "estimators")
@@ -76,7 +77,7 @@ class LabSpec:
             "estimators": ",".join(self.estimators),
             **{key: str(getattr(self, key)) for key in ("steps", "samples", "runs", "alphas", "row")},
         }
-        return "&".join(f"{key}={quote(value, safe=',:=@')}" for key, value in values.items())
+        return "&".join(f"{key}={quote(value, safe=UNESCAPED)}" for key, value in values.items())
 
     __str__ = query
 

@@ -50,6 +50,12 @@ DIVERGED = 1e6  # in widths of the domain, per coordinate
 DEFAULT_METHODS = ("hizoo", "mezo", "adam")
 KEYS = ("f", "x0", "steps", "runs", "seed", "noise", "opt")
 UNESCAPED = ",:=@"  # in a value of a canonical query, besides letters, digits and _.-~
+LIMITS = {
+    **{field.name: span(field) for field in (STEPS, RUNS, SEED, NOISE)},
+    "dimensions": DIMENSIONS,
+    "optimizers": OPTIMIZERS,
+    "work": WORK,
+}
 FORK_HELP = (
     "method:name=value,…; a fork is opt=hizoo:lr=0.1,n=4@120:lr=0.05: from step 120 on lr is 0.05, the rest and the "
     "random directions stay as they were. Several @ are allowed, their steps rising, each 1 to steps − 1."
@@ -161,12 +167,7 @@ def catalogue() -> dict[str, Any]:
             for method in POINT_METHODS.values()
         ],
         "keys": {"noise": NOISE.help, "opt": FORK_HELP},
-        "limits": {
-            **{field.name: span(field) for field in (STEPS, RUNS, SEED, NOISE)},
-            "dimensions": DIMENSIONS,
-            "optimizers": OPTIMIZERS,
-            "work": WORK,
-        },
+        "limits": LIMITS,
     }
 
 

@@ -22,7 +22,7 @@ def catalogue() -> dict[str, Any]:
     """What all pages share, as plain values for JSON. A feature's own facts are added by `viz_app.catalogue`."""
     return {
         "limits": {
-            **runs.catalogue()["limits"],
+            **runs.LIMITS,
             "changes": text.CHANGES,
         },
         "methods": {method.key: of_method(method) for method in POINT_METHODS.values()},
