@@ -94,7 +94,7 @@ def test_a_wrong_address_stays_until_it_is_closed(tuning: Tuning):
     page.wait_for_timeout(400)  # longer than the address waits before it follows
     box = page.locator("#message")
     expect(box).to_contain_text("cannot be opened as it is")
-    expect(box).to_contain_text("'foo' is unknown")
+    expect(box).to_contain_text("“foo” is not known")
     assert page.url.endswith(wrong)
     page.get_by_label("Close this message").click()
     expect(box).to_be_hidden()
