@@ -33,7 +33,7 @@ def test_controls_move_where_you_are_and_do_not_compute_the_same_map_again(tunin
 def test_wrong_axes_are_named_beside_them(tuning: Tuning):
     tuning.open()
     page = tuning.page
-    for text, words in (("-1", "alpha = -1: must be a number from 0 to 1"), ("nine", "is not a number")):
+    for text, words in (("-1", "α smoothing must be a number from 0 to 1, not -1"), ("nine", "is not a number")):
         tuning.type_into("hizoo.alpha", text)  # on which the map does not depend
         expect(page.locator('[data-field="hizoo.alpha"] .error-text')).to_contain_text(words)
     tuning.type_into("hizoo.alpha", "0.3")
