@@ -14,10 +14,8 @@ grow beyond its limit, and the limits below keep differentiating and compiling w
 
 import math
 import operator
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import reduce
 from typing import Any, NoReturn
 
@@ -25,6 +23,7 @@ import numpy as np
 import sympy as sp
 
 from .base import Absolute, FunctionError, Maximum, Minimum, Point, Root, TestFunction, X, Y, latex_number, plane
+from .formula_tokens import Token, advice, tokens_of
 
 KEY = "expr"
 DOMAIN = ((-3.0, 3.0), (-3.0, 3.0))
@@ -38,16 +37,6 @@ MAX_EXPONENT = 16
 MAX_DEGREE = 64  # product of the exponents of powers inside each other
 MIN_NUMBER, MAX_NUMBER = 1e-12, 1e12
 MAX_COEFFICIENT = 1e100  # SymPy multiplies out the numbers of (1e12 x)^16
-
-_TOKEN = re.compile(
-    r"(?P<space>[ \t]+)"
-    r"|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-    r"|(?P<name>[A-Za-z_][A-Za-z_0-9]*|π)"
-    r"|(?P<superscript>⁻?[⁰¹²³⁴-⁹]+)"
-    r"|(?P<operator>\*\*|[-+*/^(),|√−·×])"
-)
-_ASCII = {"**": "^", "−": "-", "·": "*", "×": "*", "π": "pi", "ln": "log"}
-_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 # name: SymPy, the same on numbers, LaTeX around the arguments
 _FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
@@ -69,19 +58,9 @@ _OF_SEVERAL = ("max", "min")
 _CONSTANTS = {"pi": (math.pi, r"\pi"), "e": (math.e, "e")}
 _BINARY = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 _VARIABLES = {"x": X, "y": Y}
-_KNOWN = (*_VARIABLES, *_CONSTANTS, *_FUNCTIONS, "ln")
-_NAMES = f"x, y, pi, e and the functions {', '.join(_FUNCTIONS)}"
 
 # How tightly a piece of LaTeX holds together: what needs parentheses around it, and where.
 _SUM, _PRODUCT, _POWER, _CALL, _ATOM = range(5)
-
-
-@dataclass(frozen=True)
-class _Token:
-    kind: str  # "number", "name", "superscript", "operator" or "end"
-    text: str
-    start: int
-    spaced: bool  # white space before it
 
 
 @dataclass(frozen=True)
@@ -99,31 +78,9 @@ class _Part:
         return self.latex if self.level >= level else rf"\left({self.latex}\right)"
 
 
-def _tokens(text: str) -> list[_Token]:
-    tokens, position, spaced = [], 0, False
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            character = text[position]
-            shown = f"“{character}” " if character.isprintable() else ""
-            raise FunctionError(
-                "f",
-                f"Formula, position {position + 1}: the character {shown}(U+{ord(character):04X}) is not allowed; "
-                "write numbers, names, + - * / ^ and parentheses",
-                position,
-            )
-        kind = str(match.lastgroup)
-        if kind != "space":
-            written = match.group()
-            written = written.translate(_DIGITS) if kind == "superscript" else _ASCII.get(written, written)
-            tokens.append(_Token(kind, written, position, spaced))
-        position, spaced = match.end(), kind == "space"
-    return [*tokens, _Token("end", "", len(text), spaced)]
-
-
 class _Parser:
     def __init__(self, text: str) -> None:
-        self.tokens = _tokens(text)
+        self.tokens = tokens_of(text)
         self.index = 0
         self.depth = 0
         self.nodes = 0
@@ -131,17 +88,17 @@ class _Parser:
         self.open: list[str] = []  # parentheses and bars inside which the parser stands
 
     @property
-    def token(self) -> _Token:
+    def token(self) -> Token:
         return self.tokens[self.index]
 
-    def take(self, written: str | None = None) -> _Token:
+    def take(self, written: str | None = None) -> Token:
         """The next token; `written`: how it stands in the canonical text, if not as it is."""
         token = self.token
         self.index += 1
         self.canonical.append(token.text if written is None else written)
         return token
 
-    def fail(self, message: str, token: _Token) -> NoReturn:
+    def fail(self, message: str, token: Token) -> NoReturn:
         where = f", position {token.start + 1}" if token.kind != "end" else ""
         raise FunctionError("f", f"Formula{where}: {message}", token.start)
 
@@ -152,7 +109,7 @@ class _Parser:
 
     def part(
         self,
-        token: _Token,
+        token: Token,
         symbolic: Callable[..., sp.Expr],
         numeric: Callable[..., float],
         operands: tuple[_Part, ...],
@@ -185,7 +142,7 @@ class _Parser:
             self.fail(f"a constant comes to {value:.3g}; numbers may go up to {MAX_NUMBER:g}", token)
         return _Part(sp.Integer(int(value)) if value.is_integer() else sp.Float(value), value, latex, level, degree)
 
-    def nested(self, token: _Token, parse: Callable[[], _Part]) -> _Part:
+    def nested(self, token: Token, parse: Callable[[], _Part]) -> _Part:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self.fail(f"more than {MAX_DEPTH} levels of parentheses, functions and signs inside each other", token)
@@ -314,7 +271,9 @@ class _Parser:
             value, latex = _CONSTANTS[token.text]
             return self.part(token, sp.Float, lambda: value, (), latex, _ATOM)
         if token.text not in _FUNCTIONS:
-            self.fail(f"“{token.text[:20]}” is not known{_advice(token.text)}", token)
+            self.fail(
+                f"“{token.text[:20]}” is not known{advice(token.text, _FUNCTIONS, (*_VARIABLES, *_CONSTANTS))}", token
+            )
         return self.call(token, token.text, self.arguments(token))
 
     def root(self) -> _Part:
@@ -329,7 +288,7 @@ class _Parser:
                 self.fail("the power of a root can be read in two ways: write √(x)^2 or √(x^2)", self.token)
         return self.call(sign, "sqrt", (inner,))
 
-    def arguments(self, name: _Token) -> tuple[_Part, ...]:
+    def arguments(self, name: Token) -> tuple[_Part, ...]:
         """What stands in parentheses after a function's name."""
         opening = self.token
         if opening.text == "^" or opening.kind == "superscript":
@@ -350,59 +309,25 @@ class _Parser:
             self.fail(f"{name.text} needs two arguments or more: {name.text}(x, y)", name)
         return tuple(arguments)
 
-    def call(self, token: _Token, name: str, arguments: tuple[_Part, ...]) -> _Part:
+    def call(self, token: Token, name: str, arguments: tuple[_Part, ...]) -> _Part:
         self.nodes += max(0, len(arguments) - 2)
         symbolic, numeric, template = _FUNCTIONS[name]
         level = _POWER if name in ("exp", "sqrt") else _ATOM if name in ("abs", *_OF_SEVERAL) else _CALL
         latex = template % ", ".join(argument.latex for argument in arguments)
         return self.part(token, symbolic, numeric, arguments, latex, level)
 
-    def inside(self, opening: _Token, parse: Callable[[], _Part]) -> _Part:
+    def inside(self, opening: Token, parse: Callable[[], _Part]) -> _Part:
         """A part inside parentheses or bars."""
         self.open.append(opening.text)
         part = self.nested(opening, parse)
         self.open.pop()
         return part
 
-    def close(self, opening: _Token) -> None:
+    def close(self, opening: Token) -> None:
         closing = "|" if opening.text == "|" else ")"
         if self.token.text != closing:
             self.unexpected(f"an operator or “{closing}” for the “{opening.text}” at position {opening.start + 1}")
         self.take(")")
-
-
-def _advice(name: str) -> str:
-    """What to write instead of a name that is not known."""
-    if name.lower() in _KNOWN:
-        return f": write {name.lower()}"
-    if re.fullmatch(r"[A-Za-z]_?[0-9]*|theta_?[0-9]*", name):
-        power = f"; for a power write {name[0]}^{name[1:]}" if re.fullmatch("[xy][0-9]+", name) else ""
-        return f": this function has two coordinates, x and y{power}"
-    if name == "pow":
-        return ": write x^2"
-    if pieces := _pieces(name):
-        return f": write {_product(pieces)}"
-    close = get_close_matches(name, _KNOWN, 1)
-    return f"; did you mean {close[0]}?" if close else f"; known are {_NAMES}"
-
-
-def _pieces(name: str) -> list[str]:
-    """The known names and whole numbers that a name is made of; empty if it is not."""
-    for piece in sorted((*_KNOWN, *re.findall("^[0-9]+", name)), key=len, reverse=True):
-        if name.startswith(piece):
-            rest = name[len(piece) :]
-            if not rest:
-                return [piece]
-            if others := _pieces(rest):
-                return [piece, *others]
-    return []
-
-
-def _product(pieces: list[str]) -> str:
-    first, *rest = pieces
-    if not rest:
-        return first
-    return f"{first}({_product(rest)})" if first in _FUNCTIONS else f"{first}*{_product(rest)}"
 
 
 def _check_length(length: int, position: int) -> None:

@@ -11,7 +11,8 @@ from functions import FUNCTIONS
 from functions.language_model.adapters import PREFIXES, RANKS, TUNES
 from functions.language_model.metrics import LOSSES
 from functions.language_model.tasks import TASKS
-from hizoo_core import METHODS, Hyperparameter, describe
+from hizoo_core import POINT_METHODS as METHODS
+from hizoo_core import Hyperparameter, describe
 from hizoo_core.estimators import ESTIMATORS
 from hizoo_core.training_methods import METHODS as TRAINING
 from viz_app.estimators import spec as lab_spec
