@@ -29,13 +29,13 @@ def resolve(spec: str) -> TestFunction:
         return expression.build(rest)
     if key not in FUNCTIONS:
         known = ", ".join((*FUNCTIONS, expression.KEY + ":<f(x, y)>"))
-        raise FunctionError("f", f"f is {key[:40]!r}, but must be one of {known}")
+        raise FunctionError("f", f"There is no function “{key[:40]}”. Allowed: {known}")
     given: dict[str, str] = {}
     for item in rest.split(",") if rest else ():
         name, equals, text = (part.strip() for part in item.partition("="))
         if not equals:
-            raise FunctionError("f", f"{item[:40]!r} in f is not a parameter: write name=value")
+            raise FunctionError("f", f"“{item[:40]}” is not a parameter of the function: write name=value")
         if name in given:
-            raise FunctionError(f"f.{name[:40]}", f"{name[:40]!r} is given twice")
+            raise FunctionError(f"f.{name[:40]}", f"{name[:40]} is given twice")
         given[name] = text
     return FUNCTIONS[key].build(**given)

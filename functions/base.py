@@ -2,10 +2,13 @@
 
 Kinks. |s| and √s have no derivative at s = 0. Here it is *defined* as 0 there (`Sign(0) = 0`, `InverseRoot(0) = 0`):
 for the cones |x| and ‖x‖ that is the subgradient of least norm, so a method that stands on the tip stays there, and
-nothing is NaN. The second derivative of |s| is 0 wherever it exists, and defined as 0 at the kink.
+nothing is NaN. The second derivative of |s| is 0 wherever it exists, and defined as 0 at the kink. max and min have the
+derivatives of the argument that is taken, and the mean of both where the two are equal (for max(s, −s) that is 0).
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -38,7 +41,7 @@ class FunctionError(ValueError):
 class _Known(sp.Function):
     if TYPE_CHECKING:  # SymPy's own annotation says that calling a function makes a class
 
-        def __new__(cls, argument: sp.Basic) -> Self: ...
+        def __new__(cls, *arguments: sp.Basic) -> Self: ...
 
 
 class Absolute(_Known):
@@ -74,6 +77,47 @@ class ExpMinus1(_Known):
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         return sp.exp(self.args[0])
+
+
+class Maximum(_Known):
+    """The greater of two."""
+
+    @classmethod
+    def eval(cls, a: sp.Expr, b: sp.Expr) -> sp.Expr | None:
+        return a if a == b else None
+
+    def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
+        a, b = self.args
+        return OfGreater(a, b, sp.diff(a, s), sp.diff(b, s))
+
+
+class Minimum(_Known):
+    """The smaller of two."""
+
+    @classmethod
+    def eval(cls, a: sp.Expr, b: sp.Expr) -> sp.Expr | None:
+        return a if a == b else None
+
+    def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
+        a, b = self.args
+        return OfGreater(b, a, sp.diff(a, s), sp.diff(b, s))
+
+
+class OfGreater(_Known):
+    """OfGreater(a, b, p, q): p where a > b, q where b > a, their mean where a = b. Its own jump has no derivative."""
+
+    @classmethod
+    def eval(cls, a: sp.Expr, b: sp.Expr, p: sp.Expr, q: sp.Expr) -> sp.Expr | None:
+        return p if p == q else None
+
+    def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
+        a, b, p, q = self.args
+        return OfGreater(a, b, sp.diff(p, s), sp.diff(q, s))
+
+
+def _of_greater(a: Array, b: Array, p: Array, q: Array) -> Array:
+    either = np.where(np.isnan(a) | np.isnan(b), np.nan, (p + q) / 2)
+    return np.where(a > b, p, np.where(b > a, q, either))
 
 
 def _inverse_root(s: Array) -> Array:
@@ -134,6 +178,9 @@ _NUMPY = {
     "Root": np.sqrt,
     "InverseRoot": _inverse_root,
     "ExpMinus1": np.expm1,
+    "Maximum": np.maximum,
+    "Minimum": np.minimum,
+    "OfGreater": _of_greater,
     "power_": _power,
 }
 
@@ -176,6 +223,11 @@ class TestFunction:
     gradient: Callable[[Array], Array] = field(repr=False)  # (..., d) → (..., d)
     hessian: Callable[[Array], Array] = field(repr=False)  # (..., d) → (..., d, d)
     hessian_diagonal: Callable[[Array], Array] = field(repr=False)  # (..., d) → (..., d)
+    names: tuple[str, ...] = ()  # of the coordinates, where they have names of their own
+
+    def coordinate(self, j: int) -> str:
+        """The name of coordinate j, counted from 0 as in the tables: x, y, or θ_j where it has none."""
+        return self.names[j] if self.names else f"θ_{j}"
 
 
 def plane(
@@ -237,6 +289,7 @@ def plane(
         gradient=gradient,
         hessian=hessian,
         hessian_diagonal=hessian_diagonal,
+        names=("x", "y"),
     )
 
 
@@ -260,22 +313,22 @@ class Parameter:
     def allowed(self) -> str:
         if self.choices is not None:
             return "one of " + ", ".join(self.choices)
-        kind = "an integer" if self.integer else "a number"
-        return f"{kind} from {self.low:g} to {self.high:g}"
+        kind = "a whole number" if self.integer else "a number"
+        return f"{kind} from {self.low:,.12g} to {self.high:,.12g}"
 
     def check(self, value: Any) -> float | int | str:
         """The value in its own type; also from text. Raises FunctionError with the range when it is not allowed."""
+        number = math.nan
         if self.choices is not None:
             if value in self.choices:
                 return value
         else:
-            try:
+            with suppress(TypeError, ValueError):
                 number = float(value)
-            except (TypeError, ValueError):
-                number = float("nan")
             if self.low <= number <= self.high and (not self.integer or number.is_integer()):
                 return int(number) if self.integer else number
-        raise FunctionError(f"f.{self.name}", f"{self.label} is {str(value)[:40]!r}, but must be {self.allowed}")
+        shown = str(value)[:40] if not math.isnan(number) else f"“{str(value)[:40]}”"
+        raise FunctionError(f"f.{self.name}", f"{self.label} must be {self.allowed}, not {shown}")
 
 
 @dataclass(frozen=True)
@@ -295,8 +348,8 @@ class Family:
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in given:
             if name not in known:
-                has = f"its parameters are {', '.join(known)}" if known else "it has none"
-                raise FunctionError(f"f.{name[:40]}", f"{self.key} has no parameter {name[:40]!r}: {has}")
+                has = f"Its parameters are {', '.join(known)}" if known else "It has none"
+                raise FunctionError(f"f.{name[:40]}", f"{self.key} has no parameter “{name[:40]}”. {has}")
         values = {name: p.check(given.get(name, p.default)) for name, p in known.items()}
         return replace(self.make(**values), spec=self._spec(values))
 

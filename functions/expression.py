@@ -3,8 +3,10 @@
     sum      = product (("+" | "-") product)*
     product  = unary (("*" | "/") unary | power)*         the second form: 2x, 3(x+1), (x-1)(y+2), with no space between
     unary    = ("-" | "+") unary | power
-    power    = atom (("^" | "**") ("-" | "+")* atom)?     the exponent is a number; no towers
-    atom     = number | "x" | "y" | "pi" | "e" | function "(" sum ")" | "(" sum ")"
+    power    = atom (("^" | "**") ("-" | "+")* atom | superscript)?       the exponent is a number; no towers
+    atom     = number | "x" | "y" | "pi" | "e" | function "(" sum ("," sum)* ")" | "(" sum ")" | "|" sum "|" | "√" atom
+
+What has another usual form (x², |x|, √x, ln, π, ·, ×, −) is read as such and written in the canonical text in ASCII.
 
 No text reaches Python's eval or SymPy's parser. Constant parts are folded in floats as they are read, so no number can
 grow beyond its limit, and the limits below keep differentiating and compiling within seconds at the very worst.
@@ -12,15 +14,16 @@ grow beyond its limit, and the limits below keep differentiating and compiling w
 
 import math
 import operator
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from functools import reduce
+from typing import Any, NoReturn
 
 import numpy as np
 import sympy as sp
 
-from .base import Absolute, FunctionError, Point, Root, TestFunction, X, Y, latex_number, plane
+from .base import Absolute, FunctionError, Maximum, Minimum, Point, Root, TestFunction, X, Y, latex_number, plane
+from .formula_tokens import Token, advice, tokens_of
 
 KEY = "expr"
 DOMAIN = ((-3.0, 3.0), (-3.0, 3.0))
@@ -35,15 +38,8 @@ MAX_DEGREE = 64  # product of the exponents of powers inside each other
 MIN_NUMBER, MAX_NUMBER = 1e-12, 1e12
 MAX_COEFFICIENT = 1e100  # SymPy multiplies out the numbers of (1e12 x)^16
 
-_TOKEN = re.compile(
-    r"(?P<space>[ \t]+)"
-    r"|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-    r"|(?P<name>[A-Za-z_][A-Za-z_0-9]*)"
-    r"|(?P<operator>\*\*|[-+*/^()])"
-)
-
-# name: SymPy, the same on a number, LaTeX around the argument
-_FUNCTIONS: dict[str, tuple[Callable, Callable[[float], float], str]] = {
+# name: SymPy, the same on numbers, LaTeX around the arguments
+_FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
     "sin": (sp.sin, math.sin, r"\sin\left(%s\right)"),
     "cos": (sp.cos, math.cos, r"\cos\left(%s\right)"),
     "tan": (sp.tan, math.tan, r"\tan\left(%s\right)"),
@@ -55,22 +51,16 @@ _FUNCTIONS: dict[str, tuple[Callable, Callable[[float], float], str]] = {
     "log": (sp.log, math.log, r"\ln\left(%s\right)"),
     "sqrt": (Root, math.sqrt, r"\sqrt{%s}"),
     "abs": (Absolute, abs, r"\left\lvert %s\right\rvert"),
+    "max": (lambda *several: reduce(Maximum, several), max, r"\max\left(%s\right)"),
+    "min": (lambda *several: reduce(Minimum, several), min, r"\min\left(%s\right)"),
 }
+_OF_SEVERAL = ("max", "min")
 _CONSTANTS = {"pi": (math.pi, r"\pi"), "e": (math.e, "e")}
 _BINARY = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 _VARIABLES = {"x": X, "y": Y}
-_NAMES = f"x, y, pi, e and the functions {', '.join(_FUNCTIONS)}"
 
 # How tightly a piece of LaTeX holds together: what needs parentheses around it, and where.
 _SUM, _PRODUCT, _POWER, _CALL, _ATOM = range(5)
-
-
-@dataclass(frozen=True)
-class _Token:
-    kind: str  # "number", "name", "operator" or "end"
-    text: str
-    start: int
-    spaced: bool  # white space before it
 
 
 @dataclass(frozen=True)
@@ -88,56 +78,38 @@ class _Part:
         return self.latex if self.level >= level else rf"\left({self.latex}\right)"
 
 
-def _tokens(text: str) -> list[_Token]:
-    tokens, position, spaced = [], 0, False
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            character = text[position]
-            shown = f"'{character}' " if character.isprintable() else ""
-            raise FunctionError(
-                "f",
-                f"f has the character {shown}(U+{ord(character):04X}) at position {position + 1}, which is not "
-                "allowed: write numbers, names, + - * / ^ and parentheses",
-                position,
-            )
-        kind = str(match.lastgroup)
-        if kind != "space":
-            tokens.append(_Token(kind, match.group().replace("**", "^"), position, spaced))
-        position, spaced = match.end(), kind == "space"
-    return [*tokens, _Token("end", "", len(text), spaced)]
-
-
 class _Parser:
     def __init__(self, text: str) -> None:
-        self.tokens = _tokens(text)
+        self.tokens = tokens_of(text)
         self.index = 0
         self.depth = 0
         self.nodes = 0
         self.canonical: list[str] = []
+        self.open: list[str] = []  # parentheses and bars inside which the parser stands
 
     @property
-    def token(self) -> _Token:
+    def token(self) -> Token:
         return self.tokens[self.index]
 
-    def take(self) -> _Token:
+    def take(self, written: str | None = None) -> Token:
+        """The next token; `written`: how it stands in the canonical text, if not as it is."""
         token = self.token
         self.index += 1
-        self.canonical.append(token.text)
+        self.canonical.append(token.text if written is None else written)
         return token
 
-    def fail(self, message: str, token: _Token) -> NoReturn:
-        where = f" at position {token.start + 1}" if token.kind != "end" else ""
-        raise FunctionError("f", f"f{where}: {message}", token.start)
+    def fail(self, message: str, token: Token) -> NoReturn:
+        where = f", position {token.start + 1}" if token.kind != "end" else ""
+        raise FunctionError("f", f"Formula{where}: {message}", token.start)
 
     def unexpected(self, expected: str) -> NoReturn:
         token = self.token
-        found = f"found '{token.text[:20]}'" if token.kind != "end" else "the expression ends"
+        found = f"found “{token.text[:20]}”" if token.kind != "end" else "the expression ends"
         self.fail(f"{found} where {expected} is expected", token)
 
     def part(
         self,
-        token: _Token,
+        token: Token,
         symbolic: Callable[..., sp.Expr],
         numeric: Callable[..., float],
         operands: tuple[_Part, ...],
@@ -151,7 +123,7 @@ class _Parser:
             self.fail(f"the expression has more than {MAX_NODES} numbers, names and operations", token)
         numbers = [operand.number for operand in operands if operand.number is not None]
         degree = max((degree, *(operand.degree for operand in operands)))
-        undefined = f"'{token.text}' has no real, finite value here"
+        undefined = f"“{token.text}” has no real, finite value here"
         if len(numbers) == len(operands):
             try:
                 value = numeric(*numbers)
@@ -170,7 +142,7 @@ class _Parser:
             self.fail(f"a constant comes to {value:.3g}; numbers may go up to {MAX_NUMBER:g}", token)
         return _Part(sp.Integer(int(value)) if value.is_integer() else sp.Float(value), value, latex, level, degree)
 
-    def nested(self, token: _Token, parse: Callable[[], _Part]) -> _Part:
+    def nested(self, token: Token, parse: Callable[[], _Part]) -> _Part:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self.fail(f"more than {MAX_DEPTH} levels of parentheses, functions and signs inside each other", token)
@@ -201,7 +173,7 @@ class _Parser:
             if token.text in ("*", "/"):
                 self.take()
                 right = self.unary()
-            elif token.kind == "name" or token.text == "(":
+            elif token.kind == "name" or token.text in ("(", "√") or (token.text == "|" and self.open[-1:] != ["|"]):
                 if token.spaced:  # a "+" that was not URL-encoded arrives as a space: never guess at it
                     self.unexpected("an operator (one of + - * / ^)")
                 self.canonical.append("*")
@@ -229,12 +201,17 @@ class _Parser:
 
     def power(self) -> _Part:
         base = self.atom()
-        if self.token.text != "^":
+        if self.token.kind == "superscript":
+            first = token = self.take(f"^{self.token.text}")
+            p = float(token.text)
+            exponent = _Part(sp.Integer(int(p)), p, token.text, _ATOM)
+        elif self.token.text == "^":
+            token = self.take()
+            first = self.token
+            exponent = self.nested(first, self.exponent)
+        else:
             return base
-        token = self.take()
-        first = self.token
-        exponent = self.nested(first, self.exponent)
-        if self.token.text == "^":
+        if self.token.text == "^" or self.token.kind == "superscript":
             self.fail("powers of powers need parentheses: (x^2)^3", self.token)
         if base.symbolic == sp.Float(math.e) and exponent.number is None:
             return self.part(token, sp.exp, math.exp, (exponent,), f"e^{{{exponent.latex}}}", _POWER)
@@ -274,11 +251,18 @@ class _Parser:
             return self.part(token, sp.Float, lambda: value, (), latex, _PRODUCT if "cdot" in latex else _ATOM)
         if token.text == "(":
             self.take()
-            inner = self.nested(token, self.sum)
+            inner = self.inside(token, self.sum)
             self.close(token)
             return inner
+        if token.text == "|":
+            self.take("abs(")
+            inner = self.inside(token, self.sum)
+            self.close(token)
+            return self.call(token, "abs", (inner,))
+        if token.text == "√":
+            return self.root()
         if token.kind != "name":
-            self.unexpected("a number, x, y, a function or '('")
+            self.unexpected("a number, x, y, a function or “(”")
         self.take()
         if token.text in _VARIABLES:
             self.nodes += 1
@@ -287,26 +271,68 @@ class _Parser:
             value, latex = _CONSTANTS[token.text]
             return self.part(token, sp.Float, lambda: value, (), latex, _ATOM)
         if token.text not in _FUNCTIONS:
-            self.fail(f"the name '{token.text[:20]}' is unknown; known are {_NAMES}", token)
-        opening = self.token
-        if opening.text != "(":
-            self.unexpected(f"'(' after {token.text}")
-        self.take()
-        argument = self.nested(opening, self.sum)
-        self.close(opening)
-        symbolic, numeric, template = _FUNCTIONS[token.text]
-        level = _CALL if r"\left(" in template else _POWER if token.text in ("exp", "sqrt") else _ATOM
-        return self.part(token, symbolic, numeric, (argument,), template % argument.latex, level)
+            self.fail(
+                f"“{token.text[:20]}” is not known{advice(token.text, _FUNCTIONS, (*_VARIABLES, *_CONSTANTS))}", token
+            )
+        return self.call(token, token.text, self.arguments(token))
 
-    def close(self, opening: _Token) -> None:
-        if self.token.text != ")":
-            self.unexpected(f"an operator or ')' for the '(' at position {opening.start + 1}")
+    def root(self) -> _Part:
+        """√x or √(x + 1)."""
+        sign = self.token
+        bare = self.tokens[self.index + 1].text != "("
+        self.take("sqrt(" if bare else "sqrt")
+        inner = self.nested(sign, self.atom)
+        if bare:
+            self.canonical.append(")")
+            if self.token.text == "^" or self.token.kind == "superscript":
+                self.fail("the power of a root can be read in two ways: write √(x)^2 or √(x^2)", self.token)
+        return self.call(sign, "sqrt", (inner,))
+
+    def arguments(self, name: Token) -> tuple[_Part, ...]:
+        """What stands in parentheses after a function's name."""
+        opening = self.token
+        if opening.text == "^" or opening.kind == "superscript":
+            power = opening.text if opening.kind == "superscript" else self.tokens[self.index + 1].text
+            power = power if power.isdigit() else "2"
+            self.fail(f"a power goes after the argument: write {name.text}(x)^{power}", opening)
+        if opening.text != "(":
+            self.unexpected(f"“(” after {name.text}, as in {name.text}(x),")
         self.take()
+        arguments = [self.inside(opening, self.sum)]
+        while self.token.text == ",":
+            if name.text not in _OF_SEVERAL:
+                self.fail(f"{name.text} has one argument", self.token)
+            self.take()
+            arguments.append(self.inside(opening, self.sum))
+        self.close(opening)
+        if name.text in _OF_SEVERAL and len(arguments) < 2:
+            self.fail(f"{name.text} needs two arguments or more: {name.text}(x, y)", name)
+        return tuple(arguments)
+
+    def call(self, token: Token, name: str, arguments: tuple[_Part, ...]) -> _Part:
+        self.nodes += max(0, len(arguments) - 2)
+        symbolic, numeric, template = _FUNCTIONS[name]
+        level = _POWER if name in ("exp", "sqrt") else _ATOM if name in ("abs", *_OF_SEVERAL) else _CALL
+        latex = template % ", ".join(argument.latex for argument in arguments)
+        return self.part(token, symbolic, numeric, arguments, latex, level)
+
+    def inside(self, opening: Token, parse: Callable[[], _Part]) -> _Part:
+        """A part inside parentheses or bars."""
+        self.open.append(opening.text)
+        part = self.nested(opening, parse)
+        self.open.pop()
+        return part
+
+    def close(self, opening: Token) -> None:
+        closing = "|" if opening.text == "|" else ")"
+        if self.token.text != closing:
+            self.unexpected(f"an operator or “{closing}” for the “{opening.text}” at position {opening.start + 1}")
+        self.take(")")
 
 
 def _check_length(length: int, position: int) -> None:
     if length > MAX_LENGTH:
-        raise FunctionError("f", f"f has {length} characters, but may have {MAX_LENGTH} at most", position)
+        raise FunctionError("f", f"The formula has {length} characters, but may have {MAX_LENGTH} at most", position)
 
 
 def build(text: str) -> TestFunction:
@@ -321,7 +347,7 @@ def build(text: str) -> TestFunction:
     canonical = "".join(parser.canonical)
     _check_length(len(canonical), len(text))  # longer than the text where signs of multiplication were left out
     if part.number is not None:
-        raise FunctionError("f", f"f is the constant {part.number:g}: it must depend on x or y", 0)
+        raise FunctionError("f", f"The formula is the constant {part.number:g}: it must depend on x or y", 0)
     function = plane(
         key=KEY,
         name=f"f(x, y) = {canonical}",
@@ -345,6 +371,6 @@ def _start(function: TestFunction) -> Point:
     with np.errstate(all="ignore"):
         finite = np.isfinite(function.value(points)) & np.isfinite(function.gradient(points)).all(axis=-1)
     if not finite.any():
-        raise FunctionError("f", "f has no finite value and gradient anywhere for x and y from -3 to 3", 0)
+        raise FunctionError("f", "The formula has no finite value and gradient anywhere for x and y from -3 to 3", 0)
     x, y = points[finite.argmax()]
     return float(x), float(y)

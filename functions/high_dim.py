@@ -162,6 +162,7 @@ def _everywhere(family: Family, d: int, latex: str, term: sp.Expr, start: float,
         local_minima=(),
         minimum=0.0,
         lesson=family.lesson,
+        names=(),
         **calculus,
     )
 
@@ -170,13 +171,13 @@ def _quadratic(d: int, condition: float, spectrum: str, rotation: str) -> TestFu
     kappa = latex_number(condition)
     if spectrum == "log":
         h = np.geomspace(1.0, condition, d)
-        which = rf"h_j = \kappa^{{(j-1)/{d - 1}}},\ \kappa = {kappa}"
+        which = rf"h_j = \kappa^{{j/{d - 1}}},\ \kappa = {kappa}"
     elif spectrum == "two_clusters":
         h = np.where(np.arange(d) < (d + 1) // 2, 1.0, condition)
-        which = rf"h_j = 1 \text{{ for }} j \le {(d + 1) // 2},\ {kappa} \text{{ beyond}}"
+        which = rf"h_j = 1 \text{{ for }} j < {(d + 1) // 2},\ {kappa} \text{{ from there on}}"
     else:
         h = np.where(np.arange(d) < d - 1, 1.0, condition)
-        which = rf"h_j = 1,\ h_{{{d}}} = {kappa}"
+        which = rf"h_j = 1,\ h_{{{d - 1}}} = {kappa}"
     term = H * THETA**2 / 2
     theta, calculus = r"\theta_j", over_coordinates(term, h)
     if rotation != "none":
@@ -184,7 +185,7 @@ def _quadratic(d: int, condition: float, spectrum: str, rotation: str) -> TestFu
         which += (
             rf",\ R \text{{ turns neighbours by }} {PAIRS_ANGLE:g}" if rotation == "pairs" else r",\ R \text{ random}"
         )
-    latex = rf"\tfrac{{1}}{{2}}\sum_{{j=1}}^{{{d}}} h_j\,{theta}^2,\quad {which}"
+    latex = rf"\tfrac{{1}}{{2}}\sum_{{j=0}}^{{{d - 1}}} h_j\,{theta}^2,\quad {which}"
     return _everywhere(QUADRATIC, d, latex, term, 1.0, 0.0, calculus)
 
 
@@ -195,16 +196,16 @@ def _block_quadratic(d: int, blocks: int, condition: float) -> TestFunction:
     the extremes of all are 1 and κ.
     """
     if blocks > d:
-        raise FunctionError("f.blocks", f"blocks is {blocks}, but must be an integer from 2 to d = {d}")
+        raise FunctionError("f.blocks", f"blocks must be a whole number from 2 to d = {d}, not {blocks}")
     spread = min(4.0, condition)
     scale = np.geomspace(1.0, condition / spread, blocks)
     sizes = [len(part) for part in np.array_split(np.arange(d), blocks)]
     h = np.concatenate([s * np.geomspace(1.0, spread, size) for s, size in zip(scale, sizes, strict=True)])
     h[-1] = condition  # also where the last block has a single coordinate
     latex = (
-        rf"\tfrac{{1}}{{2}}\sum_{{b=1}}^{{{blocks}}}\sum_{{j\in b}} h_j\,\theta_j^2,\quad "
+        rf"\tfrac{{1}}{{2}}\sum_{{b=0}}^{{{blocks - 1}}}\sum_{{j\in b}} h_j\,\theta_j^2,\quad "
         rf"h_j \in [s_b, {latex_number(spread)}\,s_b],\ "
-        rf"s_b = \rho^{{(b-1)/{blocks - 1}}},\ \rho = {latex_number(condition / spread)}"
+        rf"s_b = \rho^{{b/{blocks - 1}}},\ \rho = {latex_number(condition / spread)}"
     )
     term = H * THETA**2 / 2
     return _everywhere(BLOCK_QUADRATIC, d, latex, term, 1.0, 0.0, over_coordinates(term, h))
@@ -212,9 +213,9 @@ def _block_quadratic(d: int, blocks: int, condition: float) -> TestFunction:
 
 def _rosenbrock(d: int) -> TestFunction:
     latex = (
-        rf"\sum_{{j=1}}^{{{d - 1}}} \left[100\,(\theta_{{j+1}}-\theta_j^2)^2 + (1-\theta_j)^2\right]"
+        rf"\sum_{{j=0}}^{{{d - 2}}} \left[100\,(\theta_{{j+1}}-\theta_j^2)^2 + (1-\theta_j)^2\right]"
         if d > 2
-        else r"100\,(\theta_2-\theta_1^2)^2 + (1-\theta_1)^2"
+        else r"100\,(\theta_1-\theta_0^2)^2 + (1-\theta_0)^2"
     )
     term = 100 * (NEXT - THETA**2) ** 2 + (1 - THETA) ** 2
     return _everywhere(ROSENBROCK, d, latex, term, -0.5, 1.0, over_neighbours(term, d))
@@ -230,7 +231,7 @@ def _condition(default: float) -> Parameter:
         "κ condition",
         "κ",
         default,
-        "Greatest curvature divided by the least.",
+        "Greatest curvature divided by the smallest.",
         1.0,
         1e8,
         scale="log",

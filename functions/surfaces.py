@@ -61,7 +61,7 @@ ELLIPSE = Family(
             "κ condition",
             "κ",
             100.0,
-            "Greatest curvature divided by the least.",
+            "Greatest curvature divided by the smallest.",
             1.0,
             1e6,
             scale="log",
@@ -189,8 +189,8 @@ SURFACES: tuple[Family, ...] = (
         "three_hump_camel",
         "Three-hump camel",
         "many minima",
-        "Three wells in a row and negative curvature between them: a preconditioner that takes the modulus walks "
-        "through, one that trusted the sign would climb.",
+        "Three wells in a row and negative curvature between them: a preconditioner that takes the absolute "
+        "value walks through, one that kept the sign would climb.",
         2 * X**2 - sp.Rational(21, 20) * X**4 + X**6 / 6 + X * Y + Y**2,
         latex=r"2x^2 - 1.05x^4 + \tfrac{1}{6}x^6 + xy + y^2",
         domain=_square(2.5),
@@ -257,7 +257,7 @@ SURFACES: tuple[Family, ...] = (
         "Saddle",
         "saddle",
         "Between two minima the curvature along x is negative: an estimate that kept the sign would be drawn to the "
-        "saddle; the modulus is pushed off it.",
+        "saddle; its absolute value is pushed away from it.",
         X**4 / 4 - X**2 / 2 + Y**2 / 2,
         latex=r"\tfrac{1}{4}x^4 - \tfrac{1}{2}x^2 + \tfrac{1}{2}y^2",
         domain=_square(2),

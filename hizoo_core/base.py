@@ -24,17 +24,26 @@ class Objective(Protocol):
     def hessian_diagonal(self, x: np.ndarray, /) -> np.ndarray: ...
 
 
-class HyperparameterError(ValueError):
-    """A hyperparameter outside its range; `.message` names the field, the value and what is allowed."""
+def must_be(label: str, shown: str, allowed: str, verb: str = "must be") -> str:
+    """The one sentence for a wrong value: "η learning rate must be a number from 0 to 1, not -1"."""
+    return f"{label} {verb} {allowed}, not {shown}"
 
-    def __init__(self, field: str, value: object, allowed: str) -> None:
-        self.field = field
-        self.value = value
-        self.message = f"{field} = {value!r}: must be {allowed}"
-        super().__init__(self.message)
+
+class HyperparameterError(ValueError):
+    """A hyperparameter outside its range.
+
+    `field` is its name in code and specs; `message` names it as the screen does (`label`), with what is allowed and
+    the value; str() is both: "lr: η learning rate must be a number from 0 to 1,000,000, not -1".
+    """
+
+    def __init__(self, field: str, value: object, allowed: str, label: str = "") -> None:
+        self.field, self.value, self.allowed, self.label = field, value, allowed, label or field
+        shown = f"“{value}”" if isinstance(value, str) else f"{value:.12g}" if isinstance(value, float) else str(value)
+        self.message = must_be(self.label, shown, allowed)
+        super().__init__(f"{field}: {self.message}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.field, self.value, self.message.split(": must be ", 1)[1])
+        return type(self), (self.field, self.value, self.allowed, self.label)
 
 
 class Cancelled(Exception):
@@ -68,22 +77,26 @@ class Hyperparameter:
         if self.choices is not None:
             return "one of " + ", ".join(self.choices)
         kind = "a whole number" if self.integer else "a number"
-        lower = f"above {self.low:.12g} and up to" if self.low_open else f"from {self.low:.12g} to"
-        return f"{kind} {lower} {self.high:.12g}"
+        lower = f"above {self.low:,.12g} and up to" if self.low_open else f"from {self.low:,.12g} to"
+        return f"{kind} {lower} {self.high:,.12g}"
+
+    def error(self, value: object) -> HyperparameterError:
+        """The error for a value that is not allowed."""
+        return HyperparameterError(self.name, value, self.allowed, self.label)
 
     def check(self, value: Any) -> float | int | str:
         """The value in its own type, or a HyperparameterError."""
         if self.choices is not None:
             if value not in self.choices:
-                raise HyperparameterError(self.name, value, self.allowed)
+                raise self.error(value)
             return str(value)
         kind: Any = numbers.Integral if self.integer else numbers.Real
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise HyperparameterError(self.name, value, self.allowed)
+            raise self.error(value)
         number = int(value) if self.integer else float(value)
         above = number > self.low if self.low_open else number >= self.low
         if not (above and number <= self.high):  # also refuses NaN
-            raise HyperparameterError(self.name, value, self.allowed)
+            raise self.error(value)
         return number
 
 

@@ -111,7 +111,8 @@ class HiZOOHyperparameters(Hyperparameters):
         super().__post_init__()
         least = ESTIMATORS[self.estimator].least_n
         if self.n < least:
-            raise HyperparameterError("n", self.n, f"a whole number from {least} to 64 with estimator={self.estimator}")
+            allowed = f"a whole number from {least} to 64 with estimator={self.estimator}"
+            raise HyperparameterError("n", self.n, allowed, DIRECTIONS["label"])
 
 
 @dataclass(frozen=True)

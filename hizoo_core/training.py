@@ -118,7 +118,7 @@ class Trainer:
         """Change base values (before the schedule) from the next step on; raises HyperparameterError."""
         changes = {name: value for name, value in (("lr", lr), ("alpha", alpha)) if value is not None}
         if "alpha" in changes and not hasattr(self.hyperparameters, "alpha"):
-            raise HyperparameterError("alpha", alpha, f"left out: {self.method.name} has none")
+            raise HyperparameterError("alpha", alpha, f"left out ({self.method.name} has none)")
         self.hyperparameters = dataclasses.replace(self.hyperparameters, **changes)
 
     def _effective(self) -> tuple[float, float | None]:

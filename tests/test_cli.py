@@ -52,7 +52,7 @@ def test_out_takes_the_format_of_its_suffix_or_the_one_named(name: str, tmp_path
     ("arguments", "status", "parts"),
     [
         (["run", "steps=0&runs=0&opt=hizo"], 2, ["steps", "1 to 20,000", "runs", "1 to 256", "opt.hizo", "hizoo"]),
-        (["run", "f=expr:x+*y"], 2, ["app.py: f at position", "'*'"]),
+        (["run", "f=expr:x+*y"], 2, ["app.py: f: Formula, position 3", "“*”"]),
         (["run", SPEC, "--out", "run.txt"], 2, ["run.txt", ".parquet", "--format"]),
         (["run", SPEC, "--out", "no/such/folder/run.csv"], 1, ["no/such/folder"]),
         (["run", SPEC, "--out", ".", "--format", "csv"], 1, ["directory"]),
@@ -206,7 +206,7 @@ def test_finetune_writes_a_table_and_keeps_the_run(tmp_path: Path, capfd: pytest
 @pytest.mark.parametrize(
     ("arguments", "status", "parts"),
     [
-        (["tune=lore&opt=hizo"], 2, ["did you mean lora?", "did you mean hizoo?"]),
+        (["tune=lore&opt=hizo"], 2, ["Did you mean lora?", "Did you mean hizoo?"]),
         (["loss=f1&opt=adam"], 2, ["Adam needs a gradient"]),
         ([], 2, ["either a SPEC or --resume ID"]),
         ([TUNE, "--resume", "1"], 2, ["either a SPEC or --resume ID"]),

@@ -225,10 +225,10 @@ def test_a_question_is_read_and_its_usual_entries_are_the_extremes():
     [
         ("n=0", "n", ["0", "1 to 64"]),
         ("alpha=2", "alpha", ["2", "0 to 1"]),
-        ("mu=x", "mu", ["'x'"]),
-        ("coords=0,2", "coords", ["'0,2'", "0 to 1"]),
-        ("coords=0,0", "coords", ["'0,0'", "different"]),
-        ("x0=1,2,3", "x0", ["3 numbers", "2 finite"]),
+        ("mu=x", "mu", ["μ perturbation must be a number from 1e-12 to 1,000, not “x”"]),
+        ("coords=0,2", "coords", ["“0,2”", "from 0 to 1, e.g. 0, 1"]),
+        ("coords=0,0", "coords", ["“0,0”", "different"]),
+        ("x0=1,2,3", "x0", ["Start needs two numbers, e.g. 1, 1; it has 3"]),
         ("f=nonsense", "f", ["nonsense"]),
         ("f=quadratic:d=1000", "f.d", ["1000", "300"]),
         ("P=zero", "P", ["zero", "one, truth"]),
@@ -236,7 +236,11 @@ def test_a_question_is_read_and_its_usual_entries_are_the_extremes():
         ("steps=6000", "steps", ["6000", "5,000"]),
         ("samples=1", "samples", ["1", "64"]),
         ("step=5", "step", ["steps"]),
-        ("f=expr:log(x)%2By&x0=-1,1", "x0", ["-1,1", "finite"]),
+        (
+            "f=expr:log(x)%2By&x0=-1,1",
+            "x0",
+            ["not defined at the start (x = -1, y = 1)", "e.g. 1.5, 1.8"],
+        ),
     ],
 )
 def test_a_wrong_question_is_named(query, field, parts):
@@ -247,9 +251,23 @@ def test_a_wrong_question_is_named(query, field, parts):
         assert part in caught.value.errors[0]["message"]
 
 
+@pytest.mark.parametrize(
+    ("query", "names", "truth"),
+    [
+        ("f=stiff_quadratic", ["x", "y"], [20000, 2]),
+        ("f=expr:x^2%2B3y^2&coords=1", ["y"], [6]),
+        ("f=quadratic:d=30,condition=100&coords=29,0", ["θ_29", "θ_0"], [100, 1]),
+    ],
+)
+def test_the_shown_coordinates_have_the_names_of_the_function(query, names, truth):
+    about = lab_api.about(parse(query), never)
+    assert about["names"] == names
+    np.testing.assert_allclose(about["truth"], truth)
+
+
 def test_curves_that_would_take_longer_than_a_minute_are_refused():
     spec = parse("f=quadratic:d=300&n=64&steps=5000&alphas=13")
-    with pytest.raises(SpecError, match="steps = 5,000: must be 1 to 667 with n = 64 in 300 dimensions"):
+    with pytest.raises(SpecError, match="T, steps must be 1 to 667 with n = 64 in 300 dimensions, not 5000"):
         lab_api.against_alpha(spec, never)
 
 

@@ -69,9 +69,9 @@ def test_a_budget_of_passes_gives_every_run_its_steps():
 @pytest.mark.parametrize(
     ("text", "field", "parts"),
     [
-        ("step=3", "step", ["no key", "did you mean steps?"]),
-        ("batch=0", "batch", ["batch = 0: must be 1 to 512"]),
-        ("batch=many", "batch", ["'many'", "1 to 512"]),
+        ("step=3", "step", ["There is no key “step”", "Did you mean steps?"]),
+        ("batch=0", "batch", ["Batch must be a whole number from 1 to 512, not 0"]),
+        ("batch=many", "batch", ["Batch must be a whole number from 1 to 512, not “many”"]),
         ("seed=1&seed=2", "seed", ["twice"]),
         ("steps=5&forwards=90", "steps", ["either steps or forwards"]),
         ("steps=0", "steps", ["1 to 100,000"]),
@@ -82,24 +82,24 @@ def test_a_budget_of_passes_gives_every_run_its_steps():
         ("shots=x", "shots", ["0 to 10,000"]),
         ("tune=lora&rank=0", "rank", ["1 to 256"]),
         ("tune=prefix&prefix=65", "prefix", ["1 to 64"]),
-        ("tune=lore", "tune", ["did you mean lora?"]),
-        ("task=review", "task", ["did you mean reviews?"]),
-        ("loss=f2", "loss", ["allowed: cross_entropy, accuracy, f1"]),
+        ("tune=lore", "tune", ["Did you mean lora?"]),
+        ("task=review", "task", ["Did you mean reviews?"]),
+        ("loss=f2", "loss", ["Allowed: cross_entropy, accuracy, f1"]),
         ("dtype=float8", "dtype", ["bfloat16"]),
         ("device=gpu", "device", ["cuda"]),
         ("data=my.csv", "data", ["task=table"]),
         ("task=table", "data", ["is missing", "path of a CSV"]),
         ("template=it was", "template", ["{text}"]),
-        ("words=good", "words", ["2 to 10"]),
+        ("words=good", "words", ["Label words must be 2 to 10 words", "e.g. bad, good", "not 1"]),
         ("words=good,good", "words", ["twice"]),
-        ("model=", "model", ["is empty"]),
-        ("model=" + "x" * 501, "model", ["501 characters"]),
+        ("model=", "model", ["Model is empty"]),
+        ("model=" + "x" * 501, "model", ["Model may have up to 500 characters, not 501"]),
         ("loss=accuracy&opt=adam", "opt.adam", ["Adam needs a gradient", "loss=accuracy has none", "flat"]),
         ("loss=f1&opt=mezo&opt=adam", "opt.adam", ["loss=cross_entropy, or hizoo and mezo"]),
-        ("opt=hizo", "opt.hizo", ["did you mean hizoo?", "hizoo_l"]),
+        ("opt=hizo", "opt.hizo", ["Did you mean hizoo?", "hizoo_l"]),
         ("opt=hizoo&opt=hizoo:lr=-1", "opt.hizoo#2.lr", ["from 0"]),
         ("opt=hizoo:pool=column", "opt.hizoo.pool", ["one of none, row, tensor"]),
-        ("opt=mezo:alpha=1", "opt.mezo.alpha", ["no hyperparameter"]),
+        ("opt=mezo:alpha=1", "opt.mezo.alpha", ["There is no hyperparameter “alpha”"]),
         ("opt=mezo:lr=1,lr=2", "opt.mezo.lr", ["twice"]),
         ("&".join(["opt=mezo"] * 9), "opt", ["1 to 8"]),
     ],
@@ -118,7 +118,7 @@ def test_everything_wrong_is_said_at_once():
 
 def test_a_spec_made_in_python_is_checked_too():
     spec = parse("steps=3")
-    with pytest.raises(SpecError, match="batch = 513"):
+    with pytest.raises(SpecError, match=r"batch: Batch must be .*, not 513"):
         replace(spec, batch=513)
     with pytest.raises(SpecError, match="opt"):
         FinetuneSpec("bundled", "reviews", "full", (), steps=3)

@@ -164,7 +164,7 @@ def test_set_and_truth_are_for_the_next_step(log: Log):
     assert ask(log, job, {"command": "set", "run": 1, "lr": 0.5}, when=lambda: len(log.steps(job, 1)) > 3) == {}
     assert ask(log, job, {"command": "truth", "run": 0}) == {}
     refused = ask(log, job, {"command": "set", "run": 0, "lr": 0.125})
-    assert refused == {"errors": [{"field": "lr", "message": "lr = 0.125: must be something else"}]}
+    assert refused == {"errors": [{"field": "lr", "message": "lr must be something else, not 0.125"}]}
     thread.join(20)
     assert log.job(job).state == "finished", "a command that fails leaves the job alone"
     (setting,) = log.settings(job, 1)

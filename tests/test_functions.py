@@ -324,25 +324,52 @@ def test_spec_is_canonical(given, canonical):
 
 
 @pytest.mark.parametrize(
+    ("spec", "latex", "curvatures"),
+    [
+        ("quadratic:d=5,condition=81", (r"\sum_{j=0}^{4} h_j", r"h_j = \kappa^{j/4},\ \kappa = 81"), (1, 3, 9, 27, 81)),
+        ("quadratic:d=5,condition=9,spectrum=two_clusters", (r"h_j = 1 \text{ for } j < 3,\ 9",), (1, 1, 1, 9, 9)),
+        ("quadratic:d=3,condition=9,spectrum=one_outlier", (r"h_j = 1,\ h_{2} = 9",), (1, 1, 9)),
+        ("block_quadratic:d=4,blocks=2,condition=8", (r"\sum_{b=0}^{1}", r"s_b = \rho^{b/1},\ \rho = 2"), (1, 4, 2, 8)),
+        ("rosenbrock_nd:d=3", (r"\sum_{j=0}^{1} ", r"\theta_{j+1}-\theta_j^2"), (2, 202, 200)),
+        ("rosenbrock_nd:d=2", (r"100\,(\theta_1-\theta_0^2)^2 + (1-\theta_0)^2",), (2, 200)),
+    ],
+)
+def test_formulas_count_coordinates_from_0_as_tables_and_axes_do(spec, latex, curvatures):
+    function = resolve(spec)
+    assert all(part in function.latex for part in latex)
+    np.testing.assert_allclose(function.hessian_diagonal(np.zeros(function.dim)), curvatures)
+    assert [function.coordinate(j) for j in range(2)] == ["θ_0", "θ_1"]
+
+
+def test_the_coordinates_of_a_plane_have_names():
+    for spec in ("booth", "rotated_ellipse:angle=10", "expr:x^2+y^2"):
+        assert [resolve(spec).coordinate(j) for j in range(2)] == ["x", "y"]
+
+
+@pytest.mark.parametrize(
     ("spec", "field", "parts"),
     [
-        ("nonsense", "f", ["'nonsense'", "stiff_quadratic", "expr"]),
-        ("", "f", ["''", "booth"]),
-        ("__class__", "f", ["'__class__'"]),
-        ("booth:a=1", "f.a", ["'a'", "it has none"]),
-        ("quadratic:dim=3", "f.dim", ["'dim'", "d, condition, spectrum"]),
-        ("quadratic:d=1", "f.d", ["'1'", "integer from 2 to 1000"]),
-        ("quadratic:d=1001", "f.d", ["'1001'", "integer from 2 to 1000"]),
-        ("quadratic:d=2.5", "f.d", ["'2.5'", "integer"]),
-        ("quadratic:d=nan", "f.d", ["'nan'", "2 to 1000"]),
-        ("quadratic:condition=inf", "f.condition", ["'inf'", "1 to 1e+08"]),
-        ("quadratic:condition=0.5", "f.condition", ["'0.5'", "1 to 1e+08"]),
-        ("quadratic:condition=", "f.condition", ["''"]),
-        ("quadratic:spectrum=flat", "f.spectrum", ["'flat'", "log, two_clusters, one_outlier"]),
+        ("nonsense", "f", ["There is no function “nonsense”", "stiff_quadratic", "expr"]),
+        ("", "f", ["“”", "booth"]),
+        ("__class__", "f", ["“__class__”"]),
+        ("booth:a=1", "f.a", ["booth has no parameter “a”. It has none"]),
+        ("quadratic:dim=3", "f.dim", ["no parameter “dim”. Its parameters are d, condition, spectrum"]),
+        ("quadratic:d=1", "f.d", ["dimension must be a whole number from 2 to 1,000, not 1"]),
+        ("quadratic:d=1001", "f.d", ["dimension must be a whole number from 2 to 1,000, not 1001"]),
+        ("quadratic:d=2.5", "f.d", ["dimension must be a whole number from 2 to 1,000, not 2.5"]),
+        ("quadratic:d=nan", "f.d", ["dimension must be a whole number from 2 to 1,000, not “nan”"]),
+        ("quadratic:condition=inf", "f.condition", ["κ condition must be a number from 1 to 100,000,000, not inf"]),
+        ("quadratic:condition=0.5", "f.condition", ["κ condition must be a number from 1 to 100,000,000, not 0.5"]),
+        ("quadratic:condition=", "f.condition", ["κ condition must be a number from 1 to 100,000,000, not “”"]),
+        (
+            "quadratic:spectrum=flat",
+            "f.spectrum",
+            ["must be one of log, two_clusters, one_outlier, not “flat”"],
+        ),
         ("quadratic:d=3,d=4", "f.d", ["twice"]),
-        ("quadratic:d", "f", ["'d'", "name=value"]),
-        ("block_quadratic:d=3", "f.blocks", ["4", "d = 3"]),
-        ("rotated_ellipse:angle=181", "f.angle", ["'181'", "0 to 180"]),
+        ("quadratic:d", "f", ["“d”", "name=value"]),
+        ("block_quadratic:d=3", "f.blocks", ["blocks must be a whole number from 2 to d = 3, not 4"]),
+        ("rotated_ellipse:angle=181", "f.angle", ["angle must be a number from 0 to 180, not 181"]),
     ],
 )
 def test_a_wrong_spec_names_field_value_and_range(spec, field, parts):

@@ -1,5 +1,7 @@
 """HiZOO in the batch: its formulas step by step, warm-up, floor, and its limits."""
 
+import pickle
+
 import numpy as np
 import pytest
 from objectives import Quadratic, Ripples
@@ -123,16 +125,17 @@ def test_a_setting_out_of_range_names_field_value_and_range(field, value):
         HiZOO(**{field: value})
     assert (error.value.field, str(error.value.value)) == (field, str(value))
     (described,) = [d for d in describe(HiZOO) if d.name == field]
-    assert error.value.message == f"{field} = {value!r}: must be {described.allowed}"
+    shown = f"“{value}”" if isinstance(value, str) else value
+    assert error.value.message == f"{described.label} must be {described.allowed}, not {shown}"
+    assert str(error.value) == f"{field}: {error.value.message}"
 
 
 def test_multiplicative_needs_two_directions():
-    with pytest.raises(HyperparameterError, match=r"n = 1: must be a whole number from 2 to 64"):
+    with pytest.raises(HyperparameterError, match=r"n directions must be a whole number from 2 to 64 with .*, not 1"):
         HiZOO(estimator="multiplicative", n=1)
 
 
 def test_an_error_survives_pickling():
-    import pickle
 
     with pytest.raises(HyperparameterError) as error:
         HiZOO(lr=-1)

@@ -118,9 +118,9 @@ def test_a_run_that_has_diverged_answers_with_null():
     ("where", "field", "words"),
     [
         (dict(of="hizoo#3", step=0), "of", "hizoo, mezo, adam, newton_diag, hizoo#2"),
-        (dict(of="hizoo", step=40), "step", "step = 40: must be 0 to steps − 1 = 39"),
-        (dict(of="hizoo", step=-1), "step", "step = -1: must be 0 to steps − 1 = 39"),
-        (dict(of="hizoo", step=0, run=3), "run", "run = 3: must be 0 to runs − 1 = 2"),
+        (dict(of="hizoo", step=40), "step", "Step must be 0 to steps − 1 = 39, not 40"),
+        (dict(of="hizoo", step=-1), "step", "Step must be 0 to steps − 1 = 39, not -1"),
+        (dict(of="hizoo", step=0, run=3), "run", "Run must be 0 to runs − 1 = 2, not 3"),
     ],
 )
 def test_what_the_run_does_not_have_is_named(where, field, words):

@@ -119,69 +119,109 @@ def test_minus_zero_is_zero_so_that_equal_specs_have_the_same_text():
 def test_x0_broadcasts_and_a_question_mark_is_allowed():
     assert parse("?f=stiff_quadratic&x0=2").x0 == (2.0, 2.0)
     assert parse("f=quadratic:d=7&x0=-1").x0 == (-1.0,) * 7
-    assert "x0 = 3 numbers: must be 2" in errors("f=stiff_quadratic&x0=1,2,3")["x0"]
+    assert errors("f=stiff_quadratic&x0=1,2,3")["x0"] == "Start needs two numbers, e.g. 1, 1; it has 3"
 
 
 def test_labels_tell_repeated_methods_apart():
     assert labels(["hizoo", "mezo", "hizoo", "hizoo"]) == ("hizoo", "mezo", "hizoo#2", "hizoo#3")
     assert parse("opt=hizoo&opt=hizoo:lr=0.5").labels == ("hizoo", "hizoo#2")
-    with pytest.raises(SpecError, match=r"^opt.hizoo#2.lr = -1.0: must be a number from 0"):
+    with pytest.raises(SpecError, match=r"^opt.hizoo#2.lr: η learning rate must be a .* to 1,000,000, not -1$"):
         parse("opt=hizoo&opt=hizoo:lr=-1")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("f=expr:log(x)&x0=-1,1", "is not defined at the start (x = -1, y = 1): choose another, e.g. 1.5, 1.8"),
+        ("f=expr:1/x%2By&x0=0,1", "is infinite at the start (x = 0, y = 1): choose another, e.g. -1.5, 1.8"),
+    ],
+)
+def test_a_start_where_the_function_is_not_finite_is_an_error_of_the_start(text: str, message: str):
+    assert errors(text) == {"x0": f"The function {message}"}
+    assert parse(text.partition("&")[0]).x0, "its own start is finite"
 
 
 @pytest.mark.parametrize(
     ("text", "field", "message"),
     [
-        ("steps=0", "steps", "steps = 0: must be 1 to 20,000"),
-        ("steps=20001", "steps", "steps = 20001: must be 1 to 20,000"),
-        ("steps=5.5", "steps", "steps = '5.5': must be 1 to 20,000"),
-        ("steps=", "steps", "steps = '': must be 1 to 20,000"),
-        ("steps=" + "9" * 5000, "steps", "999…': must be 1 to 20,000"),
-        ("runs=257", "runs", "runs = 257: must be 1 to 256"),
-        ("runs=0", "runs", "runs = 0: must be 1 to 256"),
-        ("seed=-1", "seed", "seed = -1: must be 0 to 4,294,967,295"),
-        ("seed=4294967296", "seed", "seed = 4294967296: must be 0 to 4,294,967,295"),
-        ("x0=nan,1", "x0", "x0 = 'nan': must be 2 finite decimal numbers, or one for all coordinates"),
-        ("x0=1,inf", "x0", "x0 = 'inf': must be 2 finite"),
-        ("x0=1,1e999", "x0", "x0 = '1e999': must be 2 finite"),
-        ("x0=0x10", "x0", "x0 = '0x10': must be 2 finite"),
-        ("x0=1_0", "x0", "x0 = '1_0': must be 2 finite"),
-        ("x0=1,", "x0", "x0 = '': must be 2 finite"),
-        ("f=quadratic:d=30&x0=1,2", "x0", "x0 = 2 numbers: must be 30 finite decimal numbers, or one"),
-        ("f=stiff_quadratic&x0=1e300,0", "x0", "x0 = 1e300 in coordinate 0: must be within ±"),
+        ("steps=0", "steps", "Steps must be a whole number from 1 to 20,000, not 0"),
+        ("steps=20001", "steps", "Steps must be a whole number from 1 to 20,000, not 20001"),
+        ("steps=5.5", "steps", "Steps must be a whole number from 1 to 20,000, not “5.5”"),
+        ("steps=", "steps", "Steps must be a whole number from 1 to 20,000, not “”"),
+        ("steps=" + "9" * 5000, "steps", "not “999999999999999999999999999999999999999…”"),
+        ("runs=257", "runs", "Runs must be a whole number from 1 to 256, not 257"),
+        ("runs=0", "runs", "Runs must be a whole number from 1 to 256, not 0"),
+        ("seed=-1", "seed", "Seed must be a whole number from 0 to 4,294,967,295, not -1"),
+        ("seed=4294967296", "seed", "Seed must be a whole number from 0 to 4,294,967,295, not 4294967296"),
+        ("x0=nan,1", "x0", "Start needs two numbers, e.g. 1, 1, not “nan”"),
+        ("x0=1,inf", "x0", "Start needs two numbers, e.g. 1, 1, not “inf”"),
+        ("x0=1,1e999", "x0", "Start needs two numbers, e.g. 1, 1, not “1e999”"),
+        ("x0=0x10", "x0", "Start needs two numbers, e.g. 1, 1, not “0x10”"),
+        ("x0=1_0", "x0", "Start needs two numbers, e.g. 1, 1, not “1_0”"),
+        ("x0=1,", "x0", "Start needs two numbers, e.g. 1, 1, not “”"),
+        (
+            "f=quadratic:d=30&x0=1,2",
+            "x0",
+            "30 numbers with commas between them, or one for all coordinates; it has 2",
+        ),
+        ("f=stiff_quadratic&x0=1e300,0", "x0", "Start must be within ±3,000,000, not 1e300 for x"),
         ("steps=5&steps=6", "steps", "steps is given twice"),
-        (f"steps=50&opt=mezo:{''.join(f'@{k}' for k in range(1, 34))}", "opt.mezo", "33 changes (@): must be up to 32"),
-        ("stepz=5", "stepz", "'stepz' is no key, did you mean steps? allowed: f, x0, steps"),
-        ("qqq=5", "qqq", "'qqq' is no key; allowed: f, x0, steps"),
-        ("opt=hizo", "opt.hizo", "'hizo' is no optimizer, did you mean hizoo? allowed: hizoo, mezo"),
-        ("opt=", "opt", "'' is no optimizer; allowed: hizoo, mezo"),
-        ("opt=hizoo:alfa=1", "opt.hizoo.alfa", "'alfa' is no hyperparameter, did you mean alpha? allowed: "),
-        ("opt=hizoo:lr=fast", "opt.hizoo.lr", "lr = 'fast': must be a number from 0"),
-        ("opt=hizoo:lr=inf", "opt.hizoo.lr", "lr = 'inf': must be a number from 0"),
+        (
+            f"steps=50&opt=mezo:{''.join(f'@{k}' for k in range(1, 34))}",
+            "opt.mezo",
+            "forks (@) must be up to 32, not 33",
+        ),
+        ("stepz=5", "stepz", "There is no key “stepz”. Did you mean steps? Allowed: f, x0, steps"),
+        ("qqq=5", "qqq", "There is no key “qqq”. Allowed: f, x0, steps"),
+        ("opt=hizo", "opt.hizo", "There is no optimizer “hizo”. Did you mean hizoo? Allowed: hizoo, mezo"),
+        ("opt=", "opt", "There is no optimizer “”. Allowed: hizoo, mezo"),
+        ("opt=hizoo:alfa=1", "opt.hizoo.alfa", "There is no hyperparameter “alfa”. Did you mean alpha? Allowed: "),
+        ("opt=hizoo:lr=fast", "opt.hizoo.lr", "η learning rate must be a number from 0 to 1,000,000, not “fast”"),
+        ("opt=hizoo:lr=inf", "opt.hizoo.lr", "η learning rate must be a number from 0 to 1,000,000, not “inf”"),
         ("opt=hizoo:lr=0.1,lr=0.2", "opt.hizoo.lr", "lr is given twice"),
-        ("opt=hizoo:n=65", "opt.hizoo.n", "n = 65: must be a whole number from 1 to 64"),
-        ("opt=hizoo:n=1.5", "opt.hizoo.n", "n = '1.5': must be a whole number from 1 to 64"),
-        ("opt=hizoo:alpha=1.5", "opt.hizoo.alpha", "alpha = 1.5: must be a number from 0 to 1"),
-        ("opt=mezo:mu=0", "opt.mezo.mu", "mu = 0.0: must be a number "),
-        ("opt=hizoo:estimator=guess", "opt.hizoo.estimator", "'guess': must be one of paper, released, multiplicative"),
-        ("opt=hizoo:estimator=multiplicative,n=1", "opt.hizoo.n", "n = 1: must be a whole number from 2 to 64"),
-        ("steps=10&opt=hizoo:warmup=11", "opt.hizoo.warmup", "warmup = 11: must be 0 to the number of steps, 10"),
-        ("noise=-1", "noise", "noise = -1: must be 0 to 1,000,000"),
-        ("noise=1e7", "noise", "noise = 10000000: must be 0 to 1,000,000"),
-        ("noise=loud", "noise", "noise = 'loud': must be 0 to 1,000,000"),
-        ("opt=hizoo@0:lr=1", "opt.hizoo.@0", "from step 0: must be 1 to steps − 1"),
-        ("opt=hizoo@9:lr=1@9:lr=2", "opt.hizoo.@9", "from step 9: must be above 9, the change before it"),
-        ("opt=hizoo@soon", "opt.hizoo.@soon", "from step soon: must be a whole number"),
-        ("steps=50&opt=mezo&opt=mezo@50:lr=1", "opt.mezo#2.@50", "from step 50: must be 1 to steps − 1 = 49"),
-        ("opt=hizoo@120:lr=-1", "opt.hizoo.@120.lr", "lr = -1.0: must be a number from 0"),
-        ("opt=adam@120:n=2", "opt.adam.@120.n", "'n' is no hyperparameter; allowed: lr"),
+        ("opt=hizoo:n=65", "opt.hizoo.n", "n directions must be a whole number from 1 to 64, not 65"),
+        ("opt=hizoo:n=1.5", "opt.hizoo.n", "n directions must be a whole number from 1 to 64, not “1.5”"),
+        ("opt=hizoo:alpha=1.5", "opt.hizoo.alpha", "α smoothing must be a number from 0 to 1, not 1.5"),
+        ("opt=mezo:mu=0", "opt.mezo.mu", "μ perturbation must be a number from 1e-12 to 1,000, not 0"),
+        (
+            "opt=hizoo:estimator=guess",
+            "opt.hizoo.estimator",
+            "must be one of paper, released, multiplicative, not “guess”",
+        ),
+        (
+            "opt=hizoo:estimator=multiplicative,n=1",
+            "opt.hizoo.n",
+            "from 2 to 64 with estimator=multiplicative, not 1",
+        ),
+        ("steps=10&opt=hizoo:warmup=11", "opt.hizoo.warmup", "must be 0 to the number of steps, 10, not 11"),
+        ("noise=-1", "noise", "Gradient noise σ must be a number from 0 to 1,000,000, not -1"),
+        ("noise=1e7", "noise", "Gradient noise σ must be a number from 0 to 1,000,000, not 10000000"),
+        ("noise=loud", "noise", "Gradient noise σ must be a number from 0 to 1,000,000, not “loud”"),
+        ("opt=hizoo@0:lr=1", "opt.hizoo.@0", "A fork's first step must be 1 to steps − 1, not 0"),
+        (
+            "opt=hizoo@9:lr=1@9:lr=2",
+            "opt.hizoo.@9",
+            "first step must be above 9, that of the fork before it, not 9",
+        ),
+        ("opt=hizoo@soon", "opt.hizoo.@soon", "A fork's first step must be a whole number, not “soon”"),
+        (
+            "steps=50&opt=mezo&opt=mezo@50:lr=1",
+            "opt.mezo#2.@50",
+            "first step must be 1 to steps − 1 = 49, not 50",
+        ),
+        ("opt=hizoo@120:lr=-1", "opt.hizoo.@120.lr", "η learning rate must be a number from 0 to 1,000,000, not -1"),
+        ("opt=adam@120:n=2", "opt.adam.@120.n", "There is no hyperparameter “n”. Allowed: lr"),
         (
             "opt=hizoo:estimator=multiplicative,n=2@5:n=1",
             "opt.hizoo.@5.n",
-            "n = 1: must be a whole number from 2 to 64",
+            "from 2 to 64 with estimator=multiplicative, not 1",
         ),
-        ("steps=10&opt=hizoo:warmup=2@5:warmup=11", "opt.hizoo.@5.warmup", "warmup = 11: must be 0 to the number of"),
-        ("&".join(["opt=adam"] * 9), "opt", "opt = 9 optimizers: must be 1 to 8"),
+        (
+            "steps=10&opt=hizoo:warmup=2@5:warmup=11",
+            "opt.hizoo.@5.warmup",
+            "must be 0 to the number of steps, 10, not 11",
+        ),
+        ("&".join(["opt=adam"] * 9), "opt", "The number of optimizers must be 1 to 8, not 9"),
         ("f=no_such_function", "f", "no_such_function"),
         ("f=quadratic:d=1001", "f.d", "1001"),
         ("f=rotated_ellipse:angel=3", "f.angel", "angel"),
@@ -229,11 +269,11 @@ def test_the_cap_on_work_says_what_to_lower_and_to_what():
 def test_a_runspec_made_by_hand_is_checked_too():
     spec = parse("f=booth")
     assert replace(spec, steps=3, opts=spec.opts[1:]).opts[0].method == "mezo"
-    with pytest.raises(SpecError, match=r"^steps = -1: .*; runs = 0: "):
+    with pytest.raises(SpecError, match=r"^steps: Steps must be .*, not -1; runs: Runs must be .*, not 0$"):
         replace(spec, steps=-1, runs=0)
-    with pytest.raises(SpecError, match="opt = 0 optimizers"):
+    with pytest.raises(SpecError, match="opt: The number of optimizers must be 1 to 8, not 0"):
         replace(spec, opts=())
-    with pytest.raises(SpecError, match=r"^f is 'nonsense'"):
+    with pytest.raises(SpecError, match=r"^f: There is no function “nonsense”"):
         RunSpec("nonsense", (0.0,), 1, 1, 0, (OptSpec("adam", METHODS["adam"].hyperparameters()),))
 
 

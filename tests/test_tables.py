@@ -85,11 +85,11 @@ def test_a_diverged_runs_rows_end_at_its_last_finite_step():
     assert entry["columns"]["loss"] == rows(table, "mezo")["loss"].tolist()
 
 
-def test_a_run_that_cannot_start_leaves_no_rows():
-    result = run("f=expr:log(x)+y^2&x0=-1,1&steps=5&runs=2&opt=adam:lr=0.1")
-    assert result.table().num_rows == 0
-    assert result.to_csv().decode().count("\n") == 1
-    assert json.loads(result.to_json())["optimizers"][0]["columns"]["loss"] == []
+def test_a_run_that_diverges_at_once_leaves_the_row_of_its_start():
+    result = run("f=expr:log(x)+y^2&x0=1e-3,1&steps=5&runs=2&opt=adam:lr=1")
+    assert result.statuses["adam"][0].step == 1
+    assert result.table().num_rows == 2
+    assert len(json.loads(result.to_json())["optimizers"][0]["columns"]["loss"]) == 2
 
 
 def test_where_the_true_hessian_is_not_finite_its_cell_is_empty():

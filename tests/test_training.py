@@ -381,16 +381,16 @@ def test_wrong_uses_are_named():
         Trainer(parameters, "mezo", METHODS["adam"].hyperparameters(), 1, 0)
     with pytest.raises(ValueError, match="seed = -1"):
         Trainer(parameters, "mezo", METHODS["mezo"].hyperparameters(), 1, -1)
-    with pytest.raises(HyperparameterError, match="estimator = 'multiplicative': must be one of paper, released"):
+    with pytest.raises(HyperparameterError, match="estimator must be one of paper, released, not “multiplicative”"):
         METHODS["hizoo_l"].hyperparameters(estimator="multiplicative")
-    with pytest.raises(HyperparameterError, match="pool = 'column': must be one of none, row, tensor"):
+    with pytest.raises(HyperparameterError, match="pooling of P must be one of none, row, tensor, not “column”"):
         METHODS["hizoo"].hyperparameters(pool="column")
     with pytest.raises(ValueError, match="contiguous for P to have rows"):
         HiZOO([nn.Parameter(torch.ones(3, 4).t())], pool="row").step(lambda: 0.0)
     mezo = trainer_of(model, "mezo")
-    with pytest.raises(HyperparameterError, match="lr = -1"):
+    with pytest.raises(HyperparameterError, match="η learning rate must be a number from 0 to 1,000,000, not -1"):
         mezo.set(lr=-1)
-    with pytest.raises(HyperparameterError, match=r"alpha = 0\.1: must be left out: MeZO has none"):
+    with pytest.raises(HyperparameterError, match=r"alpha must be left out \(MeZO has none\), not 0\.1"):
         mezo.set(alpha=0.1)
     adam = trainer_of(model, "adam")
     with pytest.raises(ValueError, match="the loss has no gradient"):

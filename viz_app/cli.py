@@ -1,5 +1,5 @@
-"""The shell door: `python app.py` serves; `run` computes a spec into a file; `list` prints what a spec may say; and the
-commands of `viz_app.tuning.command` and `viz_app.finetuning.command`.
+"""The shell's interface: `python app.py` serves; `run` computes a spec into a file; `list` prints what a spec may say;
+and the commands of `viz_app.tuning.command` and `viz_app.finetuning.command`.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from viz_app.playground.runner import run
 from viz_app.shell import BROKEN_PIPE, FAILED, INTERRUPTED, OK, WRONG_USE, add_output, complain, output, write
 from viz_app.spec import runs as specs
 from viz_app.spec.runs import RunSpec, SpecError
+from viz_app.spec.text import whole
 from viz_app.tuning import command as map_cli
 
 PROGRESS_AFTER = 0.5  # seconds; a bar for less would only flicker
@@ -97,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def port(text: str) -> int:
-    if not 0 <= (number := specs.whole(text)) <= 65_535:
+    if not 0 <= (number := whole(text)) <= 65_535:
         raise ValueError(text)
     return number
 

@@ -235,6 +235,6 @@ def test_gradient_noise_is_a_control_like_others(playground: Playground):
     query = playground.next_picture(lambda: playground.type_into("run.noise", "0.5"))
     assert parse(query).noise == 0.5
     playground.type_into("run.noise", "-1")
-    playground.row("run.noise").get_by_text("must be 0 to 1,000,000").wait_for()
+    playground.row("run.noise").get_by_text("must be a number from 0 to 1,000,000").wait_for()
     query = playground.next_picture(lambda: playground.type_into("run.noise", "0"))
     assert "noise" not in query

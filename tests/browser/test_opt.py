@@ -137,9 +137,11 @@ def test_errors_stand_at_their_fields(opt: OptPage):
     opt.type_into("run.batch", "many")
     opt.page.get_by_role("button", name="Start").click()
     opt.row("mezo.lr").locator(".error-text").wait_for()
-    assert opt.page.locator("#opt-prediction").inner_text().startswith("batch = 'many'")
-    assert "lr = -1" in opt.row("mezo.lr").locator(".error-text").inner_text()
-    assert "batch" in opt.row("run.batch").locator(".error-text").inner_text()
+    batch = "Batch must be a whole number from 1 to 512, not “many”"
+    assert opt.page.locator("#opt-prediction").inner_text().startswith(batch)
+    rate = opt.row("mezo.lr").locator(".error-text").inner_text()
+    assert rate == "η learning rate must be a number from 0 to 1,000,000, not -1"
+    assert opt.row("run.batch").locator(".error-text").inner_text() == batch
     assert not opt.jobs
     opt.type_into("mezo.lr", "0.001")
     opt.type_into("run.batch", "8")

@@ -34,7 +34,7 @@ def overlay(playground: Playground) -> str:
 
 
 @pytest.mark.parametrize(
-    ("query", "words"), [("f=expr:foo(x)", "'foo' is unknown"), ("f=booth&opt=hizzo", "did you mean hizoo")]
+    ("query", "words"), [("f=expr:foo(x)", "“foo” is not known"), ("f=booth&opt=hizzo", "Did you mean hizoo?")]
 )
 def test_an_address_with_an_error_stays_until_something_changes(playground: Playground, query: str, words: str):
     playground.open(query)

@@ -33,7 +33,7 @@ def test_controls_move_where_you_are_and_do_not_compute_the_same_map_again(tunin
 def test_wrong_axes_are_named_beside_them(tuning: Tuning):
     tuning.open()
     page = tuning.page
-    for text, words in (("-1", "alpha = -1: must be a number from 0 to 1"), ("nine", "is not a number")):
+    for text, words in (("-1", "α smoothing must be a number from 0 to 1, not -1"), ("nine", "is not a number")):
         tuning.type_into("hizoo.alpha", text)  # on which the map does not depend
         expect(page.locator('[data-field="hizoo.alpha"] .error-text')).to_contain_text(words)
     tuning.type_into("hizoo.alpha", "0.3")
@@ -94,7 +94,7 @@ def test_a_wrong_address_stays_until_it_is_closed(tuning: Tuning):
     page.wait_for_timeout(400)  # longer than the address waits before it follows
     box = page.locator("#message")
     expect(box).to_contain_text("cannot be opened as it is")
-    expect(box).to_contain_text("'foo' is unknown")
+    expect(box).to_contain_text("“foo” is not known")
     assert page.url.endswith(wrong)
     page.get_by_label("Close this message").click()
     expect(box).to_be_hidden()

@@ -5,7 +5,7 @@ from typing import Any
 from hizoo_core import describe
 from hizoo_core.estimators import ESTIMATORS
 from hizoo_core.hizoo import HiZOOHyperparameters
-from viz_app.estimators.spec import COORDS, STARTS
+from viz_app.estimators.spec import COORDS, P
 from viz_app.estimators.table import ROWS
 
 # Variables of style.css, in the order of ESTIMATORS: the same colour in every chart of the lab.
@@ -34,7 +34,7 @@ def catalogue() -> dict[str, Any]:
         "function": FUNCTION,
         "coordinates": COORDS[1],
         "fields": fields(),
-        "starts": [{"key": key, "label": START_LABELS[key]} for key in STARTS],
+        "starts": [{"key": key, "label": START_LABELS[key]} for key in P.choices or ()],
         "levels": LEVELS,
         "rows": len(ROWS),
     }

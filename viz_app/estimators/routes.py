@@ -1,6 +1,8 @@
-"""The estimator lab over HTTP; the query is a `lab_spec`, the answers are JSON, with null for what is not a number.
+"""The estimator lab over HTTP; the query is a `viz_app.estimators.spec.LabSpec`.
 
-    GET /api/lab/about?SPEC          θ, the shown coordinates with their names, and the truth there
+Answers are JSON, with null for what is not a number.
+
+    GET /api/lab/about?SPEC          θ, the shown coordinates with their names, and the true curvatures there
     GET /api/lab/distribution?SPEC   one step's estimates S of the shown entries
     GET /api/lab/against-n?SPEC      their mean and spread by n, and against-d by dimension, with P at the truth
     GET /api/lab/running?SPEC        P over the steps at the chosen α
@@ -18,9 +20,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from functions import resolve
 from viz_app.estimators import measure as lab
 from viz_app.estimators import table as estimator_table
-from viz_app.estimators.spec import RUNS, LabSpec, parse
+from viz_app.estimators.spec import ROW, RUNS, STEPS, LabSpec, parse
 from viz_app.spec.text import SpecError, between, wrong
 from viz_app.web.finite import finite
 from viz_app.web.requests import MEDIA_TYPES, Cancelling, Queries
@@ -35,7 +38,7 @@ def about(spec: LabSpec, cancelled: Cancelling) -> dict[str, Any]:
         "d": place.d,
         "x0": place.theta,
         "coords": place.coords,
-        "names": ["xy"[j] if place.d == 2 else f"θ_{j}" for j in place.coords],
+        "names": [resolve(spec.f).coordinate(j) for j in place.coords],
         "truth": place.truth[list(place.coords)],
     }
 
@@ -67,16 +70,16 @@ def against_alpha(spec: LabSpec, cancelled: Cancelling) -> list[Any]:
 
 def _check_steps(spec: LabSpec, curves: int) -> None:
     """Raise SpecError if so many steps take too long for `curves` curves of each estimator."""
-    a_step = curves * len(spec.estimators) * RUNS[0] * spec.probe.n * spec.place.d
+    a_step = curves * len(spec.estimators) * RUNS.low * spec.probe.n * spec.place.d
     if spec.steps * a_step > LONGEST:
         allowed = f"1 to {LONGEST // a_step:,} with n = {spec.probe.n} in {spec.place.d} dimensions"
-        raise SpecError([wrong("steps", f"{spec.steps:,}", allowed)])
+        raise SpecError([wrong("steps", STEPS.label, spec.steps, allowed)])
 
 
 def table(spec: LabSpec, cancelled: Cancelling) -> dict[str, Any]:
     rows = estimator_table.ROWS
     if spec.row >= len(rows):
-        raise SpecError([wrong("row", spec.row, between((0, len(rows) - 1)))])
+        raise SpecError([wrong("row", ROW.label, spec.row, between((0, len(rows) - 1)))])
     return {"rows": len(rows), "row": estimator_table.measure(rows[spec.row], cancelled)}
 
 

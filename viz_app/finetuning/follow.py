@@ -17,7 +17,7 @@ import anyio.to_thread
 from fastapi import WebSocket, WebSocketDisconnect
 
 from viz_app.finetuning.store import Log, LogError
-from viz_app.spec.runs import whole
+from viz_app.spec.text import whole
 
 POLL = 0.075  # seconds between looks for new chunks: one look for all who watch a run
 AT_ONCE = 50  # chunks read for a client at a time

@@ -15,7 +15,7 @@ from viz_app.finetuning import spec as specs
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.spec import FinetuneSpec
 from viz_app.finetuning.store import Job, LogError
-from viz_app.spec.text import SpecError, decimal, pairs
+from viz_app.spec.text import SpecError, decimal, pairs, whole
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
@@ -83,7 +83,7 @@ async def find_job(desk: Desk, request: Request) -> Job:
     """The run that the address names, or 404."""
     text = request.path_params["id"]
     try:
-        return await in_thread(desk.log().job, specs.whole(text))
+        return await in_thread(desk.log().job, whole(text))
     except ValueError as error:
         raise refuse(404, "id", f"{text[:40]!r} is no number of a run") from error
     except LogError as error:

@@ -3,12 +3,12 @@
     model=bundled&task=reviews&tune=full&forwards=2400&batch=32&seed=0&opt=hizoo:lr=2e-3,alpha=1e-2,n=4&opt=mezo&opt=adam
 
 Keys left out take the preset of (model, task, tune); the canonical text (`FinetuneSpec.query`) spells out all that
-matters for the job: `rank` with tune=lora, `prefix` with tune=prefix, `text_column` and `label_column` with task=table.
+matters for the job: `rank` with tune=lora, `prefix` with tune=prefix, `text_column` and `label_column` with data.
 What the task or the machine decides (template, words, device=auto, dtype=auto) is left to them until the job starts.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import quote
@@ -19,29 +19,10 @@ from functions.language_model.tasks import CLASSES, TASKS
 from hizoo_core import describe
 from hizoo_core.training_methods import METHODS, SCHEDULES
 from viz_app.finetuning import presets
-from viz_app.spec.runs import OPTIMIZERS, SEED
-from viz_app.spec.text import (
-    Error,
-    OptSpec,
-    SpecError,
-    between,
-    fault,
-    labels,
-    optimizer,
-    plain,
-    read_pairs,
-    short,
-    unknown,
-    whole,
-    wrong,
-)
+from viz_app.spec.fields import SEED, choice, field, span
+from viz_app.spec.reader import OPTIMIZERS, Reader, bounds_error, optimizers_error
+from viz_app.spec.text import Error, OptSpec, SpecError, between, fault, labels, optimizer, plain, short, unknown, wrong
 
-STEPS = (1, 100_000)
-FORWARDS = (1, 1_000_000)
-BATCH = (1, 512)
-EVAL = (1, 1_000_000)
-TRUTH = (0, 1_000)
-SHOTS = (0, 10_000)
 TEXT = 500  # characters of a model, path, template or column's name
 EVALUATIONS = 20  # of a run whose spec does not say how many
 
@@ -49,19 +30,38 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,2})?", re.ASCII)
 DEFAULT_METHODS = ("hizoo", "mezo", "adam")
 
-_SPANS = {
-    "steps": STEPS,
-    "forwards": FORWARDS,
-    "batch": BATCH,
-    "eval": EVAL,
-    "truth": TRUTH,
-    "shots": SHOTS,
-    "rank": RANKS,
-    "prefix": PREFIXES,
-    "seed": SEED,
+NUMBERS = {
+    each.name: each
+    for each in (
+        field("steps", "Budget", 1, 100_000, 100, unit="steps"),
+        field("forwards", "Budget", 1, 1_000_000, 2400, unit="passes"),
+        field("batch", "Batch", 1, 512, 32, unit="texts"),
+        field("eval", "Evaluate", 1, 1_000_000, 120, unit="passes"),
+        field("truth", "Reference", 0, 1_000, 10, unit="evaluations"),
+        field("shots", "Shots", 0, 10_000, 0, unit="a class"),
+        field("rank", "LoRA rank", *RANKS, 8),
+        field("prefix", "Prefix", *PREFIXES, 5, unit="tokens"),
+        SEED,
+    )
 }
-_TEXTS = ("model", "data", "template", "text_column", "label_column")
-_CHOICES: dict[str, Iterable[str]] = {"task": TASKS, "tune": TUNES, "loss": LOSSES, "dtype": DTYPES}
+CHOICES = {
+    each.name: each
+    for each in (
+        choice("task", "Task", tuple(TASKS), "reviews"),
+        choice("tune", "Trainable", tuple(TUNES), "full"),
+        choice("loss", "Loss", tuple(LOSSES), "cross_entropy"),
+        choice("dtype", "Precision", DTYPES, "auto"),
+    )
+}
+TEXTS = {
+    "model": "Model",
+    "data": "Data",
+    "template": "Template",
+    "text_column": "Text column",
+    "label_column": "Label column",
+}
+WORDS = "Label words"
+MOST_STEPS = int(NUMBERS["steps"].high)
 KEYS = (
     *("model", "task", "data", "template", "words", "text_column", "label_column", "shots", "tune", "rank", "prefix"),
     *("loss", "steps", "forwards", "batch", "seed", "eval", "truth", "device", "dtype", "opt"),
@@ -75,6 +75,8 @@ class FinetuneSpec:
     `data` is a path, "upload:ID" or empty; `template` and `words` are None for the task's own. Just one of `steps`
     (every run makes that many) and `forwards` (every run spends at most that many forward passes) is not None. `eval`
     counts forward passes between evaluations, `truth` evaluations between estimates of the true diagonal (0: none).
+    What does not matter (`rank` without tune=lora, `prefix` without tune=prefix, the columns without data) is set to
+    its default, so that equal jobs are equal specs.
     """
 
     model: str
@@ -102,6 +104,9 @@ class FinetuneSpec:
     def __post_init__(self) -> None:
         if errors := _errors(vars(self)):
             raise SpecError(errors)
+        usual = {each.name: each.default for each in fields(self)}
+        for key in _without_effect(self):
+            object.__setattr__(self, key, usual[key])
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -126,9 +131,10 @@ class FinetuneSpec:
         length = "steps" if self.steps is not None else "forwards"
         keys = ["model", "task"]
         keys += [key for key in ("data", "template", "words") if getattr(self, key)]
-        keys += ["text_column", "label_column"] if self.task == "table" else []
-        keys += ["shots", "tune", *{"lora": ["rank"], "prefix": ["prefix"]}.get(self.tune, [])]
-        keys += ["loss", length, "batch", "seed", "eval", "truth", "device", "dtype"]
+        left_out = _without_effect(self)
+        keys += [key for key in ("text_column", "label_column") if key not in left_out]
+        keys += ["shots", "tune", *(key for key in ("rank", "prefix") if key not in left_out), "loss"]
+        keys += [length, "batch", "seed", "eval", "truth", "device", "dtype"]
         values = [(key, ",".join(self.words or ()) if key == "words" else str(getattr(self, key))) for key in keys]
         values += [("opt", str(opt)) for opt in self.opts]
         return "&".join(f"{key}={quote(value, safe=',:=/{}')}" for key, value in values)
@@ -136,56 +142,41 @@ class FinetuneSpec:
     __str__ = query
 
 
+def _without_effect(spec: FinetuneSpec) -> set[str]:
+    """Keys that a job like this does not look at."""
+    keys = set() if spec.data else {"text_column", "label_column"}
+    return keys | ({"rank", "prefix"} - {{"lora": "rank"}.get(spec.tune, spec.tune)})
+
+
 def parse(text: str) -> FinetuneSpec:
     """The FinetuneSpec that a text means. Raises SpecError listing all that is wrong with it, not only the first."""
-    errors: list[Error] = []
-    given, opts = read_pairs(text, KEYS, errors)
-
-    values: dict[str, Any] = {"model": presets.BUNDLED, "task": "reviews", "tune": "full", "loss": "cross_entropy"}
-    values |= {key: given[key] for key in (*_TEXTS, *_CHOICES, "device") if key in given}
+    reader = Reader(text, KEYS)
+    given = reader.given
+    values: dict[str, Any] = {"model": presets.BUNDLED}
+    values |= {key: given[key] for key in (*TEXTS, "device") if key in given}
     if not values.get("template"):
         values.pop("template", None)
     if words := tuple(word.strip() for word in given.get("words", "").split(",") if word.strip()):
         values["words"] = words
-    for key, span in _SPANS.items():
-        if key in given:
-            try:
-                values[key] = whole(given[key])
-            except ValueError as error:
-                errors.append(wrong(key, repr(str(error)), between(span)))
+    values |= {key: reader.number(each) for key, each in NUMBERS.items() if key in given}
+    for key, each in CHOICES.items():
+        values[key] = given.get(key, each.default)
+        if values[key] not in (each.choices or ()):
+            reader.errors.append(unknown(key, key, values[key], each.choices or ()))
+            values[key] = each.default
 
-    tune = values["tune"] if values["tune"] in TUNES else "full"
-    preset = presets.for_run(values["model"], values["task"], tune)
+    preset = presets.for_run(values["model"], values["task"], values["tune"])
     values.setdefault("batch", preset.batch)
     values.setdefault("truth", preset.truth)
     if "steps" not in given and "forwards" not in given:
         values["forwards"] = preset.forwards
-
-    if len(opts) > OPTIMIZERS[1]:
-        errors.append(wrong("opt", f"{len(opts)} optimizers", between(OPTIMIZERS)))
-        opts = []
-    chosen = [value.partition(":") for value in opts] or [(method, "", "") for method in _methods_for(values["loss"])]
-    names = labels([method for method, _, _ in chosen])
-    values["opts"] = tuple(
-        opt
-        for (method, _, settings), name in zip(chosen, names, strict=True)
-        if (
-            opt := optimizer(
-                METHODS,
-                method,
-                settings,
-                f"opt.{short(name)}".rstrip("."),
-                lambda method, _: preset.opts.get(method, {}),
-                errors,
-            )
-        )
-    )
+    usual = _methods_for(values["loss"])
+    values["opts"] = reader.optimizers(METHODS, usual, optimizer, lambda method, _: preset.opts.get(method, {}))
     if "eval" not in given:
         spent = values.get("forwards") or values.get("steps", 1) * max(map(_cost, values["opts"]), default=1)
-        values["eval"] = min(max(1, spent // EVALUATIONS), EVAL[1])
-    if errors:
-        seen = {"opt", *(error["field"] for error in errors)}
-        raise SpecError(errors + [error for error in _errors(values) if error["field"] not in seen])
+        values["eval"] = min(max(1, spent // EVALUATIONS), int(NUMBERS["eval"].high))
+    if reader.errors:
+        reader.refuse(_errors(values))
     return FinetuneSpec(**values)
 
 
@@ -213,9 +204,9 @@ def catalogue() -> dict[str, Any]:
         "losses": LOSSES,
         "schedules": list(SCHEDULES),
         "dtypes": DTYPES,
-        "limits": _SPANS | {"optimizers": OPTIMIZERS, "words": CLASSES},
+        "limits": {key: span(each) for key, each in NUMBERS.items()} | {"optimizers": OPTIMIZERS, "words": CLASSES},
         "defaults": {
-            field.name: field.default for field in fields(FinetuneSpec) if isinstance(field.default, int | float | str)
+            each.name: each.default for each in fields(FinetuneSpec) if isinstance(each.default, int | float | str)
         },
         "presets": {f"{task}/{tune}": vars(presets.for_run(model, task, tune)) for model, task, tune in combinations},
     }
@@ -233,37 +224,37 @@ def _cost(opt: OptSpec) -> int:
 def _errors(values: Mapping[str, Any]) -> list[Error]:
     """All that is wrong with a spec's fields; those not given are at their defaults, which are right."""
     errors: list[Error] = []
-    for key, span in _SPANS.items():
-        value = values.get(key)
-        if value is not None and not span[0] <= value <= span[1]:
-            errors.append(wrong(key, value, between(span)))
-    for key, choices in _CHOICES.items():
-        if key in values and values[key] not in choices:
-            errors.append(unknown(key, key, values[key], choices))
-    for key in _TEXTS:
+    for key, each in NUMBERS.items():
+        if values.get(key) is not None:
+            errors += bounds_error(each, values[key])
+    for key, each in CHOICES.items():
+        if values.get(key, each.default) not in (each.choices or ()):
+            errors.append(unknown(key, key, values[key], each.choices or ()))
+    for key, label in TEXTS.items():
         value = values.get(key)
         if value is not None and len(value) > TEXT:
-            errors.append(fault(key, f"has {len(value):,} characters; allowed: up to {TEXT}"))
+            errors.append(fault(key, f"{label} may have up to {TEXT} characters, not {len(value):,}"))
         elif value == "" and key != "data":
-            errors.append(fault(key, "is empty"))
+            errors.append(fault(key, f"{label} is empty"))
     if not DEVICE.fullmatch(values.get("device", "auto")):
-        errors.append(wrong("device", repr(short(values["device"])), "auto, cpu, mps, cuda or cuda:0, cuda:1, …"))
+        allowed = "auto, cpu, mps, cuda or cuda:0, cuda:1, …"
+        errors.append(wrong("device", "Device", short(values["device"]), allowed))
 
     data, task = values.get("data", ""), values["task"]
     if task == "reviews" and data:
-        errors.append(fault("data", "is for task=sst2 and task=table; task=reviews makes its own sentences"))
+        errors.append(fault("data", "Data is for task=sst2 and task=table; task=reviews makes its own sentences"))
     if task == "table" and not data:
-        errors.append(fault("data", "is missing: task=table needs the path of a CSV or TSV, or an upload"))
+        errors.append(fault("data", "Data is missing: task=table needs the path of a CSV or TSV, or an upload"))
     template = values.get("template")
     if template is not None and template.count("{text}") != 1:
-        errors.append(wrong("template", repr(short(template)), "a text with {text} in it once"))
+        allowed = "a text with {text} in it once, e.g. {text} It was"
+        errors.append(wrong("template", TEXTS["template"], short(template), allowed))
     words = values.get("words")
     if words is not None and not CLASSES[0] <= len(words) <= CLASSES[1]:
-        errors.append(
-            wrong("words", f"{len(words)} label words", f"{between(CLASSES)}, one per class, with commas between")
-        )
+        allowed = f"{between(CLASSES)} words, one per class, with commas between them, e.g. bad, good"
+        errors.append(wrong("words", WORDS, len(words), allowed))
     elif words is not None and len(set(words)) < len(words):
-        errors.append(fault("words", "names a label word twice: every class needs its own"))
+        errors.append(fault("words", f"{WORDS} must differ: every class needs its own, but one is given twice"))
 
     errors += _length_errors(values.get("steps"), values.get("forwards"), values["opts"])
     if values.get("loss", "cross_entropy") in LOSSES.keys() - DIFFERENTIABLE:
@@ -282,17 +273,19 @@ def _errors(values: Mapping[str, Any]) -> list[Error]:
 def _length_errors(steps: int | None, forwards: int | None, opts: tuple[OptSpec, ...]) -> list[Error]:
     """What is wrong with how long the runs are, and with how many there are."""
     if not OPTIMIZERS[0] <= len(opts) <= OPTIMIZERS[1]:
-        return [wrong("opt", f"{len(opts)} optimizers", between(OPTIMIZERS))]
+        return [optimizers_error(len(opts))]
     if (steps is None) == (forwards is None):
-        return [fault("steps", "give either steps or forwards, not both")]
+        return [fault("steps", "The budget is either steps or forwards, not both")]
     errors = []
     for label, opt in zip(labels([opt.method for opt in opts]), opts, strict=True):
         made = steps if steps is not None else (forwards or 0) // _cost(opt)
         warmup = getattr(opt.hyperparameters, "warmup", 0)
         if not made and not errors and steps is None:
-            errors.append(wrong("forwards", forwards, f"at least {_cost(opt)}, which one step of {label} takes"))
+            allowed = f"at least {_cost(opt)}, which one step of {label} takes"
+            errors.append(wrong("forwards", "Budget", forwards, allowed))
         elif warmup > made:
-            errors.append(wrong(f"opt.{label}.warmup", warmup, f"0 to the number of steps, {made:,}"))
-        elif made > STEPS[1]:
-            errors.append(fault("forwards", f"makes {made:,} steps of {label}; allowed: up to {STEPS[1]:,} steps"))
+            errors.append(wrong(f"opt.{label}.warmup", "warm-up", warmup, f"0 to the number of steps, {made:,}"))
+        elif made > MOST_STEPS:
+            allowed = f"up to {MOST_STEPS:,} steps of {label}"
+            errors.append(wrong("forwards", "Budget", made, allowed))
     return errors

@@ -21,7 +21,7 @@ from functions import TestFunction, resolve
 from hizoo_core import METHODS
 from hizoo_core.anatomy import Probes, StepAnatomy, dissect
 from viz_app.spec.runs import OptSpec, RunSpec, SpecError
-from viz_app.spec.text import Error, short, unknown, wrong
+from viz_app.spec.text import Error, unknown, wrong
 from viz_app.web.finite import finite
 
 MILESTONE = 250  # steps: of longer walks, the points at their multiples are kept
@@ -46,9 +46,9 @@ def encode(
     errors: list[Error] = []
     if of not in spec.labels:
         errors.append(unknown("of", "optimizer of this run", of, spec.labels))
-    for name, value, count in (("step", step, spec.steps), ("run", run, spec.runs)):
+    for name, label, value, count in (("step", "Step", step, spec.steps), ("run", "Run", run, spec.runs)):
         if not 0 <= value < count:
-            errors.append(wrong(name, short(str(value)), f"0 to {name}s − 1 = {count - 1:,}"))
+            errors.append(wrong(name, label, value, f"0 to {name}s − 1 = {count - 1:,}"))
     if errors:
         raise SpecError(errors)
     opt = spec.opts[spec.labels.index(of)]

@@ -11,7 +11,8 @@ from dash import ALL, MATCH, ClientsideFunction, Input, Output, State, callback,
 from dash.exceptions import PreventUpdate
 
 from functions import FunctionError, resolve
-from viz_app.spec.runs import DEFAULT_FUNCTION, RunSpec, SpecError, parse
+from viz_app.spec.reader import DEFAULT_FUNCTION
+from viz_app.spec.runs import RunSpec, SpecError, parse
 from viz_app.spec.text import pairs
 from viz_app.web import controls, ids
 from viz_app.web.controls import attributes

@@ -12,10 +12,11 @@ from viz_app import tables
 from viz_app.playground import microscope, wire
 from viz_app.playground.runner import run
 from viz_app.spec import runs as specs
-from viz_app.spec.text import positive
+from viz_app.spec.fields import field
+from viz_app.spec.text import decimals, positive, whole
 from viz_app.web.requests import BINARY, MEDIA_TYPES, Cancelling, Queries, View
 
-GRID = (2, 512)
+GRID = field("size", "Size of the grid", 2, 512, 160)
 
 
 def add_routes(queries: Queries) -> None:
@@ -34,15 +35,17 @@ def _table(name: str, query: str, cancelled: Cancelling) -> bytes:
 def _trace(query: str, cancelled: Cancelling) -> bytes:
     view = View(query, ("coords", "target"), specs.parse)
     coords = view.coordinates()
-    target = view.read("target", positive, None, "a number above 0")
+    target = view.read("target", "Target", positive, None, "a number above 0")
     return wire.encode(run(view.spec(), cancelled=cancelled), coords=coords, target=target)
 
 
 def _landscape(query: str, cancelled: Cancelling) -> bytes:
     view = View(query, ("coords", "xrange", "yrange", "size"), specs.parse)
     coords = view.coordinates()
-    xrange, yrange = (view.read(name, _range, None, "two numbers, the lower first") for name in ("xrange", "yrange"))
-    size = view.read("size", _size, 160, f"a whole number from {GRID[0]} to {GRID[1]}")
+    xrange, yrange = (
+        view.read(name, name, _range, None, "two numbers, the lower first, e.g. -2, 2") for name in ("xrange", "yrange")
+    )
+    size = view.number(GRID)
     spec = view.spec()  # of which only f and x0 matter
     function = spec.function
     at = spec.x0 if view.has_start or not function.minima else function.minima[0]
@@ -58,10 +61,13 @@ def _landscape(query: str, cancelled: Cancelling) -> bytes:
 
 def _step(query: str, cancelled: Cancelling) -> bytes:
     view = View(query, ("of", "step", "run", "coords", "reach"), specs.parse)
-    of = view.read("of", str, None, "")
-    step, run = (view.read(name, specs.whole, 0, "a whole number, counted from 0") for name in ("step", "run"))
+    of = view.given.get("of")
+    step, run = (
+        view.read(name, label, whole, 0, "a whole number, counted from 0")
+        for name, label in (("step", "Step"), ("run", "Run"))
+    )
     coords = view.coordinates()
-    reach = view.read("reach", positive, 1.0, "a number above 0")
+    reach = view.read("reach", "reach", positive, 1.0, "a number above 0")
     spec = view.spec()
     return microscope.encode(
         spec, of=of or spec.labels[0], step=step, run=run, coords=coords, reach=reach, cancelled=cancelled
@@ -69,13 +75,7 @@ def _step(query: str, cancelled: Cancelling) -> bytes:
 
 
 def _range(text: str) -> tuple[float, float]:
-    low, high = specs.decimals(text)
+    low, high = decimals(text)
     if not low < high:
-        raise ValueError(text)
+        raise ValueError
     return low, high
-
-
-def _size(text: str) -> int:
-    if not GRID[0] <= (size := specs.whole(text)) <= GRID[1]:
-        raise ValueError(text)
-    return size

@@ -1,4 +1,4 @@
-"""spec → RunResult: pure, so that traces are cached and every door gives the same bytes."""
+"""spec → RunResult: pure, so that traces are cached and every interface gives the same bytes."""
 
 import threading
 from collections import OrderedDict

@@ -9,7 +9,7 @@ Keys left out take the function's preset; the canonical text (`RunSpec.query`) s
 means the same after the presets have changed.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -19,42 +19,43 @@ import numpy as np
 from functions import FUNCTIONS, FunctionError, TestFunction, resolve
 from hizoo_core import POINT_METHODS, describe
 from viz_app.spec import presets
+from viz_app.spec.fields import NOISE, RUNS, SEED, START, STEPS, span
+from viz_app.spec.reader import (
+    OPTIMIZERS,
+    Reader,
+    bounds_error,
+    function_error,
+    optimizers_error,
+    start_error,
+    undefined_error,
+)
 from viz_app.spec.text import (
     Error,
     OptSpec,
     SpecError,
     between,
-    decimal,
-    decimals,
     fault,
+    fork_error,
     forked,
     labels,
-    named,
     number,
     plain,
-    read_pairs,
-    short,
-    whole,
     wrong,
 )
 
-STEPS = (1, 20_000)
-RUNS = (1, 256)
-SEED = (0, 2**32 - 1)
-NOISE = (0, 1_000_000)  # standard deviation of a gradient entry
 DIMENSIONS = (2, 1_000)
-OPTIMIZERS = (1, 8)
 WORK = 500_000_000  # steps × runs × directions × dimensions of one optimizer
 DIVERGED = 1e6  # in widths of the domain, per coordinate
 
-DEFAULT_FUNCTION = "stiff_quadratic"
 DEFAULT_METHODS = ("hizoo", "mezo", "adam")
 KEYS = ("f", "x0", "steps", "runs", "seed", "noise", "opt")
 UNESCAPED = ",:=@"  # in a value of a canonical query, besides letters, digits and _.-~
-NOISE_HELP = (
-    "At every step a random linear term ξ·θ, ξ ~ N(0, σ²), is added to the loss, the same for all probes of that step "
-    "and for all optimizers: mini-batch noise. The loss shown is the noiseless one."
-)
+LIMITS = {
+    **{field.name: span(field) for field in (STEPS, RUNS, SEED, NOISE)},
+    "dimensions": DIMENSIONS,
+    "optimizers": OPTIMIZERS,
+    "work": WORK,
+}
 FORK_HELP = (
     "method:name=value,…; a fork is opt=hizoo:lr=0.1,n=4@120:lr=0.05: from step 120 on lr is 0.05, the rest and the "
     "random directions stay as they were. Several @ are allowed, their steps rising, each 1 to steps − 1."
@@ -79,8 +80,8 @@ class RunSpec:
         try:
             function = resolve(self.f)
         except FunctionError as error:
-            raise SpecError([_function_error(error)]) from error
-        if errors := _range_errors(function, self.x0, self.steps, self.runs, self.seed, self.opts, self.noise):
+            raise SpecError([function_error(error)]) from error
+        if errors := _errors(function, self.x0, self.steps, self.runs, self.seed, self.opts, self.noise):
             raise SpecError(errors)
         object.__setattr__(self, "f", function.spec)
         object.__setattr__(
@@ -119,53 +120,25 @@ def divergence_limit(function: TestFunction) -> np.ndarray:
 
 def parse(text: str) -> RunSpec:
     """The RunSpec that a text means. Raises SpecError listing all that is wrong with it, not only the first."""
-    errors: list[Error] = []
-    given, opts = read_pairs(text, KEYS, errors)
-
-    function = None
-    try:
-        function = resolve(given.get("f", DEFAULT_FUNCTION))
-    except FunctionError as error:
-        errors.append(_function_error(error))
+    reader = Reader(text, KEYS)
+    function = reader.function()
     preset = presets.for_function(function.key if function else "")
+    x0 = reader.start(function)
+    steps = reader.number(STEPS, preset.steps)
+    runs = reader.number(RUNS, preset.runs)
+    seed = reader.number(SEED)
+    noise = reader.number(NOISE)
 
-    def read(key: str, parser: Callable[[str], Any], default: Any, allowed: str) -> Any:
-        try:
-            return parser(given[key]) if key in given else default
-        except ValueError as error:
-            errors.append(wrong(key, repr(str(error)), allowed))
-            return default
-
-    dim = function.dim if function else 1
-    x0 = read("x0", decimals, function.start if function else (0.0,), _start_allowed(dim))
-    if len(x0) == 1:
-        x0 *= dim
-    steps = read("steps", whole, preset.steps, between(STEPS))
-    runs = read("runs", whole, preset.runs, between(RUNS))
-    seed = read("seed", whole, 0, between(SEED))
-    noise = read("noise", decimal, 0.0, between(NOISE))
-
-    def defaults(method: str, settings: dict[str, Any]) -> dict[str, Any]:
+    def defaults(method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         values = dict(preset.settings(method, settings))
         if "warmup" in values:
-            values["warmup"] = min(values["warmup"], max(steps, 0))  # a preset's warm-up gives way to a short run
+            values["warmup"] = min(values["warmup"], steps)  # a preset's warm-up gives way to a short run
         return values
 
-    if len(opts) > OPTIMIZERS[1]:
-        errors.append(wrong("opt", f"{len(opts)} optimizers", between(OPTIMIZERS)))
-        opts = []
-    chosen = [named(value) for value in opts] or [(method, "") for method in DEFAULT_METHODS]
-    names = labels([method for method, _ in chosen])
-    known = tuple(
-        opt
-        for (method, text), name in zip(chosen, names, strict=True)
-        if (opt := forked(POINT_METHODS, method, text, f"opt.{short(name)}".rstrip("."), defaults, errors))
-    )
-    if errors or function is None:
-        seen = {"opt", *(error["field"] for error in errors)}  # the wrong ones are missing from those counted
-        later = _range_errors(function, x0, steps, runs, seed, known, noise)
-        raise SpecError(errors + [error for error in later if error["field"] not in seen])
-    return RunSpec(function.spec, x0, steps, runs, seed, known, noise)
+    opts = reader.optimizers(POINT_METHODS, DEFAULT_METHODS, forked, defaults)
+    if reader.errors or function is None:
+        reader.refuse(_errors(function, x0, steps, runs, seed, opts, noise))
+    return RunSpec(function.spec, x0, steps, runs, seed, opts, noise)
 
 
 def catalogue() -> dict[str, Any]:
@@ -193,20 +166,12 @@ def catalogue() -> dict[str, Any]:
             }
             for method in POINT_METHODS.values()
         ],
-        "keys": {"noise": NOISE_HELP, "opt": FORK_HELP},
-        "limits": {
-            "steps": STEPS,
-            "runs": RUNS,
-            "seed": SEED,
-            "noise": NOISE,
-            "dimensions": DIMENSIONS,
-            "optimizers": OPTIMIZERS,
-            "work": WORK,
-        },
+        "keys": {"noise": NOISE.help, "opt": FORK_HELP},
+        "limits": LIMITS,
     }
 
 
-def _range_errors(
+def _errors(
     function: TestFunction | None,
     x0: tuple[float, ...],
     steps: int,
@@ -215,37 +180,26 @@ def _range_errors(
     opts: tuple[OptSpec, ...],
     noise: float,
 ) -> list[Error]:
-    """Every number that is out of range; what depends on the function is left out where there is none."""
-    errors = [
-        wrong(key, value, between(span))
-        for key, value, span in (("steps", steps, STEPS), ("runs", runs, RUNS), ("seed", seed, SEED))
-        if not span[0] <= value <= span[1]
-    ]
-    if not NOISE[0] <= noise <= NOISE[1]:
-        errors.append(wrong("noise", number(noise), between(NOISE)))
+    """All that is wrong with a run's values; what depends on the function is left out where there is none."""
+    wrong_steps = bounds_error(STEPS, steps)
+    errors = wrong_steps + bounds_error(RUNS, runs) + bounds_error(SEED, seed) + bounds_error(NOISE, noise)
     if not OPTIMIZERS[0] <= len(opts) <= OPTIMIZERS[1]:
-        errors.append(wrong("opt", f"{len(opts)} optimizers", between(OPTIMIZERS)))
+        errors.append(optimizers_error(len(opts)))
     labelled = list(zip(labels([opt.method for opt in opts]), opts, strict=True))
-    for label, opt in labelled:
+    for label, opt in [] if wrong_steps else labelled:
         for at, hyperparameters in opt.segments:
             warmup = getattr(hyperparameters, "warmup", 0)
             place = f"opt.{label}.@{at}" if at else f"opt.{label}"
             if warmup > steps:
-                errors.append(wrong(f"{place}.warmup", warmup, f"0 to the number of steps, {steps:,}"))
+                errors.append(wrong(f"{place}.warmup", "warm-up", warmup, f"0 to the number of steps, {steps:,}"))
                 break  # what comes later has only inherited it
             if at and not 0 < at < steps:
-                errors.append(fault(place, f"from step {at}: must be 1 to steps − 1 = {steps - 1:,}"))
+                errors.append(fork_error(place, at, f"1 to steps − 1 = {steps - 1:,}"))
     if function is None:
         return errors
     if not DIMENSIONS[0] <= function.dim <= DIMENSIONS[1]:
-        errors.append(wrong("f", f"a function of {function.dim:,} dimensions", between(DIMENSIONS)))
-    if len(x0) != function.dim:
-        errors.append(wrong("x0", f"{len(x0)} numbers", _start_allowed(function.dim)))
-    else:
-        limit = divergence_limit(function)
-        beyond = np.flatnonzero(~(np.abs(x0) <= limit))
-        for j in beyond[:1]:
-            errors.append(wrong("x0", f"{number(x0[j])} in coordinate {j}", f"within ±{number(limit[j])}"))
+        errors.append(wrong("f", "The number of dimensions", function.dim, between(DIMENSIONS)))
+    errors += _start_errors(function, x0)
     if not errors:
         label, opt = max(labelled, key=lambda item: item[1].directions)
         n, d = opt.directions, function.dim
@@ -254,17 +208,18 @@ def _range_errors(
             errors.append(
                 fault(
                     "steps",
-                    f"steps × runs × directions × dimensions = {steps:,} × {runs} × {n} × {d:,} = {work:,} for {label}:"
-                    f" must be up to {WORK:,}; lower steps to {WORK // (runs * n * d)}{instead}",
+                    f"Steps × runs × directions × dimensions must be up to {WORK:,}, not {steps:,} × {runs} × {n} × "
+                    f"{d:,} = {work:,} for {label}; lower steps to {WORK // (runs * n * d)}{instead}",
                 )
             )
     return errors
 
 
-def _start_allowed(dim: int) -> str:
-    return f"{dim} finite decimal numbers, or one for all coordinates"
-
-
-def _function_error(error: FunctionError) -> Error:
-    position = {} if error.position is None else {"position": error.position}
-    return fault(error.field, error.message) | position
+def _start_errors(function: TestFunction, x0: tuple[float, ...]) -> list[Error]:
+    if len(x0) != function.dim:
+        return [start_error(len(x0), function.dim)]
+    limit = divergence_limit(function)
+    for j in np.flatnonzero(~(np.abs(x0) <= limit))[:1]:
+        shown = f"{number(float(x0[j]))} for {function.coordinate(j)}"
+        return [fault("x0", f"{START} must be within ±{limit[j]:,.12g}, not {shown}")]
+    return undefined_error(function, x0)

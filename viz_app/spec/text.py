@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote
 
-from hizoo_core import HyperparameterError, describe
+from hizoo_core import Hyperparameter, HyperparameterError, describe
+from hizoo_core.base import must_be
 
 MAX_TEXT = 64 * 1024  # a thousand coordinates at full precision take some 20 kB
 CHANGES = 32  # of one optimizer's settings in one run; each costs a chunk of directions
@@ -18,13 +19,18 @@ _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 Error = dict[str, Any]  # {"field", "message"}, and "position" for a place in an expression
+Defaults = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]  # from a method and the settings given, the others
 
 
 class SpecError(ValueError):
-    """A spec that cannot be run. `errors` lists every wrong field, {"field", "message"}; str() is one line."""
+    """A spec that cannot be run.
+
+    `errors` lists every wrong field: {"field": its key, "message": a sentence that names it as the page does}; str() is
+    one line.
+    """
 
     def __init__(self, errors: list[Error]):
-        super().__init__("; ".join(_line(error) for error in errors))
+        super().__init__("; ".join(f"{error['field']}: {error['message']}" for error in errors))
         self.errors = errors
 
 
@@ -81,27 +87,6 @@ def pairs(text: str) -> list[tuple[str, str]]:
     return [(unquote(key), unquote(value)) for key, _, value in split]
 
 
-def read_pairs(text: str, keys: Iterable[str], errors: list[Error]) -> tuple[dict[str, str], list[str]]:
-    """The values of a query by key, and those of "opt", which may repeat; appends to `errors` all that is wrong.
-
-    Raises SpecError for a text that is too long to be read at all.
-    """
-    if len(text) > MAX_TEXT:
-        raise SpecError([fault("spec", f"has {len(text):,} characters; allowed: up to {MAX_TEXT:,}")])
-    given: dict[str, str] = {}
-    opts: list[str] = []
-    for key, value in pairs(text):
-        if key == "opt":
-            opts.append(value)
-        elif key not in keys:
-            errors.append(unknown(short(key), "key", key, keys))
-        elif key in given:
-            errors.append(fault(key, f"{key} is given twice"))
-        else:
-            given[key] = value
-    return given, opts
-
-
 def decimals(text: str) -> tuple[float, ...]:
     """Comma-separated finite decimal numbers. Raises ValueError with the first that is none."""
     return tuple(decimal(item.strip()) for item in text.split(","))
@@ -128,18 +113,23 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def numeric(field: Hyperparameter, text: str) -> Any:
+    """The value of a number or choice that a text says. Raises HyperparameterError, which shows the text as given."""
+    try:
+        value = text if field.choices else whole(text) if field.integer else decimal(text)
+    except ValueError:
+        raise field.error(short(text)) from None
+    if field.choices and text not in field.choices:
+        raise field.error(short(text))
+    return field.check(value)
+
+
 def optimizer(
-    methods: Mapping[str, Any],
-    method: str,
-    text: str,
-    field: str,
-    defaults: Callable[[str, dict[str, Any]], Mapping[str, Any]],
-    errors: list[Error],
+    methods: Mapping[str, Any], method: str, text: str, field: str, defaults: Defaults, errors: list[Error]
 ) -> OptSpec | None:
     """The OptSpec of "lr=0.1,n=4", or None after appending to `errors` all that is wrong with it.
 
-    methods: what may be named, each with its `hyperparameters`; defaults: from a method and the settings given, those
-    that were left out.
+    methods: what may be named, each with its `hyperparameters`; defaults: the settings that the text leaves out.
     """
     if method not in methods:
         errors.append(unknown(field, "optimizer", method, methods))
@@ -155,31 +145,22 @@ def optimizer(
         elif name in given:
             errors.append(fault(f"{field}.{name}", f"{name} is given twice"))
         else:
-            parameter = described[name]
+            given[name] = None
             try:
-                given[name] = value if parameter.choices else whole(value) if parameter.integer else decimal(value)
-            except ValueError as error:
-                errors.append(wrong(f"{field}.{name}", repr(str(error)), parameter.allowed))
-
-    values = {**defaults(method, given), **given}
-    while True:  # the dataclass names one field at a time: put that one aside and ask again
-        try:
-            hyperparameters = kind(**values)
-            break
-        except HyperparameterError as error:
-            errors.append(fault(f"{field}.{error.field}", error.message))
-            if values.pop(error.field, None) is None:
-                return None
-    return OptSpec(method, hyperparameters) if len(errors) == before else None
+                given[name] = numeric(described[name], value)
+            except HyperparameterError as error:
+                errors.append(fault(f"{field}.{name}", error.message))
+    if len(errors) > before:
+        return None
+    try:
+        return OptSpec(method, kind(**{**defaults(method, given), **given}))
+    except HyperparameterError as error:  # of two settings that do not go together
+        errors.append(fault(f"{field}.{error.field}", error.message))
+        return None
 
 
 def forked(
-    methods: Mapping[str, Any],
-    method: str,
-    text: str,
-    field: str,
-    defaults: Callable[[str, dict[str, Any]], Mapping[str, Any]],
-    errors: list[Error],
+    methods: Mapping[str, Any], method: str, text: str, field: str, defaults: Defaults, errors: list[Error]
 ) -> OptSpec | None:
     """As `optimizer`, for a text that may go on with other settings at later steps: "lr=0.1,n=4@120:lr=0.05".
 
@@ -187,7 +168,7 @@ def forked(
     """
     first, *later = text.split("@")
     if len(later) > CHANGES:
-        errors.append(wrong(field, f"{len(later)} changes (@)", f"up to {CHANGES}"))
+        errors.append(wrong(field, "The number of forks (@)", len(later), f"up to {CHANGES}"))
         return None
     opt = optimizer(methods, method, first, field, defaults, errors)
     if opt is None:
@@ -198,11 +179,11 @@ def forked(
         try:
             step = whole(at.strip())
         except ValueError as error:
-            errors.append(fault(f"{field}.@{short(at)}", f"from step {error}: must be a whole number of steps"))
+            errors.append(fork_error(f"{field}.@{short(at)}", str(error), "a whole number"))
             return None
         if step <= segments[-1][0]:
-            least = f"above {segments[-1][0]}, the change before it" if len(segments) > 1 else "1 to steps − 1"
-            errors.append(fault(f"{field}.@{step}", f"from step {step}: must be {least}"))
+            least = f"above {segments[-1][0]}, that of the fork before it" if len(segments) > 1 else "1 to steps − 1"
+            errors.append(fork_error(f"{field}.@{step}", step, least))
             return None
         before = asdict(segments[-1][1])
         after = optimizer(methods, method, settings, f"{field}.@{step}", lambda *_, kept=before: kept, errors)
@@ -216,24 +197,22 @@ def fault(field: str, message: str) -> Error:
     return {"field": field, "message": message}
 
 
-def wrong(field: str, value: object, allowed: str) -> Error:
-    """The same words as `hizoo_core.HyperparameterError`: steps = 0: must be 1 to 20,000."""
-    return fault(field, f"{field.rpartition('.')[2]} = {value}: must be {allowed}")
+def wrong(field: str, label: str, value: object, allowed: str, verb: str = "must be") -> Error:
+    """A field's error in the one sentence for wrong values (`hizoo_core.base.must_be`); text is shown in quotes."""
+    shown = f"“{value}”" if isinstance(value, str) else number(value)
+    return fault(field, must_be(label, shown, allowed, verb))
+
+
+def fork_error(field: str, value: object, allowed: str) -> Error:
+    return wrong(field, "A fork's first step", value, allowed)
 
 
 def unknown(field: str, kind: str, name: str, known: Iterable[str]) -> Error:
-    """stepz: no such key, did you mean steps? One of f, x0, …"""
+    """There is no key “stepz”. Did you mean steps? Allowed: f, x0, …"""
     names = list(known)
     close = get_close_matches(name, names, 1)
-    guess = f", did you mean {close[0]}?" if close else ";"
-    return fault(field, f"{short(name)!r} is no {kind}{guess} allowed: {', '.join(names)}")
-
-
-def _line(error: Error) -> str:
-    """opt.hizoo.lr = -1: must be …, from field opt.hizoo.lr and message lr = -1: must be …"""
-    parent, dot, leaf = error["field"].rpartition(".")
-    starts = error["message"].startswith(f"{leaf} ")
-    return f"{parent}{dot}{error['message']}" if starts else f"{error['field']}: {error['message']}"
+    guess = f" Did you mean {close[0]}?" if close else ""
+    return fault(field, f"There is no {kind} “{short(name)}”.{guess} Allowed: {', '.join(names)}")
 
 
 def plain(parameter: Any) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from typing import Any
 
 from hizoo_core import POINT_METHODS, Hyperparameter, describe
+from viz_app.spec.fields import span as bounds
 from viz_app.tuning.search import TRIALS
 from viz_app.tuning.spec import CELLS
 
 MEASURES = {"passes": "passes to target", "loss": "final loss", "diverged": "diverged", "bias": "Hessian bias"}
 AUTO = "auto"  # what the target's field shows while the spec gives none
-USUAL_TRIALS = 64
 COUNT = 12  # values of an axis for which nothing better is known
 
 
@@ -22,7 +22,7 @@ def catalogue() -> dict[str, Any]:
         "cells": CELLS,
         "measures": MEASURES,
         "auto": AUTO,
-        "trials": {"allowed": TRIALS, "usual": USUAL_TRIALS},
+        "trials": {"allowed": bounds(TRIALS), "usual": TRIALS.default},
         "axes": {method: axes_of(method) for method in POINT_METHODS},
     }
 

@@ -61,8 +61,8 @@ def add_commands(commands: Any) -> None:
     tunes.add_argument(
         "--trials",
         type=int,
-        default=64,
-        help="settings to try, {:,} to {:,} (default %(default)s)".format(*tune.TRIALS),
+        default=tune.TRIALS.default,
+        help=f"settings to try, {tune.TRIALS.low:,} to {tune.TRIALS.high:,} (default %(default)s)",
     )
     tunes.set_defaults(command=_tune)
 

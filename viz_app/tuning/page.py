@@ -12,7 +12,8 @@ from dash import ClientsideFunction, Input, Output, State, callback, clientside_
 from functions import FUNCTIONS, TestFunction, resolve
 from hizoo_core import METHODS, describe
 from viz_app.playground.page import fallback, stage
-from viz_app.spec.runs import NOISE_HELP, SpecError
+from viz_app.spec.fields import NOISE
+from viz_app.spec.runs import SpecError
 from viz_app.spec.text import number
 from viz_app.tuning import spec as map_spec
 from viz_app.tuning.catalogue import AUTO, MEASURES, axes_of
@@ -271,7 +272,7 @@ def function_card(spec: MapSpec, function: TestFunction) -> html.Section:
                 html.Summary("start, seed, noise"),
                 controls.text_row("run", "x0", "Start", controls.start_text(base.x0), controls.START_HELP),
                 controls.text_row("run", "seed", "Seed", str(base.seed), SEED_HELP),
-                controls.text_row("run", "noise", "Gradient noise σ", number(float(base.noise)), NOISE_HELP),
+                controls.text_row("run", "noise", NOISE.label, number(float(base.noise)), NOISE.help),
             ]
         ),
     ]

@@ -20,7 +20,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from hizoo_core import Cancelled
-from viz_app.spec.text import SpecError, whole
+from viz_app.spec.text import SpecError
 from viz_app.tuning import maps
 from viz_app.tuning import search as tune
 from viz_app.tuning import spec as map_spec
@@ -65,7 +65,7 @@ def _table(name: str, query: str, cancelled: Callable[[], bool]) -> bytes:
 
 def _tune(query: str, cancelled: Callable[[], bool]) -> bytes:
     view = View(query, ("trials",), map_spec.parse)
-    trials = view.read("trials", whole, 64, "a whole number")
+    trials = view.number(tune.TRIALS)
     return json.dumps(tune.tune(view.spec(), trials, cancelled), allow_nan=False).encode()
 
 

@@ -18,13 +18,14 @@ from scipy.stats import qmc
 from hizoo_core import METHODS, describe
 from hizoo_core.base import HyperparameterError
 from hizoo_core.noise import SEED_LIMIT
-from viz_app.spec.runs import STEPS
-from viz_app.spec.text import OptSpec, SpecError, between, wrong
+from viz_app.spec.fields import STEPS, field
+from viz_app.spec.reader import bounds_error
+from viz_app.spec.text import OptSpec, SpecError, wrong
 from viz_app.tuning import maps
 from viz_app.tuning import spec as map_spec
 from viz_app.tuning.spec import MapSpec
 
-TRIALS = (8, 1_024)
+TRIALS = field("trials", "Trials", 8, 1_024, 64)
 WIDTHS = (0.12, 0.05)  # standard deviation of a refining step, in units of the search space's side
 SEEDS = (1_000, 1_001)  # after the spec's: of the trials, and of the second look at the best
 
@@ -64,18 +65,17 @@ def tune(spec: MapSpec, trials: int, cancelled: Callable[[], bool] | None = None
     that, and "better" whether "held_out" is better than it. Raises SpecError for trials out of range or beyond
     `map_spec.WORK`, and for a setting of which the budget does not pay a step.
     """
-    if not TRIALS[0] <= trials <= TRIALS[1]:
-        raise SpecError([wrong("trials", trials, between(TRIALS))])
+    if errors := bounds_error(TRIALS, trials):
+        raise SpecError(errors)
     began = time.perf_counter()
     method, base = spec.opt.method, spec.opt.hyperparameters
     if not _affordable(spec, base):
-        field = f"opt.{method}.n"
-        allowed = f"one of which {spec.forwards:,} forward passes pay {between(STEPS)} steps"
-        raise SpecError([wrong(field, base.n, allowed)])
+        allowed = f"such that {spec.forwards:,} forward passes pay for 1 to {STEPS.high:,} steps"
+        raise SpecError([wrong(f"opt.{method}.n", "n directions", base.n, allowed)])
     work = spec.forwards // 2 * spec.base.runs * spec.function.dim  # directions × dimensions of a trial
     if trials * work > map_spec.WORK:
         most = f"up to {map_spec.WORK // work:,} with {spec.forwards:,} forward passes in {spec.base.runs} runs"
-        raise SpecError([wrong("trials", trials, f"{most} and {spec.function.dim:,} dimensions")])
+        raise SpecError([wrong("trials", TRIALS.label, trials, f"{most} and {spec.function.dim:,} dimensions")])
     first_seed, second_seed = ((spec.base.seed + seed) % SEED_LIMIT for seed in SEEDS)
     searched = METHODS[method].on_points.searched
     axes = [_axis(spec, name, values) for name, values in searched.items()]
@@ -134,8 +134,8 @@ def _axis(spec: MapSpec, name: str, values: tuple[float, ...] | None) -> tuple[s
     allowed = _allowed(spec, name, values)
     if name == "warmup":  # which must fit, whatever n it meets
         directions = METHODS[spec.opt.method].on_points.searched["n"]
-        dearest = replace(spec.opt.hyperparameters, n=max(_allowed(spec, "n", directions or ())))
-        allowed = [value for value in allowed if value <= map_spec.steps_of(spec.forwards, spec.opt.method, dearest)]
+        expensive = replace(spec.opt.hyperparameters, n=max(_allowed(spec, "n", directions or ())))
+        allowed = [value for value in allowed if value <= map_spec.steps_of(spec.forwards, spec.opt.method, expensive)]
     return name, lambda t: allowed[min(int(t * len(allowed)), len(allowed) - 1)]
 
 
@@ -151,7 +151,7 @@ def _allowed(spec: MapSpec, name: str, values: tuple[float, ...]) -> list[float]
 
 def _affordable(spec: MapSpec, hyperparameters: Any) -> bool:
     """Whether the budget pays a step of a setting, and not more of them than a run may have."""
-    return 1 <= map_spec.steps_of(spec.forwards, spec.opt.method, hyperparameters) <= STEPS[1]
+    return 1 <= map_spec.steps_of(spec.forwards, spec.opt.method, hyperparameters) <= STEPS.high
 
 
 def _run(spec: MapSpec, settings: list[Any], seed: int, cancelled: Callable[[], bool] | None) -> list[Figures]:

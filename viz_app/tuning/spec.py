@@ -8,7 +8,7 @@ NAME=v1,v2,…. Every cell spends the same forward passes, so that each has its 
 spells it out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -20,18 +20,21 @@ import numpy as np
 
 from functions import TestFunction
 from hizoo_core import METHODS, POINT_METHODS, Hyperparameter, HyperparameterError, describe
+from hizoo_core.base import must_be
 from viz_app.playground import wire
 from viz_app.spec import presets
 from viz_app.spec import runs as specs
+from viz_app.spec.fields import STEPS, field
+from viz_app.spec.reader import DEFAULT_FUNCTION, Reader, split
 from viz_app.spec.runs import RunSpec
 from viz_app.spec.text import (
     Error,
     OptSpec,
     SpecError,
-    between,
     decimal,
     fault,
     number,
+    numeric,
     pairs,
     positive,
     short,
@@ -40,10 +43,12 @@ from viz_app.spec.text import (
     wrong,
 )
 
-FORWARDS = (10, 200_000)
+FORWARDS = field("forwards", "Budget", 10, 200_000, 3000, unit="passes")
 CELLS = 2_000
 WORK = 2_000_000_000  # cells × runs × directions in all steps × dimensions: a minute or so
 KEYS = ("forwards", "steps", "target", "x", "y")
+TARGET = "Target"
+LABELS = {"x": "Across", "y": "Up"}  # the axes, as the page calls them
 
 
 @dataclass(frozen=True)
@@ -112,60 +117,38 @@ def steps_of(forwards: int, method: str, hyperparameters: Any) -> int:
 
 def parse(text: str) -> MapSpec:
     """The MapSpec that a text means. Raises SpecError listing what is wrong with it."""
-    errors: list[Error] = []
-    own: dict[str, str] = {}
-    rest = []
-    opts = []
-    for part in text.strip().removeprefix("?").split("&"):
-        for key, value in pairs(part):
-            if key in own:
-                errors.append(fault(key, f"{key} is given twice"))
-            if key in KEYS:
-                own[key] = value
-            else:
-                rest.append(part)
-                opts += [value] if key == "opt" else []
+    own, rest = split(text, KEYS)
+    reader = Reader(own, KEYS)
+    opts = [value for key, value in pairs(rest) if key == "opt"]
     if len(opts) > 1:
-        errors.append(wrong("opt", f"{len(opts)} optimizers", "one: a map is of one optimizer"))
-        raise SpecError(errors)
-
-    def read(key: str, parser: Callable[[str], Any], default: Any, allowed: str) -> Any:
-        try:
-            return parser(own[key]) if key in own else default
-        except ValueError as error:
-            errors.append(wrong(key, repr(str(error)), allowed))
-            return default
-
-    if "steps" in own:
-        errors.append(fault("steps", "steps differ from cell to cell: give the budget, as forwards=3000"))
-    forwards = read("forwards", whole, 3000, between(FORWARDS))
-    if not FORWARDS[0] <= forwards <= FORWARDS[1]:
-        errors.append(wrong("forwards", forwards, between(FORWARDS)))
-        forwards = 3000
-    target = read("target", positive, None, "a number above 0")
+        reader.errors.append(fault("opt", f"A map is of one optimizer, not of {len(opts)} optimizers"))
+        reader.refuse()
+    if "steps" in reader.given:
+        message = "A map has no steps of its own, they differ from cell to cell: give the budget, as forwards=3000"
+        reader.errors.append(fault("steps", message))
+    forwards = reader.number(FORWARDS)
+    target = reader.read("target", TARGET, positive, None, "a number above 0")
 
     method = (opts or ["hizoo"])[0].partition(":")[0]
-    axes = [_axis(key, own, method, errors) for key in ("x", "y")] if method in POINT_METHODS else [None, None]
-    if not opts:
-        rest.append("opt=hizoo")
-    x, y = axes
-    # Steps of the dearest cell: what a warm-up must fit into.
-    family = dict(pairs("&".join(rest))).get("f", specs.DEFAULT_FUNCTION).partition(":")[0]
-    steps = forwards // _dearest(method, (opts or [""])[0], family, (x, y)) if method in POINT_METHODS else 1
+    x, y = [_axis(key, reader, method) for key in ("x", "y")] if method in POINT_METHODS else [None, None]
+    rest += "" if opts else "&opt=hizoo"
+    # Steps of the most expensive cell: what a warm-up must fit into.
+    family = dict(pairs(rest)).get("f", DEFAULT_FUNCTION).partition(":")[0]
+    steps = forwards // _highest_price(method, (opts or [""])[0], family, (x, y)) if method in POINT_METHODS else 1
     base = None
     try:
-        base = specs.parse("&".join([*rest, f"steps={min(max(1, steps), specs.STEPS[1])}"]))
+        base = specs.parse(f"{rest}&steps={min(max(1, steps), STEPS.high)}")
     except SpecError as error:
-        errors += [_of_map(each, forwards) for each in error.errors]
+        reader.errors += [_of_map(each, forwards) for each in error.errors]
     if base and base.opts[0].changes:
-        errors.append(fault("opt", "a map is of one setting: opt must not change at a step (@)"))
+        reader.errors.append(fault("opt", "A map is of one setting: the optimizer must not fork (@)"))
     if x and y and x.name == y.name:
-        errors.append(fault("y", f"y = {y.name}: must be another hyperparameter than x"))
-    if base is None or x is None or y is None or errors:
-        raise SpecError(errors)
-    x, y = (_allowed(key, axis, base.opts[0], key in own, errors) for key, axis in (("x", x), ("y", y)))
-    if errors:
-        raise SpecError(errors)
+        reader.errors.append(wrong("y", LABELS["y"], y.name, f"another hyperparameter than {LABELS['x']}"))
+    if base is None or x is None or y is None or reader.errors:
+        reader.refuse()
+    x, y = (_allowed(key, axis, base.opts[0], reader) for key, axis in (("x", x), ("y", y)))
+    if reader.errors:
+        reader.refuse()
     spec = MapSpec(base, forwards, x, y, target)
     if error := _cells_error(spec):
         raise SpecError([error])
@@ -176,28 +159,25 @@ def _cells_error(spec: MapSpec) -> Error | None:
     """The first thing for which a cell would be no run that `viz_app.spec.runs` allows, or all of them too much."""
     method, forwards, x, y = METHODS[spec.opt.method], spec.forwards, spec.x, spec.y
     if (cells := len(x.values) * len(y.values)) > CELLS:
-        return wrong("x", f"{len(x.values)} × {len(y.values)} = {cells:,} cells", f"up to {CELLS:,} cells")
+        return fault("x", f"A map has up to {CELLS:,} cells, not {len(x.values)} × {len(y.values)} = {cells:,}")
     try:
         settings = spec.settings
     except HyperparameterError as error:  # of two values that do not go together
         return fault(error.field, error.message)
-    dearest = max(settings, key=method.forwards)
-    if (price := method.forwards(dearest)) > forwards:
-        allowed = f"at least {price:,}, the passes of one step at n = {getattr(dearest, 'n', 1)}"
-        return wrong("forwards", forwards, allowed)
+    expensive = max(settings, key=method.forwards)
+    if (price := method.forwards(expensive)) > forwards:
+        return _budget(forwards, f"at least {price:,}, the passes of one step at n = {getattr(expensive, 'n', 1)}")
     steps = [steps_of(forwards, spec.opt.method, each) for each in settings]
     for each, count in zip(settings, steps, strict=True):
         if getattr(each, "warmup", 0) > count:
             where = next((key for key, axis in (("x", x), ("y", y)) if axis.name == "warmup"), "opt")
-            allowed = f"0 to {count}, the steps that {forwards:,} passes pay at n = {each.n}"
-            return wrong(where, f"warmup={each.warmup}", allowed)
-    if max(steps) > specs.STEPS[1]:
+            allowed = f"0 to {count:,}, the steps that {forwards:,} passes pay for at n = {each.n}"
+            return wrong(where, "warm-up", each.warmup, allowed)
+    if max(steps) > STEPS.high:
         price = min(map(method.forwards, settings))
-        most = (specs.STEPS[1] + 1) * price - 1
-        allowed = (
-            f"up to {most:,}, since a run has up to {specs.STEPS[1]:,} steps and a cell's cost only {price} passes"
-        )
-        return wrong("forwards", f"{forwards:,}", allowed)
+        most = (int(STEPS.high) + 1) * price - 1
+        why = f"since a run has up to {STEPS.high:,} steps and one of a cell costs only {price} passes"
+        return _budget(forwards, f"up to {most:,}, {why}")
     directions = [getattr(each, "n", 1) * count for each, count in zip(settings, steps, strict=True)]
     numbers = spec.base.runs * spec.function.dim
     if max(directions) * numbers > specs.WORK:
@@ -205,10 +185,14 @@ def _cells_error(spec: MapSpec) -> Error | None:
     if (work := sum(directions) * numbers) > WORK:
         return fault(
             "forwards",
-            f"cells × runs × directions × dimensions = {work:,}: must be up to {WORK:,}; lower forwards to "
-            f"{max(FORWARDS[0], forwards * WORK // work):,}, or runs, or the number of cells",
+            f"Cells × runs × directions × dimensions must be up to {WORK:,}, not {work:,}; lower {FORWARDS.label} to "
+            f"{max(int(FORWARDS.low), forwards * WORK // work):,}, or the runs, or the number of cells",
         )
     return None
+
+
+def _budget(forwards: int, allowed: str) -> Error:
+    return fault("forwards", must_be(FORWARDS.label, f"{forwards:,}", allowed))
 
 
 def describe_axis(axis: Axis) -> dict[str, Any]:
@@ -240,20 +224,22 @@ def _of_map(error: Error, forwards: int) -> Error:
         return _too_long(forwards)
     if error["field"].endswith(".warmup") and "number of steps" in error["message"]:
         words = "the number of steps"
-        return error | {
-            "message": error["message"].replace(words, f"{words} that {forwards:,} passes pay in every cell")
-        }
+        said = error["message"].replace(words, f"{words} that {forwards:,} passes pay for in every cell")
+        return error | {"message": said}
     return error
 
 
 def _too_long(forwards: int) -> Error:
-    allowed = f"less, or runs fewer: one cell may have steps × runs × directions × dimensions up to {specs.WORK:,}"
-    return wrong("forwards", f"{forwards:,}", allowed)
+    allowed = f"lower, or the runs fewer: one cell may have steps × runs × directions × dimensions up to {specs.WORK:,}"
+    return _budget(forwards, allowed)
 
 
-def _axis(key: str, own: Mapping[str, str], method: str, errors: list[Error]) -> Axis | None:
-    # Of the usual axes alone, settings that the method does not allow (n = 1) are left out.
-    text = own.get(key, METHODS[method].on_points.axes["xy".index(key)])
+def _axis(key: str, reader: Reader, method: str) -> Axis | None:
+    """The axis that x or y names, or the method's usual one; None after adding what is wrong with it.
+
+    Of the usual axes alone, settings that the method does not allow (n = 1) are left out.
+    """
+    text = reader.given.get(key, METHODS[method].on_points.axes["xy".index(key)])
     name, _, values = text.partition("=")
     known = {
         parameter.name: parameter
@@ -261,36 +247,25 @@ def _axis(key: str, own: Mapping[str, str], method: str, errors: list[Error]) ->
         if parameter.choices is None
     }
     if name not in known:
-        errors.append(unknown(key, f"hyperparameter of {method}", name, known))
+        reader.errors.append(unknown(key, "hyperparameter", name, known))
         return None
-    parameter = known[name]
-    before = len(errors)
-    if ":" in values:
-        chosen = _range(key, parameter, values, errors)
-    else:
-        chosen = []
-        for item in values.split(","):
-            try:
-                chosen.append(whole(item) if parameter.integer else decimal(item))
-            except ValueError:
-                errors.append(wrong(key, f"{name}={short(item)!r}", parameter.allowed))
-    for value in chosen:
-        try:
-            parameter.check(value)
-        except HyperparameterError as error:
-            errors.append(fault(key, error.message))
-            break
-    if len(errors) > before:
-        return None
-    distinct = tuple(dict.fromkeys(chosen))
-    if not distinct:
-        errors.append(fault(key, f"{key} = {short(text)}: has no value"))
-        return None
-    return Axis(parameter, distinct, values)
+    before = len(reader.errors)
+    chosen: list[Any] = []
+    try:
+        if ":" in values:
+            chosen = _range(key, known[name], values, reader.errors)
+        else:
+            chosen = [numeric(known[name], item) for item in values.split(",")]
+    except HyperparameterError as error:
+        reader.errors.append(fault(key, error.message))
+    return None if len(reader.errors) > before else Axis(known[name], tuple(dict.fromkeys(chosen)), values)
 
 
 def _range(key: str, parameter: Hyperparameter, text: str, errors: list[Error]) -> list[Any]:
-    """The values of LOW:HIGH:COUNT: its ends as they are, and evenly spaced values between them, in few digits."""
+    """The values of LOW:HIGH:COUNT: its ends as they are, and evenly spaced values between them, in few digits.
+
+    Raises HyperparameterError for an end that the hyperparameter does not allow.
+    """
     parts = text.split(":")
     form = f"{parameter.name}=LOW:HIGH:COUNT or {parameter.name}=v1,v2,…"
     try:
@@ -299,21 +274,19 @@ def _range(key: str, parameter: Hyperparameter, text: str, errors: list[Error]) 
         low, high = map(whole if parameter.integer else decimal, parts[:2])
         count = whole(parts[2])
     except ValueError:
-        errors.append(wrong(key, f"{parameter.name}={short(text)}", form))
+        errors.append(wrong(key, LABELS[key], f"{parameter.name}={short(text)}", form))
         return []
-    try:
-        parameter.check(low)
-        parameter.check(high)
-    except HyperparameterError as error:
-        errors.append(fault(key, error.message))
-        return []
+    parameter.check(low)
+    parameter.check(high)
     log = parameter.scale == "log"
     if log and low <= 0:
-        errors.append(wrong(key, f"{parameter.name}={text}, low {number(low)}", "above 0: this axis is logarithmic"))
+        errors.append(wrong(key, f"The low end of {parameter.label}", low, "above 0: this axis is logarithmic"))
     elif not low < high:
-        errors.append(wrong(key, f"{parameter.name}={text}", f"a range with low below high ({form})"))
+        errors.append(
+            fault(key, f"The low end of {parameter.label}, {parts[0]}, must be below the high end, {parts[1]}")
+        )
     elif not 2 <= count <= CELLS:
-        errors.append(wrong(key, f"{parameter.name}={text}, count {count}", between((2, CELLS))))
+        errors.append(wrong(key, f"The number of values of {parameter.label}", count, f"2 to {CELLS:,}"))
     else:
         spaced = (np.geomspace if log else np.linspace)(low, high, count).tolist()
         if parameter.integer:
@@ -333,7 +306,7 @@ def _rounded(values: Sequence[float]) -> list[float]:
     ]
 
 
-def _allowed(key: str, axis: Axis, opt: OptSpec, given: bool, errors: list[Error]) -> Axis:
+def _allowed(key: str, axis: Axis, opt: OptSpec, reader: Reader) -> Axis:
     """The axis, of whose values each must be allowed beside the other settings (n ≥ 2 with some estimators)."""
     good, bad = [], None
     for value in axis.values:
@@ -344,20 +317,21 @@ def _allowed(key: str, axis: Axis, opt: OptSpec, given: bool, errors: list[Error
             bad = bad or error
     if bad is None:
         return axis
-    if given or not good:
-        errors.append(fault(key, bad.message))
+    if key in reader.given or not good:
+        reader.errors.append(fault(key, bad.message))
         return axis
     return Axis(axis.parameter, tuple(good), ",".join(map(number, good)))
 
 
-def _dearest(method: str, opt: str, family: str, axes: Sequence[Axis | None]) -> int:
-    """The price of a step of the dearest cell: the number of directions decides. Wrong values are found elsewhere."""
+def _highest_price(method: str, opt: str, family: str, axes: Sequence[Axis | None]) -> int:
+    """The price of a step of the most expensive cell, which has the most directions. Wrong values are found later."""
     given: dict[str, Any] = {}
     for item in opt.partition(":")[2].split(","):
         name, _, value = item.partition("=")
         given[name] = value
     values = {**presets.for_function(family).settings(method, given), **given}
-    counts = [value for axis in axes if axis and axis.name == "n" for value in axis.values] or [values.get("n", 1)]
+    usual = getattr(METHODS[method].hyperparameters(), "n", 1)
+    counts = [value for axis in axes if axis and axis.name == "n" for value in axis.values] or [values.get("n", usual)]
     try:
         return max(1, *(METHODS[method].forwards(SimpleNamespace(n=int(n))) for n in counts))
     except ValueError:

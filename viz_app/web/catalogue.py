@@ -22,14 +22,8 @@ def catalogue() -> dict[str, Any]:
     """What all pages share, as plain values for JSON. A feature's own facts are added by `viz_app.catalogue`."""
     return {
         "limits": {
-            "steps": runs.STEPS,
-            "runs": runs.RUNS,
-            "seed": runs.SEED,
-            "noise": runs.NOISE,
-            "dimensions": runs.DIMENSIONS,
-            "optimizers": runs.OPTIMIZERS,
+            **runs.LIMITS,
             "changes": text.CHANGES,
-            "work": runs.WORK,
         },
         "methods": {method.key: of_method(method) for method in POINT_METHODS.values()},
         "estimators": {name: {"leastN": estimator.least_n} for name, estimator in ESTIMATORS.items()},

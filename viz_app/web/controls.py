@@ -15,7 +15,8 @@ from functions import FUNCTIONS, TestFunction
 from functions.base import Parameter
 from hizoo_core import METHODS, POINT_METHODS, Hyperparameter, describe
 from viz_app.spec import presets
-from viz_app.spec.runs import NOISE_HELP, RUNS, OptSpec, RunSpec, labels, parse
+from viz_app.spec.fields import NOISE, RUNS, STEPS
+from viz_app.spec.runs import OptSpec, RunSpec, labels, parse
 from viz_app.spec.text import number
 from viz_app.web import ids
 from viz_app.web.catalogue import SPARE, colours
@@ -52,12 +53,7 @@ class Control:
         )
 
 
-RUN_CONTROLS = (
-    Control("steps", "Steps", "Updates of θ per run. Steps are not comparable between optimizers: see the clock of the "
-            "loss chart.", (10, 5000), "log", True),
-    Control("runs", "Runs", "Independent runs from the same start with different random directions; charts show their "
-            "median and 10–90 % band.", (1, RUNS[1]), "log", True),
-)  # fmt: skip
+RUN_CONTROLS = (Control.of(STEPS), Control.of(RUNS))
 
 
 def short(value: Any) -> str:
@@ -198,7 +194,7 @@ def function_card(spec: RunSpec, function: TestFunction) -> html.Section:
         text_row("run", "x0", "Start", start_text(spec.x0), START_HELP),
         text_row("run", "seed", "Seed", str(spec.seed), "Seeds every random direction. The same seed gives the same "
                  "picture on the same machine; all optimizers share its directions."),
-        text_row("run", "noise", "Gradient noise σ", number(float(spec.noise)), NOISE_HELP),
+        text_row("run", "noise", NOISE.label, number(float(spec.noise)), NOISE.help),
     ]  # fmt: skip
     if function.dim > 2:
         rows.append(text_row("view", "coords", "Coordinates", "0, 1", "The two coordinates (counted from 0) that the "

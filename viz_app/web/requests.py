@@ -14,8 +14,9 @@ from fastapi.responses import JSONResponse
 
 from functions import FunctionError, resolve
 from hizoo_core import Cancelled
-from viz_app.spec import runs as specs
-from viz_app.spec.text import Error, SpecError, pairs, whole
+from viz_app.spec.reader import DEFAULT_FUNCTION, Reader, split
+from viz_app.spec.runs import DIMENSIONS
+from viz_app.spec.text import SpecError, pairs, whole
 
 POLL_SECONDS = 0.05
 HEADERS = {"Cache-Control": "public, max-age=60"}  # pure, but for presets that change under an open browser
@@ -88,50 +89,38 @@ def query_of(request: Request) -> str:
     return request.scope["query_string"].decode("utf-8", "replace")
 
 
-class View(Generic[T]):
-    """A query's parameters of the picture, taken out before `parse` reads the rest; gathers the errors of both."""
+class View(Reader, Generic[T]):
+    """A query's parameters of the picture, read apart from the rest, which `parse` reads; with the errors of both."""
 
     def __init__(self, query: str, names: tuple[str, ...], parse: Callable[[str], T]):
-        parts = [(part, pair) for part in query.split("&") for pair in pairs(part)]
-        self._given = [pair for _, pair in parts if pair[0] in names]
-        self._errors: list[Error] = []
-        self._spec: T | None = None
-        given = dict(pair for _, pair in parts)
+        own, rest = split(query, names)
+        super().__init__(own, names)
+        given = dict(pairs(rest))
         self.has_start = "x0" in given
-        self._dim = specs.DIMENSIONS[1]
+        self._dim = DIMENSIONS[1]
         with suppress(FunctionError):  # which the spec reports
-            self._dim = resolve(given.get("f", specs.DEFAULT_FUNCTION)).dim
+            self._dim = resolve(given.get("f", DEFAULT_FUNCTION)).dim
+        self._spec: T | None = None
         try:
-            self._spec = parse("&".join(part for part, pair in parts if pair[0] not in names))
+            self._spec = parse(rest)
         except SpecError as error:
-            self._errors += error.errors
-
-    def read(self, name: str, parser: Callable[[str], Any], default: Any, allowed: str) -> Any:
-        """The parameter as `parser` reads it; a ValueError, or a second value, becomes the error of this field."""
-        values = [value for key, value in self._given if key == name]
-        try:
-            return parser(values[0]) if values else default
-        except ValueError:
-            self._errors.append({"field": name, "message": f"{name} = {values[0][:40]!r}: must be {allowed}"})
-            return default
-        finally:
-            if len(values) > 1:
-                self._errors.append({"field": name, "message": f"{name} is given twice"})
+            self.errors += error.errors
 
     def coordinates(self) -> tuple[int, int]:
         """Two different coordinates of the function; the first two by default."""
         last = self._dim - 1
 
         def parser(text: str) -> tuple[int, int]:
-            a, b = (whole(item) for item in text.split(","))
+            a, b = (whole(item.strip()) for item in text.split(","))
             if a == b or not (0 <= a <= last and 0 <= b <= last):
-                raise ValueError(text)
+                raise ValueError
             return a, b
 
-        return self.read("coords", parser, (0, 1), f"two different coordinates, each 0 to {last}")
+        allowed = f"two different whole numbers from 0 to {last}, e.g. 0, 1"
+        return self.read("coords", "Coordinates", parser, (0, 1), allowed)
 
     def spec(self) -> T:
         """The spec. Raises SpecError if it or any parameter read so far is wrong."""
-        if self._spec is None or self._errors:
-            raise SpecError(self._errors)
+        if self._spec is None or self.errors:
+            raise SpecError(self.errors)
         return self._spec

@@ -80,7 +80,7 @@ export class Controls {
     const number = numberIn(text);
     const field = slot in catalogue.methods ? fieldOf(slot, name) : undefined;
     if (!Number.isFinite(number)) complain([noNumber(slot, name, text)], this.#state);
-    else if (field && !isAllowed(number, field)) complain([{ field: name, control: [slot, name], message: `${name} = ${text.trim()}: must be ${facts.axes[slot].options.find((each) => each.name === name)?.allowed}` }], this.#state);
+    else if (field && !isAllowed(number, field)) complain([{ field: name, control: [slot, name], message: `${field.label} must be ${facts.axes[slot].options.find((each) => each.name === name)?.allowed}, not ${text.trim()}` }], this.#state);
     else this.change(slot, name, number, "field");
   }
 
