@@ -85,8 +85,10 @@ function notes(losses) {
   }
   setText(byId("loss-note"), remarks.join("; "));
   const estimating = trace.tracks.flatMap((track, index) => (track.h_q ? [index] : []));
-  const whose = estimating.length === 1 ? `${titles[estimating[0]]}'s P` : "P of each";
-  const legend = estimating.length ? html`<b>—</b> ${whose} &nbsp; <b>- -</b> the exact diagonal along its runs` : html`no optimizer that estimates the Hessian is on; <b>- -</b> the exact diagonal`;
+  const [first, ...others] = estimating.map((index) => titles[index]);
+  const legend = first
+    ? html`<b>—</b> P of ${others.length ? "each" : first} &nbsp; <b>- -</b> the exact diagonal along the runs of ${first}`
+    : html`no optimizer that estimates the Hessian is on; <b>- -</b> the exact diagonal`;
   render(legend, byId("hessian-note"));
   const { scale } = parts.landscape;
   const rings = trace.tracks.map((track, index) =>
