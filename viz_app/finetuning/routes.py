@@ -21,7 +21,7 @@ browser only.
 Messages, the objects in a chunk's "messages". Numbers are finite or null; `run` is an optimizer's index in the spec.
 
     plan        spec, model, device, dtype, task, sentences, runs, groups, zero_shot: once, first
-    steps       run, rows [[step, forwards, seconds, loss, slope, curvature, length, lr, alpha], …]
+    steps       run, columns [step, forwards, seconds, loss, slope, curvature, length, lr, alpha], rows [[…], …]
     evaluation  run, step, forwards, seconds, loss, accuracy, f1, probabilities per sentence, position, distance
     hessian     run, step, quantiles [[q10, q50, q90, mean] per group], histogram {edges, counts per group}
     truth       run, step, groups [[mean, standard error] per group], probes, seconds, cost

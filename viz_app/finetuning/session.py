@@ -31,6 +31,7 @@ from viz_app.finetuning.spec import FinetuneSpec
 from viz_app.finetuning.store import Log, Setting, StepRow
 from viz_app.spec.runs import OptSpec
 
+COLUMNS = ("step", "forwards", "seconds", "loss", "slope", "curvature", "length", "lr", "alpha")  # of a chart's row
 FLUSH = 0.25  # seconds between chunks
 HELD_OUT = 256  # examples of an evaluation
 HELD_OUT_BATCH = 64
@@ -215,7 +216,9 @@ class Session:
             rows: dict[int, list[list[Any]]] = {}
             for index, row in self._steps:
                 rows.setdefault(index, []).append(self._drawn(self.runs[index], row))
-            steps = [{"type": "steps", "run": index, "rows": rows[index]} for index in sorted(rows)]
+            steps = [
+                {"type": "steps", "run": index, "columns": COLUMNS, "rows": rows[index]} for index in sorted(rows)
+            ]
             self.log.append(self.job, self._steps, steps + self._messages, self._settings)
             self._steps, self._messages, self._settings = [], [], []
         self._flushed = time.monotonic()
@@ -394,7 +397,7 @@ class Session:
                 row = StepRow(run.made, record.lr, record.alpha, record.loss, record.length, seconds, scalars)
                 run.rows.append(row)
                 self._steps.append((run.index, row))
-                self.listen({"type": "steps", "run": run.index, "rows": [self._drawn(run, row)]})
+                self.listen({"type": "steps", "run": run.index, "columns": COLUMNS, "rows": [self._drawn(run, row)]})
         if run.made == len(run.rows):
             self._arrived(run)
 
@@ -474,7 +477,7 @@ class Session:
         return evaluation, {"type": "hessian", **where, **curvature.summary(tuned.groups, shapes, trainer.curvature)}
 
     def _drawn(self, run: Run, row: StepRow) -> list[Any]:
-        """A step as a chart's row: [step, forwards, seconds, loss, slope, curvature, length, lr, alpha]."""
+        """A step as a chart's row, in the order of COLUMNS."""
         record, mu = _record(run, row), getattr(run.opt.hyperparameters, "mu", math.nan)
         slope, curve = record.slope(mu), record.curvature(mu)
         return [row.step, row.step * run.cost, row.seconds, row.loss, slope, curve, row.length, row.lr, row.alpha]
