@@ -3,12 +3,13 @@
 What depends on the machine (devices, uploads) is in `GET /api/finetune/options`.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hizoo_core.training_methods import METHODS
 from viz_app.finetuning import forecast
 from viz_app.finetuning import spec as specs
+from viz_app.web.catalogue import cost
 
 COLOURS = {"hizoo": "--hizoo", "mezo": "--mezo", "adam": "--adam", "hizoo_l": "--extra-2"}  # variables of style.css
 SPARE = ("--extra-1", "--newton_diag", "--extra-3", "--extra-4")  # for other methods, and for copies
@@ -111,13 +112,3 @@ def catalogue() -> dict[str, Any]:
         "evaluations": specs.EVALUATIONS,
         "surface": {"cells": cells, "texts": texts},
     }
-
-
-def cost(method: Any) -> dict[str, int]:
-    """The forward passes of a step, which are linear in the number of directions: `fixed` + `perDirection` × n."""
-    default = method.hyperparameters()
-    passes = method.forwards(default)
-    if not hasattr(default, "n"):
-        return {"fixed": passes, "perDirection": 0}
-    each = method.forwards(replace(default, n=default.n + 1)) - passes
-    return {"fixed": passes - each * default.n, "perDirection": each}
