@@ -51,10 +51,20 @@ test("messages that are sent twice change nothing", () => {
   assert.equal(folded(...messages, ...messages).surfaces.ends?.filled, 1);
 });
 
-test("progress that has come to its end is none", () => {
-  const message = "making mezo's steps again from the log";
-  assert.deepEqual(folded(plan, { type: "progress", message, done: 3, total: 9 }).progress, { message, done: 3, total: 9 });
-  assert.equal(folded(plan, { type: "progress", message, done: 3, total: 9 }, { type: "progress", message, done: 9, total: 9 }).progress, null);
+test("progress that has come to its end, or is said to be over, is none", () => {
+  /** @type {Message} */
+  const halfway = { type: "progress", message: "making MeZO's steps again from the log", done: 3, total: 9, unit: "steps" };
+  assert.equal(folded(plan, halfway).progress?.unit, "steps");
+  assert.equal(folded(plan, halfway, { ...halfway, done: 9 }).progress, null);
+  assert.equal(folded(plan, halfway, { type: "progress", message: "", done: 0, total: 0, unit: "" }).progress, null);
+});
+
+test("a note stands beside the state, once", () => {
+  /** @type {Message} */
+  const note = { type: "note", run: null, message: "the memory table failed" };
+  const record = folded(plan, { type: "status", state: "running", run: null, message: "" }, note, note);
+  assert.deepEqual(record.notes, [{ run: null, message: "the memory table failed" }]);
+  assert.equal(record.status.state, "running");
 });
 
 test("the state of the job and the end of one run are kept apart", () => {

@@ -1,12 +1,14 @@
 // Specs that the language-model page's form can write, over random changes, as JSON lines: {"spec", "values", "slots"}.
 // tests/test_javascript_finetuning_specs.py parses them.
 
+import process from "node:process";
+
 import "./catalogue.mjs";
 
-const { facts, matters } = await import("../../viz_app/assets/lab/finetuning/facts.mjs");
+const { facts, matters, methodOf } = await import("../../viz_app/assets/lab/finetuning/facts.mjs");
 const { FormState } = await import("../../viz_app/assets/lab/finetuning/formstate.mjs");
 
-let state = Number(process.argv[2] ?? 1);
+let state = Number(process.argv[2]);
 /** A number from 0 to 1 (mulberry32). */
 function random() {
   state = (state + 0x6d2b79f5) | 0;
@@ -35,26 +37,39 @@ const VALUES = {
   budget: [900, 2400, "3000", 20000],
 };
 
+/** What somebody may do. @type {((form: InstanceType<typeof FormState>) => void)[]} */
+const ACTIONS = [
+  (form) => form.set("budgetKind", one(VALUES.budgetKind)),
+  (form) => form.reset(one(facts.fields).name),
+  (form) => form.isFull || form.add(one(facts.methods).key),
+  (form) => form.isFull || form.add(form.slots[0].method, form.slots[0]),
+  (form) => form.slots.length > 1 && form.remove(one(form.slots)),
+  ...new Array(5).fill(setValue),
+  ...new Array(3).fill(setSetting),
+];
+
+/** @param {InstanceType<typeof FormState>} form */
+function setValue(form) {
+  const field = one(facts.fields).name;
+  const span = facts.limits[field];
+  if (VALUES[field]) form.set(field, one(VALUES[field]));
+  else if (span) form.set(field, Math.min(span[0] + Math.floor(random() * 30), span[1]));
+}
+
+/** @param {InstanceType<typeof FormState>} form */
+function setSetting(form) {
+  const slot = one(form.slots);
+  const setting = one(methodOf(slot.method)?.hyperparameters ?? []);
+  const { name, choices, integer, default: value } = setting;
+  if (choices) form.setOf(slot, name, one(choices.filter((choice) => choice !== "multiplicative"))); // which needs n > 1
+  else if (!integer) form.setOf(slot, name, Number((Number(value) * (0.5 + 0.4 * random())).toPrecision(3)));
+}
+
 for (let walk = 0; walk < 40; walk++) {
   const form = new FormState();
   form.open(one(["", "steps=300&opt=hizoo:n=4&opt=mezo", "tune=lora&rank=3&opt=adam", "task=table&data=upload:1&text_column=a"]));
   for (let i = 0; i < 8; i++) {
-    const field = one(facts.fields).name;
-    const span = facts.limits[field];
-    const value = VALUES[field] ? one(VALUES[field]) : span ? Math.min(span[0] + Math.floor(random() * 30), span[1]) : null;
-    if (random() < 0.5 && value !== null) form.set(field, value);
-    else if (random() < 0.2) form.set("budgetKind", one(VALUES.budgetKind));
-    else if (random() < 0.3) form.reset(field);
-    else if (random() < 0.4 && !form.isFull) form.add(one(facts.methods).key, one([null]));
-    else if (random() < 0.3 && !form.isFull) form.add(form.slots[0].method, form.slots[0]);
-    else if (random() < 0.3 && form.slots.length > 1) form.remove(one(form.slots));
-    else {
-      const slot = one(form.slots);
-      const name = one(Object.keys(slot.values));
-      const setting = facts.methods.find(({ key }) => key === slot.method)?.hyperparameters.find((other) => other.name === name);
-      if (setting?.choices) form.setOf(slot, name, one(setting.choices.filter((choice) => choice !== "multiplicative")));
-      else if (setting && name !== "warmup") form.setOf(slot, name, setting.integer ? setting.default : Number((Number(setting.default) * (0.5 + 0.4 * random())).toPrecision(3)));
-    }
+    one(ACTIONS)(form);
   }
   if (form.values.task === "table" && form.values.data === "") form.set("data", "upload:3f2a");
   const values = Object.fromEntries(Object.entries(form.values).filter(([key]) => matters(key, form.values)));

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hizoo_core.training_methods import METHODS
-from viz_app.finetuning import forecast
+from viz_app.finetuning import limits
 from viz_app.finetuning import spec as specs
 from viz_app.web.catalogue import cost
 
@@ -96,7 +96,6 @@ def catalogue() -> dict[str, Any]:
     """Plain values for JSON: `finetuning.spec.catalogue()` with what the page adds."""
     known = specs.catalogue()
     spare = iter(SPARE)
-    cells, texts = forecast.SURFACE
     return known | {
         "methods": [
             method | {"colour": COLOURS.get(method["key"]) or next(spare), "cost": cost(METHODS[method["key"]])}
@@ -110,5 +109,5 @@ def catalogue() -> dict[str, Any]:
         "only": ONLY,
         "keys": specs.KEYS,
         "evaluations": specs.EVALUATIONS,
-        "surface": {"cells": cells, "texts": texts},
+        "surface": {"cells": limits.GRID**2, "texts": limits.SURFACE},
     }

@@ -328,6 +328,7 @@ class Session:
                 "template": task.template,
                 "train": len(task.train),
                 "held_out": len(task.held_out),
+                "evaluated": min(HELD_OUT, len(task.held_out)),
                 "credit": task.credit,
             },
             "sentences": [{"text": example.text, "label": example.label} for example in task.held_out[:SENTENCES]],
@@ -689,7 +690,7 @@ class Session:
     def _progress(self, what: str, done: int, total: int) -> None:
         if self._messages and self._messages[-1]["type"] == "progress":
             self._messages.pop()  # only the newest is of use
-        self._emit({"type": "progress", "message": what, "done": done, "total": total})
+        self._emit({"type": "progress", "message": what, "done": done, "total": total, "unit": "steps"})
         if time.monotonic() - self._flushed >= FLUSH:
             self.flush()
 

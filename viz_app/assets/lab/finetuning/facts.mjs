@@ -22,6 +22,7 @@ import { catalogue } from "../web/catalogue.mjs";
 /**
  * @typedef {object} Preset
  * @property {number} forwards @property {number} batch @property {Record<string, Values>} opts settings by method
+ * @property {number=} truth evaluations between estimates of the reference
  * @property {string[]} tuned methods whose settings were searched for, for just this case
  */
 

@@ -24,9 +24,9 @@ export class FormState {
   open(text) {
     const { keys, opts } = pairsOf(text);
     const { steps, forwards, ...given } = keys;
-    const { model, task, tune, loss } = { ...facts.defaults, model: "bundled", task: "reviews", tune: "full", ...given };
+    const { model = "bundled", task = "reviews", tune = "full" } = given;
     const preset = presetOf({ model, task, tune });
-    this.values = { ...preset.values, model, task, tune, loss, ...given };
+    this.values = { ...preset.values, model, task, tune, ...given };
     if (forwards !== undefined) Object.assign(this.values, { budget: forwards, budgetKind: "forwards" });
     if (steps !== undefined) Object.assign(this.values, { budget: steps, budgetKind: "steps" });
     this.slots = (opts.length ? opts : facts.default_methods.map((method) => ({ method, given: {} })))
@@ -139,7 +139,7 @@ function presetOf({ model, task, tune }) {
       { ...Object.fromEntries(hyperparameters.map(({ name, default: value }) => [name, value])), ...found.opts[key] },
     ]),
   );
-  const values = { ...facts.defaults, template: "", words: "", budgetKind: "forwards", budget: found.forwards, batch: found.batch };
+  const values = { ...facts.defaults, template: "", words: "", budgetKind: "forwards", budget: found.forwards, batch: found.batch, truth: found.truth ?? facts.defaults.truth };
   return { values: { ...values, eval: evaluationsOf(values, []) }, opts, tuned: found.tuned };
 }
 

@@ -16,9 +16,8 @@
  * @property {"plan"} type @property {string} spec
  * @property {{title: string, parameters: number, tuned: number, context: number}} model
  * @property {{name: string, title: string, memory: number | null}} device @property {string} dtype
- * @property {{title: string, synthetic: boolean, classes: string[], held_out: number}} task
- *   `held_out`: texts that the task holds out, of which an evaluation takes `evaluated`
- * @property {number=} evaluated
+ * @property {{title: string, synthetic: boolean, classes: string[], evaluated: number}} task
+ *   `evaluated`: held-out texts of an evaluation
  * @property {Sentence[]} sentences @property {PlannedRun[]} runs @property {Group[]} groups
  * @property {{loss: number, accuracy: number, f1: number}} zero_shot
  */
@@ -64,11 +63,13 @@
 /** @typedef {{type: "setting", run: number, step: number, lr: number | null, alpha: number | null}} SettingMessage */
 /** @typedef {"" | "queued" | "running" | "paused" | "finished" | "stopped" | "failed"} State "": no job */
 /** @typedef {{type: "status", state: State, run: number | null, message: string}} StatusMessage run null: the job */
-/** @typedef {{type: "progress", message: string, done: number, total: number}} ProgressMessage */
+/** @typedef {{type: "note", run: number | null, message: string}} NoteMessage what failed or wants a look beside the training */
+/** @typedef {{type: "progress", message: string, done: number, total: number, unit: string}} ProgressMessage `unit`: what is
+ *   counted; with an empty message it is over */
 
 /**
  * @typedef {PlanMessage | StepsMessage | EvaluationMessage | HessianMessage | TruthMessage | MemoryMessage | PlaneMessage
- *   | SurfaceMessage | SettingMessage | StatusMessage | ProgressMessage} Message
+ *   | SurfaceMessage | SettingMessage | StatusMessage | NoteMessage | ProgressMessage} Message
  */
 
 /** @typedef {{seq: number, messages: Message[]}} Chunk */

@@ -1,7 +1,7 @@
 // What is known of a fine-tuning job: its messages, folded into one record that every panel reads. No DOM, no network.
 
 /**
- * @import { Evaluation, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, SettingMessage, State, TruthMessage } from "./messages.mjs"
+ * @import { Evaluation, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, ProgressMessage, SettingMessage, State, TruthMessage } from "./messages.mjs"
  */
 
 /**
@@ -38,7 +38,8 @@
  * @property {{fixed: Surface | null, ends: Surface | null}} surfaces
  * @property {{rows: MemoryRow[], how: string} | null} memory
  * @property {{state: State, message: string}} status of the job
- * @property {{message: string, done: number, total: number} | null} progress of loading and the like
+ * @property {Omit<ProgressMessage, "type"> | null} progress of what takes its time and is no training
+ * @property {{run: number | null, message: string}[]} notes what failed or wants a look beside the training
  * @property {{run: number, step: number} | null} rebuilding the step that is being rebuilt from the log, for the cursor
  * @property {number} version grows with every message
  *
@@ -65,6 +66,7 @@ export function emptyRecord() {
     memory: null,
     status: { state: "queued", message: "" },
     progress: null,
+    notes: [],
     rebuilding: null,
     version: 0,
   };
@@ -85,16 +87,16 @@ export function fold(record, message) {
       record.progress = null;
       break;
     case "evaluation":
-      if (run) put(run.evaluations, without(message));
+      if (run) put(run.evaluations, message);
       break;
     case "hessian":
-      if (run) put(run.hessians, timed(run, without(message)));
+      if (run) put(run.hessians, timed(run, message));
       break;
     case "truth":
-      if (run) put(run.truths, timed(run, without(message)));
+      if (run) put(run.truths, timed(run, message));
       break;
     case "setting":
-      if (run) put(run.settings, timed(run, without(message)));
+      if (run) put(run.settings, timed(run, message));
       break;
     case "memory":
       record.memory = { rows: message.rows, how: message.how };
@@ -112,9 +114,15 @@ export function fold(record, message) {
         if (message.state !== "queued" && message.state !== "running") record.progress = null;
       }
       break;
+    case "note":
+      if (!record.notes.some((note) => note.run === message.run && note.message === message.message)) {
+        record.notes.push({ run: message.run, message: message.message });
+      }
+      break;
     case "progress": {
-      const { message: text, done, total } = message;
-      record.progress = total > 0 && done >= total ? null : { message: text, done, total }; // done: nothing to wait for
+      const { message: text, done, total, unit } = message;
+      const isOver = text === "" || (total > 0 && done >= total);
+      record.progress = isOver ? null : { message: text, done, total, unit };
       break;
     }
   }
@@ -158,7 +166,7 @@ function addCells(record, { kind, x, y, cells, done }) {
 export function keepRebuilt(record, run, { evaluation, hessian }) {
   const { rebuilt } = record.runs[run];
   if (rebuilt.some((known) => known.evaluation.step === evaluation.step)) return;
-  rebuilt.push({ evaluation, hessian: hessian && timed(record.runs[run], without(hessian)) });
+  rebuilt.push({ evaluation, hessian: hessian && timed(record.runs[run], hessian) });
   rebuilt.sort((a, b) => a.evaluation.step - b.evaluation.step);
   record.version++;
 }
@@ -233,16 +241,6 @@ function kept(run) {
   if (!run) return {};
   const { steps, evaluations, hessians, truths, settings, rebuilt } = run;
   return { steps, evaluations, hessians, truths, settings, rebuilt };
-}
-
-/**
- * What a message says of its run.
- * @template {{type: string, run: number}} Sent
- * @param {Sent} message @returns {Omit<Sent, "type" | "run">}
- */
-function without(message) {
-  const { type: _type, run: _run, ...rest } = message;
-  return rest;
 }
 
 /**

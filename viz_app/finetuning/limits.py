@@ -1,0 +1,12 @@
+"""How much of a fine-tuning job is measured and kept: examples, probes, points, bytes. Loads no torch."""
+
+HELD_OUT = 256  # held-out examples of an evaluation (fewer where the task has fewer)
+HELD_OUT_BATCH = 64  # examples of one forward pass of an evaluation
+SENTENCES = 24  # held-out texts whose predictions the page follows
+REFERENCE = 32  # training examples of Hutchinson's estimate of the Hessian's diagonal
+PROBES = 8  # of that estimate
+SURFACE = 32  # held-out examples of the loss at each point of the surface
+GRID = 17  # points a side of the surface: one more than a power of two, so that each pass halves the distance
+
+KEPT = 200_000_000  # trainable parameters up to which θ_0 is kept in memory; beyond, the model is loaded again
+SNAPSHOTS = 512 * 2**20  # bytes of parameters and optimizer states kept, so that rebuilding a step starts nearby
