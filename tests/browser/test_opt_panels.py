@@ -382,6 +382,7 @@ def test_curves_are_plotlys_and_say_their_values_under_the_pointer(panels: Panel
     names = panels.page.evaluate("window.panels.accuracy.chart.figure.graph.data.map(({ x, y }) => [x.at(-1), y.at(-1)])")
     assert names == [[450, 100], [400, 100]]
     assert "On 256 held-out synthetic texts" in panels.text("accuracy", ".note"), "as many as an evaluation takes"
+    panels.page.locator("#opt-accuracy").scroll_into_view_if_needed()
     x, y = panels.page.evaluate(
         """() => {
           const { overlay, graph } = window.panels.accuracy.chart.figure;

@@ -12,9 +12,11 @@ import { count, reading } from "../web/scale.mjs";
 import { decades, logarithm, powerTicks } from "./decades.mjs";
 import { inOrder, rowLabels } from "./groups.mjs";
 import { HessianPanel } from "./hessianpanel.mjs";
-import { PacedFigure, axisTitle, baseLayout, switchView } from "./paced.mjs";
+import { axisTitle, baseLayout } from "./layout.mjs";
+import { PacedFigure } from "./paced.mjs";
 import { rankCorrelation } from "./ranks.mjs";
 import { budget, hessianAt, latest } from "./record.mjs";
+import { switchView } from "./switch.mjs";
 
 /** @typedef {"q50" | "mean"} View */
 

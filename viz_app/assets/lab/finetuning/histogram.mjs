@@ -14,7 +14,8 @@ import { fade } from "../web/theme.mjs";
 import { powerTicks } from "./decades.mjs";
 import { byLayer } from "./groups.mjs";
 import { HessianPanel } from "./hessianpanel.mjs";
-import { PacedFigure, axisTitle, baseLayout } from "./paced.mjs";
+import { axisTitle, baseLayout } from "./layout.mjs";
+import { PacedFigure } from "./paced.mjs";
 import { hessianAt } from "./record.mjs";
 
 export class Histogram extends HessianPanel {

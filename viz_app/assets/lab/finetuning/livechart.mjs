@@ -6,7 +6,8 @@
 /** @import { Curve, Instant, Picture } from "./pictures.mjs" */
 import { disc, segment, stroke } from "../web/canvas.mjs";
 import { escapedInPlotly } from "../web/escaped.mjs";
-import { PacedFigure, axisTitle, baseLayout } from "./paced.mjs";
+import { axisTitle, baseLayout } from "./layout.mjs";
+import { PacedFigure } from "./paced.mjs";
 
 const DOTS = 80; // points of a curve that still has dots
 

@@ -1,8 +1,6 @@
 // A Plotly figure that draws at most twice a second, of several pictures only the newest, and a canvas over it that
 // is painted at once.
 
-/** @import { Look } from "./look.mjs" */
-import { html } from "../vendor/lit.mjs";
 import { Overlay } from "../web/overlay.mjs";
 
 const PAUSE = 500; // ms between two drawings
@@ -71,30 +69,4 @@ export class PacedFigure {
     if (x < overlay.box.left || x > overlay.box.left + overlay.box.width) return null;
     return overlay.valueAt(x, clientY - edge.top);
   }
-}
-
-/** What every figure's layout has in common. @param {Look["theme"]} theme */
-export const baseLayout = (theme) => ({
-  font: { family: theme.font, size: theme.size, color: theme.muted },
-  paper_bgcolor: "rgba(0,0,0,0)",
-  plot_bgcolor: "rgba(0,0,0,0)",
-  showlegend: false,
-  hovermode: "closest",
-  hoverlabel: { bgcolor: theme.panel, bordercolor: theme.muted, font: { color: theme.ink, family: theme.font, size: theme.size }, align: "left" },
-});
-
-/** An axis title in the figure's own size; Plotly's is larger. @param {string} text @param {Look["theme"]} theme */
-export const axisTitle = (text, theme, standoff = 3) => ({ text, standoff, font: { size: theme.size, color: theme.muted } });
-
-/**
- * A switch of a few buttons.
- * @template {string} Key
- * @param {string} label @param {Record<Key, [text: string, tip: string]>} options
- * @param {Key} chosen @param {(key: Key) => void} choose
- */
-export function switchView(label, options, chosen, choose) {
-  const each = /** @type {[Key, [string, string]][]} */ (Object.entries(options));
-  return html`<div class="panel-switch" role="group" aria-label=${label}>
-    ${each.map(([key, [text, tip]]) => html`<button type="button" data-value=${key} data-tip=${tip} aria-pressed=${String(key === chosen)} @click=${() => choose(key)}>${text}</button>`)}
-  </div>`;
 }

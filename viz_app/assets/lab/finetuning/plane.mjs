@@ -12,8 +12,9 @@ import { disc, stroke } from "../web/canvas.mjs";
 import { one } from "../web/one.mjs";
 import { count, reading } from "../web/scale.mjs";
 import { facts } from "./facts.mjs";
-import { PacedFigure, switchView } from "./paced.mjs";
+import { PacedFigure } from "./paced.mjs";
 import { evaluationAt } from "./record.mjs";
+import { switchView } from "./switch.mjs";
 import { Reaches, planeFigure, trailsOf, until } from "./trails.mjs";
 
 /** @typedef {{run: number, text: string, colour: string, x: number, y: number}} Label at a head */

@@ -4,8 +4,8 @@
 /** @import { Evaluation, PlanMessage, Sentence } from "./messages.mjs" */
 /** @import { Cursor, PlannedRecord, Run } from "./record.mjs" */
 import { html, nothing, render, repeat } from "../vendor/lit.mjs";
-import { switchView } from "./paced.mjs";
 import { evaluationAt } from "./record.mjs";
+import { switchView } from "./switch.mjs";
 
 /** @typedef {"flipped" | "wrong" | "all"} Filter */
 /** @typedef {NonNullable<ReturnType<typeof historyOf>>} History */

@@ -5,7 +5,7 @@
 /** @import { PlannedRecord, Surface } from "./record.mjs" */
 import { scaleLinear } from "../vendor/d3.mjs";
 import { escapedInPlotly } from "../web/escaped.mjs";
-import { axisTitle, baseLayout } from "./paced.mjs";
+import { axisTitle, baseLayout } from "./layout.mjs";
 import { latest } from "./record.mjs";
 
 /** @typedef {"fixed" | "ends"} Kind of a plane: of two fixed random directions, or of the runs' end points */
