@@ -1,6 +1,5 @@
 """The language-model page's panels, each by itself with an invented record: what a person sees on them."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,9 @@ OPEN = """async () => {
   document.documentElement.dataset.theme = "light";
   document.dispatchEvent(new Event("lab:theme"));
   const lab = async (name) => import(`/assets/lab/${name}.mjs`);
-  const [{ emptyRecord, fold }, { HessianMap }, { Histogram }, { Plane }, { Sentences }, { Memory }, curves, { readTheme }] =
-    await Promise.all(
+  const [
+    { emptyRecord, fold }, { HessianMap }, { Histogram }, { Plane }, { Sentences }, { Memory }, curves, { readTheme },
+  ] = await Promise.all(
       ["finetuning/record", "finetuning/hessian", "finetuning/histogram", "finetuning/plane", "finetuning/sentences",
        "finetuning/memory", "finetuning/curves", "web/theme"].map(lab));
   const made = {};
@@ -48,8 +48,8 @@ OPEN = """async () => {
     },
   };
   const Kinds = {
-    plane: Plane, sentences: Sentences, hessian: HessianMap, histogram: Histogram, memory: Memory, loss: curves.LossCurves,
-    accuracy: curves.AccuracyCurves,
+    plane: Plane, sentences: Sentences, hessian: HessianMap, histogram: Histogram, memory: Memory,
+    loss: curves.LossCurves, accuracy: curves.AccuracyCurves,
   };
   for (const [name, Kind] of Object.entries(Kinds)) {
     made[name] = new Kind(document.getElementById(`opt-${name}`), asks);
@@ -379,7 +379,9 @@ def test_curves_are_plotlys_and_say_their_values_under_the_pointer(panels: Panel
         panels.tell(*evaluation(0, 10 * step, SURE, (step, 1)), *evaluation(1, 10 * step, SURE, (step, 1)))
     panels.show()
     panels.until("window.panels.loss.chart.figure.overlay?.box && window.panels.accuracy.chart.figure.overlay?.box")
-    names = panels.page.evaluate("window.panels.accuracy.chart.figure.graph.data.map(({ x, y }) => [x.at(-1), y.at(-1)])")
+    names = panels.page.evaluate(
+        "window.panels.accuracy.chart.figure.graph.data.map(({ x, y }) => [x.at(-1), y.at(-1)])"
+    )
     assert names == [[450, 100], [400, 100]]
     assert "On 256 held-out synthetic texts" in panels.text("accuracy", ".note"), "as many as an evaluation takes"
     panels.page.locator("#opt-accuracy").scroll_into_view_if_needed()

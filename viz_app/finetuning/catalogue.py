@@ -14,7 +14,13 @@ from viz_app.web.catalogue import cost
 COLOURS = {"hizoo": "--hizoo", "mezo": "--mezo", "adam": "--adam", "hizoo_l": "--extra-2"}  # variables of style.css
 SPARE = ("--extra-1", "--newton_diag", "--extra-3", "--extra-4")  # for other methods, and for copies
 
-PRIMARY = ("alpha", "n", "lr", "estimator", "pool")  # settings that an optimizer's card shows; the others are in its fold
+PRIMARY = (
+    "alpha",
+    "n",
+    "lr",
+    "estimator",
+    "pool",
+)  # settings that an optimizer's card shows; the others are in its fold
 MODELS = ("bundled", "facebook/opt-125m", "facebook/opt-350m", "facebook/opt-1.3b")  # suggested; any id may be typed
 
 ONLY = {
@@ -29,7 +35,9 @@ ONLY = {
 
 @dataclass(frozen=True)
 class Field:
-    """A field of the form. `kind`: "choice", "text", "number" (with a slider), "budget" or "data"; `more`: in the fold."""
+    """A field of the form. `kind`: "choice", "text", "number" (with a slider), "budget" or "data". `more`: it is in the
+    card's fold.
+    """
 
     name: str
     label: str
@@ -45,8 +53,8 @@ FIELDS = (
     Field("model", "Model", "text", "“bundled” is the small OPT model that comes with the app. Or the id of any causal "
           "language model on the Hugging Face hub, such as facebook/opt-125m, or a local directory of one."),
     Field("task", "Task", "choice", "The texts to classify. The film reviews are synthetic: a seeded grammar makes "
-          "them. SST-2 is real and comes from the hub or from a folder. Your own file is a CSV or TSV with a text and a "
-          "label column."),
+          "them. SST-2 is real and comes from the hub or from a folder. Your own file is a CSV or TSV with a text and "
+          "a label column."),
     Field("data", "Data", "data", "Path of a CSV or TSV on the server's machine, or upload one: the button, or drop a "
           "file here. For SST-2 empty means the hub."),
     Field("text_column", "Text column", "text", "Name of the column that holds the texts."),

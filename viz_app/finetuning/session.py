@@ -216,9 +216,7 @@ class Session:
             rows: dict[int, list[list[Any]]] = {}
             for index, row in self._steps:
                 rows.setdefault(index, []).append(self._drawn(self.runs[index], row))
-            steps = [
-                {"type": "steps", "run": index, "columns": COLUMNS, "rows": rows[index]} for index in sorted(rows)
-            ]
+            steps = [{"type": "steps", "run": index, "columns": COLUMNS, "rows": rows[index]} for index in sorted(rows)]
             self.log.append(self.job, self._steps, steps + self._messages, self._settings)
             self._steps, self._messages, self._settings = [], [], []
         self._flushed = time.monotonic()
