@@ -170,6 +170,7 @@ class Panels:
         """New panels that know of nothing."""
         self.problems.clear()
         self.page.mouse.move(0, 0)
+        self.page.evaluate("window.scrollTo(0, 0)")
         self.page.evaluate(
             "(html) => (document.body.innerHTML = html)",
             f'<main class="opt planned" style="display: block">{FRAME}</main>',
