@@ -37,7 +37,6 @@ TOO_LONG = {
     "tests/browser/test_opt_panels.py",
     "tests/test_finetuning_routes.py",
     "tests/test_finetuning_session.py",
-    "viz_app/assets/lab/finetuning/hessian.mjs",
     "viz_app/finetuning/routes.py",
     "viz_app/finetuning/session.py",
     "viz_app/finetuning/worker.py",
