@@ -38,7 +38,6 @@ TOO_LONG = {
     "tests/test_finetuning_routes.py",
     "tests/test_finetuning_session.py",
     "tests/test_torch_optim.py",
-    "viz_app/assets/lab/finetuning/hessian.mjs",
 }
 
 

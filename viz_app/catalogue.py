@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from viz_app.estimators import catalogue as estimators
+from viz_app.finetuning import catalogue as finetuning
 from viz_app.tuning import catalogue as tuning
 from viz_app.web import catalogue as web
 
 SECTIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "estimatorsTab": estimators.catalogue,
     "tuning": tuning.catalogue,
+    "finetuning": finetuning.catalogue,
 }
 """A feature's own facts, under its name."""
 

@@ -1,6 +1,5 @@
-"""The OPT page's panels, each by itself with an invented record: what a person sees on them."""
+"""The language-model page's panels, each by itself with an invented record: what a person sees on them."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from benchmarks.served import Server
+from viz_app.catalogue import catalogue
+from viz_app.finetuning import limits
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 SIZES = {
@@ -18,7 +19,10 @@ SIZES = {
     "hessian": (430, 340),
     "histogram": (430, 340),
     "memory": (430, 340),
+    "loss": (430, 340),
+    "accuracy": (430, 340),
 }
+COLUMNS = ["step", "forwards", "seconds", "loss", "slope", "curvature", "length", "lr", "alpha"]
 FRAME = "".join(
     f'<div class="opt-panel" id="opt-{name}" style="width:{width}px; height:{height}px"></div>'
     for name, (width, height) in SIZES.items()
@@ -27,15 +31,28 @@ OPEN = """async () => {
   document.documentElement.dataset.theme = "light";
   document.dispatchEvent(new Event("lab:theme"));
   const lab = async (name) => import(`/assets/lab/${name}.mjs`);
-  const [{ emptyRecord, fold }, { HessianMap, Histogram }, { Plane }, { Sentences }, { Memory }, { readTheme }] =
-    await Promise.all(
-      ["finetuning/record", "finetuning/hessian", "finetuning/plane", "finetuning/sentences", "finetuning/memory",
-       "web/theme"].map(lab));
+  const [
+    { emptyRecord, fold }, { HessianMap }, { Histogram }, { Plane }, { Sentences }, { Memory }, curves, { readTheme },
+  ] = await Promise.all(
+      ["finetuning/record", "finetuning/hessian", "finetuning/histogram", "finetuning/plane", "finetuning/sentences",
+       "finetuning/memory", "finetuning/curves", "web/theme"].map(lab));
   const made = {};
   window.sought = [];
-  const Kinds = { plane: Plane, sentences: Sentences, hessian: HessianMap, histogram: Histogram, memory: Memory };
+  window.posted = [];
+  window.refusal = "";
+  const asks = {
+    seek: (forwards) => window.sought.push(forwards),
+    post: async (path) => {
+      window.posted.push(path);
+      return window.refusal;
+    },
+  };
+  const Kinds = {
+    plane: Plane, sentences: Sentences, hessian: HessianMap, histogram: Histogram, memory: Memory,
+    loss: curves.LossCurves, accuracy: curves.AccuracyCurves,
+  };
   for (const [name, Kind] of Object.entries(Kinds)) {
-    made[name] = new Kind(document.getElementById(`opt-${name}`), (forwards) => window.sought.push(forwards));
+    made[name] = new Kind(document.getElementById(`opt-${name}`), asks);
   }
   window.panels = made;
   window.record = emptyRecord();
@@ -70,7 +87,10 @@ def plan(**changes: Any) -> dict[str, Any]:
         "type": "plan",
         "spec": "model=bundled",
         "model": {"title": "bundled", "parameters": 50_000, "tuned": 50_000, "context": 64},
-        "task": {"title": "Film reviews", "synthetic": True, "classes": ["bad", "good"]},
+        "device": {"name": "cpu", "title": "CPU", "memory": None},
+        "dtype": "float32",
+        "task": {"title": "Film reviews", "synthetic": True, "classes": ["bad", "good"], "evaluated": 256},
+        "zero_shot": {"loss": 0.7, "accuracy": 0.5, "f1": 0.5},
         "sentences": [{"text": text, "label": label} for text, label in SENTENCES],
         "runs": [
             {
@@ -93,13 +113,15 @@ def evaluation(run: int, step: int, chances: list[list[float]], position: tuple[
     forwards = step * (9 if run == 0 else 8)
     row = [step, forwards, 0.1 * step, 0.6, 1.0, 2.0, 0.01, 1e-3, 1e-2]
     return [
-        *([{"type": "steps", "run": run, "rows": [row]}] if step else []),
+        *([{"type": "steps", "run": run, "columns": COLUMNS, "rows": [row]}] if step else []),
         {
             "type": "evaluation",
             "run": run,
             "step": step,
             "forwards": forwards,
             "loss": 0.6,
+            "accuracy": 0.5 + 0.01 * step,
+            "f1": 0.5,
             "probabilities": chances,
             "position": position,
             "distance": 10 * (position[0] ** 2 + position[1] ** 2) ** 0.5,
@@ -142,11 +164,13 @@ class Panels:
         )
         page.set_content(f"<html><head>{styles}</head><body></body></html>")
         page.add_script_tag(path=PLOTLY)
+        page.evaluate("(known) => (window.labCatalogue = known)", catalogue())  # what a page of the app carries
 
     def open(self) -> None:
         """New panels that know of nothing."""
         self.problems.clear()
         self.page.mouse.move(0, 0)
+        self.page.evaluate("window.scrollTo(0, 0)")
         self.page.evaluate(
             "(html) => (document.body.innerHTML = html)",
             f'<main class="opt planned" style="display: block">{FRAME}</main>',
@@ -305,7 +329,7 @@ def test_the_plane_of_the_ends_takes_over_with_the_loss(panels: Panels):
     panels.tell({"type": "surface", "kind": "ends", "x": axis, "y": axis, "cells": coarse, "done": False})
     panels.show()
     panels.until("document.querySelector('#opt-plane .graph').data?.[0]?.type === 'heatmap'")
-    assert panels.text("plane", ".panel-note") == "Loss on the plane: 36 % computed. The plane of both ends."
+    assert panels.text("plane", ".panel-note") == "Loss on the plane: 9 of 25 points computed. The plane of both ends."
     known = panels.page.evaluate(
         "document.querySelector('#opt-plane .graph').data[0].z.flat().filter((z) => z !== null)"
     )
@@ -321,6 +345,61 @@ def test_the_plane_of_the_ends_takes_over_with_the_loss(panels: Panels):
     assert panels.pixel("plane", 3, 1) == panels.colour("--hizoo")
 
 
+def test_the_loss_surface_is_asked_for_with_its_cost(panels: Panels):
+    begin(panels)
+    panels.tell(*evaluation(0, 10, SURE, (3, 1)), {"type": "status", "state": "running", "run": None, "message": ""})
+    panels.show()
+    button = panels.page.locator("#opt-plane [data-do=surface]")
+    assert button.count() == 0, "not while steps are made"
+    panels.tell({"type": "status", "state": "finished", "run": None, "message": ""})
+    panels.show()
+    cells, texts = limits.GRID**2, limits.SURFACE
+    assert f"{cells:,} loss evaluations of {texts} held-out texts" in (button.get_attribute("data-tip") or "")
+    assert panels.pixel("plane", 3, 1) == panels.colour("--hizoo"), "the paths are there without it"
+    panels.page.evaluate("window.refusal = 'the worker is gone'")
+    button.click()
+    panels.until("document.querySelector('#opt-plane .panel-note').textContent.includes('the worker is gone')")
+    panels.page.evaluate("window.refusal = ''")
+    button.click()
+    panels.until("!document.querySelector('#opt-plane .panel-note').textContent.includes('worker')")
+    assert panels.page.evaluate("window.posted") == ["surface", "surface"]
+    ends = [{"run": 0, "steps": [0, 10], "points": [[0, 0], [2, 0]]}]
+    panels.tell({"type": "plane", "kind": "ends", "note": "", "runs": ends})
+    panels.tell({"type": "surface", "kind": "ends", "x": [0, 2], "y": [0, 1], "cells": [[0, 0, 1]], "done": False})
+    panels.show()
+    assert panels.text("plane", ".panel-note").startswith("Loss on the plane: 1 of 4 points computed.")
+    whole = [[i, j, 1 + i * j] for i in range(2) for j in range(2)]
+    panels.tell({"type": "surface", "kind": "ends", "x": [0, 2], "y": [0, 1], "cells": whole, "done": True})
+    panels.show()
+    assert button.count() == 0
+
+
+def test_curves_are_plotlys_and_say_their_values_under_the_pointer(panels: Panels):
+    begin(panels)
+    for step in (1, 2, 3, 4, 5):
+        panels.tell(*evaluation(0, 10 * step, SURE, (step, 1)), *evaluation(1, 10 * step, SURE, (step, 1)))
+    panels.show()
+    panels.until("window.panels.loss.chart.figure.overlay?.box && window.panels.accuracy.chart.figure.overlay?.box")
+    names = panels.page.evaluate(
+        "window.panels.accuracy.chart.figure.graph.data.map(({ x, y }) => [x.at(-1), y.at(-1)])"
+    )
+    assert names == [[450, 100], [400, 100]]
+    assert "On 256 held-out synthetic texts" in panels.text("accuracy", ".note"), "as many as an evaluation takes"
+    panels.page.locator("#opt-accuracy").scroll_into_view_if_needed()
+    x, y = panels.page.evaluate(
+        """() => {
+          const { overlay, graph } = window.panels.accuracy.chart.figure;
+          const { left, top } = graph.getBoundingClientRect();
+          return [left + overlay.px(270), top + overlay.box.top + 40];
+        }"""
+    )
+    panels.page.mouse.move(x, y)
+    panels.until("document.querySelector('#opt-accuracy .hoverlayer')?.textContent.includes('HiZOO: 80.0 %')")
+    assert "MeZO: 80.0 %" in panels.page.locator("#opt-accuracy .hoverlayer").text_content()
+    panels.page.mouse.click(x, y)
+    assert panels.page.evaluate("window.sought.at(-1)") == pytest.approx(270, abs=3)
+
+
 def test_equal_lengths_on_both_axes_of_the_plane(panels: Panels):
     begin(panels)
     panels.tell(*evaluation(0, 10, SURE, (3, 1)))
@@ -332,7 +411,7 @@ def test_equal_lengths_on_both_axes_of_the_plane(panels: Panels):
     assert x == pytest.approx(-y, rel=1e-3)
 
 
-def test_the_heat_map_shows_p_beside_the_truth(panels: Panels):
+def test_the_heat_map_shows_p_beside_the_reference(panels: Panels):
     begin(panels)
     panels.tell(hessian(0, [1] * 6, 1), *evaluation(0, 10, SURE, (1, 0)), hessian(10, RISING))
     panels.tell(truth(10, [1e-5, 2e-5, -3e-5, 4e-5, 5e-5, 6e-5]))
@@ -344,13 +423,13 @@ def test_the_heat_map_shows_p_beside_the_truth(panels: Panels):
     signs = panels.page.evaluate("window.panels.hessian.figure.graph.data[2].y")
     assert signs == [2], "the negative one is marked"
     note = panels.text("hessian", ".panel-note")
-    assert "Rank correlation of P with the truth: 1.00" in note
+    assert "Rank correlation of P with the reference: 1.00" in note
     assert "Hutchinson's method at step 10, 8 probes, took 3.1 s" in note
     labels = panels.page.locator("#opt-hessian .ytick text").all_text_contents()
     assert "layer 0 · norms" in labels, "six rows have room for their names"
 
 
-def test_before_the_truth_was_estimated_there_is_none(panels: Panels):
+def test_before_the_reference_was_estimated_there_is_none(panels: Panels):
     begin(panels)
     panels.tell(
         *evaluation(0, 10, SURE, (1, 0)), hessian(10, RISING), *evaluation(0, 20, SURE, (1, 0)), truth(20, RISING)
@@ -380,23 +459,15 @@ def test_a_click_on_the_heat_map_goes_to_its_moment(panels: Panels):
     assert sought == pytest.approx(150, abs=8), "a pixel is about four passes wide"
 
 
-def test_the_truth_is_asked_for_by_the_button_and_a_refusal_is_shown(panels: Panels):
+def test_the_reference_is_asked_for_by_the_button_and_a_refusal_is_shown(panels: Panels):
     begin(panels)
     panels.tell(*evaluation(0, 10, SURE, (1, 0)), hessian(10, RISING))
     panels.tell({"type": "status", "state": "running", "run": None, "message": ""})
     panels.show()
-    asked: list[str] = []
-
-    def refuse(route) -> None:
-        asked.append(route.request.url)
-        errors = {"errors": [{"field": "run", "message": "the worker is gone"}]}
-        route.fulfill(status=422, content_type="application/json", body=json.dumps(errors))
-
-    panels.page.route("**/truth*", refuse, times=1)
-    panels.page.evaluate("location.hash = 'run=7'")
-    panels.page.locator("#opt-hessian").get_by_role("button", name="Estimate truth now").click()
+    panels.page.evaluate("window.refusal = 'the worker is gone'")
+    panels.page.locator("#opt-hessian").get_by_role("button", name="Estimate reference now").click()
     panels.until("document.querySelector('#opt-hessian .panel-note').textContent.includes('the worker is gone')")
-    assert asked[0].endswith("/api/finetune/7/truth?run=0")
+    assert panels.page.evaluate("window.posted") == ["truth?run=0"]
 
 
 def test_histograms_name_their_spread_and_why_it_is_noise(panels: Panels):

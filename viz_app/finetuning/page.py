@@ -1,7 +1,7 @@
-"""The OPT page: a language model fine-tuned with forward passes only, watched live.
+"""The language-model page: one is fine-tuned with forward passes only, watched live.
 
-Python makes the page's frame; assets/lab/opt fills it. The form, the list of jobs and everything that moves talk to
-/api/finetune themselves, so that a job's messages never wait behind a callback.
+Python makes the page's frame; assets/lab/finetuning fills it. The form, the list of jobs and everything that moves
+talk to /api/finetune themselves, so that a job's messages never wait behind a callback.
 """
 
 from typing import Any
@@ -13,11 +13,11 @@ from viz_app.web.controls import attributes
 
 CURVES = {
     "loss": ("Loss", "Training and held-out loss of every optimizer"),
-    "accuracy": ("Accuracy", "Share of the held-out texts that are classified rightly"),
+    "accuracy": ("Accuracy", "Share of the held-out texts that are classified correctly"),
     "steps": ("Each step", "Slope g, curvature c and length of every step, on log axes"),
 }
 PANELS = {
-    "hessian": ("Hessian over time", "HiZOO's P, group by group while it trains, beside the true diagonal"),
+    "hessian": ("Hessian over time", "HiZOO's P, group by group while it trains, beside a reference"),
     "histogram": ("Histogram", "How P spreads within each group of parameters"),
     "memory": ("Memory", "What each method needs: forward passes only against Adam"),
 }
@@ -106,8 +106,8 @@ def clock() -> html.Div:
             id="opt-clock",
             **attributes(
                 aria_label="Horizontal axis",
-                data_tip="What the curves are drawn against. Forward passes are the fair clock: a step of HiZOO takes "
-                "2n + 1 of them, of MeZO 2n, of Adam about 3.",
+                data_tip="What the curves are drawn against. Forward passes are the fair clock: a step "
+                "takes a different number of them with each optimizer.",
             ),
         ),
         className="clock",

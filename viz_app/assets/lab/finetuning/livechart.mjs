@@ -1,220 +1,109 @@
-// A chart that grows while it is looked at: Plotly draws its axes, a canvas the curves. It never stops to settle, as
-// the Playground's Chart does, because a run that trains never stands still; so it also does its own hovering.
+// A chart that grows while it is looked at: Plotly draws axes, curves and what hovers over them, at most twice a second;
+// the cursor moves on a canvas over it.
 
-import { Overlay } from "../web/overlay.mjs";
-import { make } from "../web/make.mjs";
+/** @import { Overlay } from "../web/overlay.mjs" */
+/** @import { Theme } from "../web/theme.mjs" */
+/** @import { Curve, Instant, Picture } from "./pictures.mjs" */
+import { disc, segment, stroke } from "../web/canvas.mjs";
+import { escapedInPlotly } from "../web/escaped.mjs";
+import { axisTitle, baseLayout } from "./layout.mjs";
+import { PacedFigure } from "./paced.mjs";
 
-const NEAR = 14; // px within which a setting's mark is pointed at
-
-/**
- * @typedef {object} Curve
- * @property {string} name of the run @property {string|null} part what it is of the run, null: not to be read
- * @property {string} colour @property {number[]} x @property {number[]} y NaN breaks the line
- * @property {"raw"|"thin"|"bold"} weight  @property {boolean=} dots at every point
- *
- * @typedef {object} Picture
- * @property {Curve[]} curves
- * @property {number[]} levels dashed horizontal lines
- * @property {{x: number, colour: string, text: string, kind: "setting"|"cross"}[]} marks at the top
- * @property {{x: number, y: number, colour: string}[]} heads where each run is at the cursor
- * @property {number|null} time a vertical line
- * @property {boolean} log @property {[number, number]} range @property {number} end of the x axis
- * @property {string} xlabel "" where the chart below has the axis  @property {string} xname @property {string} ylabel @property {(y: number) => string} format
- */
+const DOTS = 80; // points of a curve that still has dots
 
 export class LiveChart {
-  /**
-   * @param {HTMLElement} stage
-   * @param {(x: number) => void} picked somebody clicked at x
-   */
-  constructor(stage, picked) {
-    this.stage = stage;
-    this.graph = make("div", { class: "graph" });
-    this.readout = make("div", { class: "readout", hidden: true });
-    stage.replaceChildren(this.graph, this.readout);
-    stage.addEventListener("pointermove", (event) => this.#point(event));
-    stage.addEventListener("pointerleave", () => this.#leave());
-    stage.addEventListener("click", (event) => {
-      const x = this.#valueAt(event);
-      if (x !== null) picked(x);
+  /** @type {Instant} */
+  #instant = { time: null, heads: [] };
+  /** @type {Theme | null} */
+  #theme = null;
+  /** The highest value shown, at which heads beyond it are. */
+  #top = Infinity;
+
+  /** @param {HTMLElement} stage @param {(x: number) => void} picked somebody clicked at x @param {boolean} isLabelled whether the chart has its x axis */
+  constructor(stage, picked, isLabelled = true) {
+    this.isLabelled = isLabelled;
+    this.figure = new PacedFigure(stage, (overlay) => this.#paint(overlay));
+    this.figure.graph.addEventListener("click", (event) => {
+      const value = this.figure.valueAt(event);
+      if (value) picked(value[0]);
     });
   }
 
-  /** @param {Picture} picture */
-  async show(picture, theme) {
-    Object.assign(this, { picture, theme });
-    const { log, range, end, xlabel, ylabel } = picture;
-    const frame = [log, ...range, end, xlabel, ylabel, theme.ink, theme.panel, theme.size].join();
-    if (frame !== this.frame) {
-      this.frame = frame;
-      await window.Plotly.react(this.graph, [{ x: [], y: [], type: "scatter" }], axes(picture, theme), { displayModeBar: false, responsive: true });
-      this.overlay ??= new Overlay(this.graph, () => this.draw());
-      this.overlay.measure();
-    }
-    this.draw();
-  }
-
-  draw() {
-    const context = this.overlay?.begin();
-    if (!context) return;
-    const { picture, theme } = this;
-    const { px, py, box } = this.overlay;
-    for (const y of picture.levels) {
-      stroke(context, theme.muted, 1.2, [6, 4], () => {
-        context.moveTo(box.left, py(y));
-        context.lineTo(box.left + box.width, py(y));
-      });
-    }
-    for (const weight of ["raw", "thin", "bold"]) for (const curve of picture.curves) if (curve.weight === weight) this.#curve(context, curve);
-    for (const mark of picture.marks) this.#mark(context, mark);
-    if (picture.time !== null) vertical(context, px(picture.time), box, theme.ink, [3, 3]);
-    for (const { x, y, colour } of picture.heads) disc(context, px(x), py(y), 4.5, colour, theme.panel);
-    if (this.pointed) vertical(context, this.pointed.x, box, theme.muted, []);
-    this.overlay.end();
-  }
-
-  #curve(context, { x, y, colour, weight, dots }) {
-    const { px, py } = this.overlay;
-    const { line } = this.theme;
-    context.globalAlpha = { raw: 0.13, thin: 0.85, bold: 1 }[weight];
-    stroke(context, colour, { raw: 1, thin: 0.6 * line, bold: line }[weight], [], () => {
-      let pen = false;
-      for (let i = 0; i < x.length; i++) {
-        if (!Number.isFinite(y[i])) pen = false;
-        else if (pen) context.lineTo(px(x[i]), py(y[i]));
-        else {
-          context.moveTo(px(x[i]), py(y[i]));
-          pen = true;
-        }
-      }
+  /** @param {string} version of the picture @param {() => Picture} make @param {Instant} instant @param {Theme} theme */
+  show(version, make, instant, theme) {
+    this.#instant = instant;
+    this.#theme = theme;
+    const { clientWidth, clientHeight } = this.figure.stage;
+    this.figure.show(`${version} ${clientWidth} ${clientHeight}`, () => {
+      const picture = make();
+      this.#top = picture.range[1];
+      return figureOf(picture, theme, this.isLabelled);
     });
-    context.globalAlpha = 1;
-    if (dots && x.length <= 80) for (let i = 0; i < x.length; i++) disc(context, px(x[i]), py(y[i]), 2.6, colour, colour);
   }
 
-  /** ▾ a setting was changed, ✕ the run broke off. */
-  #mark(context, { x, colour, kind }) {
-    const [left, top] = [this.overlay.px(x), this.overlay.box.top + 1];
-    if (kind === "setting") {
-      context.fillStyle = colour;
-      context.beginPath();
-      context.moveTo(left - 5, top);
-      context.lineTo(left + 5, top);
-      context.lineTo(left, top + 9);
-      context.fill();
-      vertical(context, left, this.overlay.box, colour, [1, 4]);
-    } else {
-      stroke(context, colour, 3, [], () => {
-        for (const sign of [1, -1]) {
-          context.moveTo(left - 5, top + 7 - 5 * sign);
-          context.lineTo(left + 5, top + 7 + 5 * sign);
-        }
-      });
+  /** The moment that is shown. @param {Overlay} overlay */
+  #paint(overlay) {
+    const context = overlay.begin();
+    if (!context || !this.#theme || !overlay.box) return;
+    const { ink, panel } = this.#theme;
+    const { time, heads } = this.#instant;
+    const { top, height } = overlay.box;
+    if (time !== null) {
+      const x = overlay.px(time);
+      stroke(context, ink, { width: 1.1, dash: [3, 3] }, () => segment(context, [x, top], [x, top + height]));
     }
-  }
-
-  /** Value under the pointer, null outside of the axes. */
-  #valueAt(event) {
-    const { overlay } = this;
-    if (!overlay?.box || !this.picture) return null;
-    const edge = this.graph.getBoundingClientRect();
-    const x = event.clientX - edge.left;
-    if (x < overlay.box.left || x > overlay.box.left + overlay.box.width) return null;
-    return overlay.valueAt(x, 0)[0];
-  }
-
-  #point(event) {
-    const value = this.#valueAt(event);
-    if (value === null) return this.#leave();
-    const { picture, overlay } = this;
-    const x = overlay.px(value);
-    this.pointed = { x };
-    const byRun = new Map();
-    for (const { name, part, colour, x: along, y } of picture.curves) {
-      const i = part === null ? -1 : nearest(along, value);
-      if (i < 0 || !Number.isFinite(y[i])) continue;
-      if (!byRun.has(name)) byRun.set(name, make("p", {}, make("i", { style: `background:${colour}` }), name));
-      byRun.get(name).append(` ${part} `, make("b", {}, picture.format(y[i])));
-    }
-    const lines = [...byRun.values()];
-    for (const mark of picture.marks) if (Math.abs(overlay.px(mark.x) - x) < NEAR) lines.push(make("p", {}, mark.text));
-    this.readout.replaceChildren(make("p", { class: "when" }, `${Math.round(value).toLocaleString("en-US")} ${picture.xname}`), ...lines);
-    this.readout.hidden = lines.length === 0;
-    const { left, width } = overlay.box;
-    const onRight = x > left + width / 2;
-    this.readout.style.left = onRight ? "" : `${x + 10}px`;
-    this.readout.style.right = onRight ? `${overlay.width - x + 10}px` : "";
-    this.draw();
-  }
-
-  #leave() {
-    if (!this.pointed) return;
-    this.pointed = null;
-    this.readout.hidden = true;
-    this.draw();
+    for (const { x, y, colour } of heads) disc(context, [overlay.px(x), overlay.py(Math.min(y, this.#top))], 4.5, colour, panel);
+    overlay.end();
   }
 }
 
-/** Index of the last point at or before x, or the first; −1 if there is none. */
-function nearest(list, x) {
-  if (!list.length) return -1;
-  let [low, high] = [0, list.length - 1];
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (list[middle] <= x) low = middle;
-    else high = middle - 1;
-  }
-  return low + 1 < list.length && list[low + 1] - x < x - list[low] ? low + 1 : low;
-}
-
-function stroke(context, colour, width, dash, path) {
-  context.strokeStyle = colour;
-  context.lineWidth = width;
-  context.lineJoin = "round";
-  context.setLineDash(dash);
-  context.beginPath();
-  path();
-  context.stroke();
-  context.setLineDash([]);
-}
-
-const vertical = (context, x, box, colour, dash) =>
-  stroke(context, colour, 1.1, dash, () => {
-    context.moveTo(x, box.top);
-    context.lineTo(x, box.top + box.height);
-  });
-
-function disc(context, x, y, radius, fill, edge) {
-  context.fillStyle = fill;
-  context.strokeStyle = edge;
-  context.lineWidth = 1.5;
-  context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-  context.fill();
-  context.stroke();
-}
-
-function axes({ log, range, end, xlabel, ylabel, percent }, theme) {
+/** @param {Picture} picture @param {Theme} theme @param {boolean} isLabelled */
+export function figureOf(picture, theme, isLabelled) {
+  const { curves, levels, marks, log, range, end, clock, ylabel, unit } = picture;
+  const order = ["raw", "thin", "bold"];
+  const sorted = curves.toSorted((a, b) => order.indexOf(a.weight) - order.indexOf(b.weight));
   const axis = { gridcolor: theme.grid, zeroline: false, linecolor: theme.grid, fixedrange: true };
   const decades = Math.log10(range[1] / range[0]);
+  const settings = marks.filter(({ kind }) => kind === "setting");
+  const line = (/** @type {object} */ place, /** @type {string} */ color, /** @type {string} */ dash) => ({ type: "line", layer: "below", line: { color, width: 1.2, dash }, ...place });
   return {
-    margin: { l: 4.5 * theme.size, r: 10, t: 6, b: xlabel ? 3 * theme.size : 6 },
-    font: { family: theme.font, size: theme.size, color: theme.muted },
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
-    showlegend: false,
-    hovermode: false,
-    xaxis: { ...axis, range: [0, 1.015 * end], showticklabels: xlabel !== "", title: { text: xlabel, standoff: 4, font: { size: theme.size } }, tickformat: xlabel === "seconds" ? "~g" : "~s", nticks: 6 },
-    yaxis: {
-      ...axis,
-      type: log ? "log" : "linear",
-      range: log ? range.map(Math.log10) : range,
-      exponentformat: "power",
-      nticks: 5,
-      ticksuffix: percent ? " %" : "",
-      dtick: log ? Math.max(1, Math.ceil(decades / 3)) : undefined,
-      tickfont: { size: log ? theme.size - 2 : theme.size },
-      title: { text: ylabel, standoff: 2, font: { size: theme.size } },
+    data: [...sorted.map((curve) => trace(curve, picture, theme)), ...marks.map((mark) => ({
+      type: "scatter", mode: "markers", x: [mark.x], y: [range[1]], cliponaxis: false,
+      marker: { symbol: mark.kind === "setting" ? "triangle-down" : "x", size: 11, color: mark.colour },
+      hovertemplate: `${escapedInPlotly(mark.text)}<extra></extra>`,
+    }))],
+    layout: {
+      ...baseLayout(theme),
+      margin: { l: 4.5 * theme.size, r: 10, t: 8, b: isLabelled ? 3 * theme.size : 6 },
+      hovermode: "x unified",
+      hoverdistance: -1,
+      xaxis: {
+        ...axis, range: [0, 1.015 * end], showticklabels: isLabelled, title: axisTitle(isLabelled ? clock : "", theme, 4), tickformat: clock === "seconds" ? "~g" : "~s", nticks: 6,
+        hoverformat: ",.0f", unifiedhovertitle: { text: `%{x:,.0f} ${clock}` }, showspikes: true, spikemode: "across", spikesnap: "hovered data", spikethickness: 1, spikecolor: theme.muted, spikedash: "solid",
+      },
+      yaxis: {
+        ...axis, type: log ? "log" : "linear", range: log ? range.map(Math.log10) : range, exponentformat: "power", nticks: 5, ticksuffix: unit,
+        dtick: log ? Math.max(1, Math.ceil(decades / 3)) : undefined, tickfont: { size: log ? theme.size - 2 : theme.size }, title: axisTitle(ylabel, theme, 2),
+      },
+      shapes: [
+        ...levels.map((y) => line({ xref: "x domain", x0: 0, x1: 1, y0: y, y1: y }, theme.muted, "6px,4px")),
+        ...settings.map(({ x, colour }) => line({ yref: "y domain", x0: x, x1: x, y0: 0, y1: 1 }, colour, "1px,4px")),
+      ],
     },
+  };
+}
+
+/** @param {Curve} curve @param {Picture} picture @param {Theme} theme */
+function trace({ name, part, colour, x, y, weight, dots }, { format, unit }, theme) {
+  const isDotted = dots && x.length <= DOTS;
+  return {
+    type: "scatter",
+    mode: isDotted ? "lines+markers" : "lines",
+    x,
+    y,
+    opacity: { raw: 0.13, thin: 0.85, bold: 1 }[weight],
+    line: { color: colour, width: { raw: 1, thin: 0.6 * theme.line, bold: theme.line }[weight] },
+    marker: { color: colour, size: 5.2 },
+    ...(part === null ? { hoverinfo: "skip" } : { hovertemplate: `${escapedInPlotly(`${name} ${part}`.trim())}: <b>%{y:${format}}${unit}</b><extra></extra>` }),
   };
 }

@@ -1,22 +1,24 @@
-// Tooltips of everything that has a data-tip, beside it or what around it has a data-tip-beside: after a moment under the pointer, at once under the keyboard's focus.
+// Tooltips of everything that has a data-tip, beside it or what around it has a data-tip-beside: after a moment under
+// the pointer, at once under the keyboard's focus.
 
-import { make } from "../web/make.mjs";
+import { around } from "../web/one.mjs";
 
 const DELAY = 350; // ms, as in the Playground
 const GAP = 8; // px
 
-/** Watch a part of the page. */
+/** Watch a part of the page. @param {HTMLElement} root */
 export function watchTips(root) {
-  const bubble = make("div", { class: "tip", role: "tooltip", id: "opt-tip", hidden: true });
+  const bubble = Object.assign(document.createElement("div"), { className: "tip", role: "tooltip", id: "opt-tip", hidden: true });
   root.append(bubble);
-  let timer;
-  let over = null; // what the pointer is on: once it is pressed, its tip does not come again
+  let timer = 0;
+  /** What the pointer is on: once it is pressed, its tip does not come again. @type {HTMLElement | null} */
+  let over = null;
   const hide = () => {
     clearTimeout(timer);
     bubble.hidden = true;
   };
-  const showAt = (target) => {
-    if (!target.isConnected) return;
+  const showAt = (/** @type {HTMLElement} */ target) => {
+    if (!target.isConnected || !target.dataset.tip) return;
     bubble.textContent = target.dataset.tip;
     bubble.hidden = false;
     const beside = target.closest("[data-tip-beside]") ?? target;
@@ -28,11 +30,11 @@ export function watchTips(root) {
     bubble.style.translate = `${left}px ${top}px`;
   };
   root.addEventListener("pointerover", (event) => {
-    const target = event.target.closest?.("[data-tip]");
+    const target = around(event, "[data-tip]");
     if (target === over) return;
     over = target;
     hide();
-    if (target) timer = setTimeout(showAt, DELAY, target);
+    if (target) timer = window.setTimeout(showAt, DELAY, target);
   });
   root.addEventListener("pointerleave", () => {
     over = null;
@@ -40,11 +42,12 @@ export function watchTips(root) {
   });
   root.addEventListener("pointerdown", hide);
   root.addEventListener("scroll", hide, true);
-  root.addEventListener("focusin", ({ target }) => {
-    const row = target.closest("[data-tip], .row");
+  root.addEventListener("focusin", (event) => {
+    const row = around(event, "[data-tip], .row");
     const tipped = row?.matches("[data-tip]") ? row : row?.querySelector("[data-tip]");
+    const { target } = event;
     hide();
-    if (tipped && target.matches(":focus-visible") && !target.matches("[type=text], textarea")) timer = setTimeout(showAt, DELAY, tipped);
+    if (tipped && target instanceof Element && target.matches(":focus-visible") && !target.matches("[type=text], textarea")) timer = window.setTimeout(showAt, DELAY, tipped);
   });
   root.addEventListener("focusout", hide);
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());

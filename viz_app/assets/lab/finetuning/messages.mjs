@@ -1,0 +1,77 @@
+// The messages of a job's live socket, as viz_app/finetuning/routes.py lists them. Numbers are finite or null; `run` is
+// an optimizer's index in the spec. Types only.
+
+/**
+ * @typedef {object} PlannedRun
+ * @property {string} label hizoo#2 @property {string} method @property {string} name HiZOO
+ * @property {Record<string, number | string>} hyperparameters
+ * @property {number} forwards_per_step @property {number} steps in all @property {boolean} estimates_hessian
+ */
+
+/** @typedef {{name: string, layer: number, kind: string, count: number}} Group parameters that are shown together */
+/** @typedef {{text: string, label: number}} Sentence held out; `label` is the index of its true class */
+
+/**
+ * @typedef {object} PlanMessage once, first
+ * @property {"plan"} type @property {string} spec
+ * @property {{title: string, parameters: number, tuned: number, context: number}} model
+ * @property {{name: string, title: string, memory: number | null}} device @property {string} dtype
+ * @property {{title: string, synthetic: boolean, classes: string[], evaluated: number}} task
+ *   `evaluated`: held-out texts of an evaluation
+ * @property {Sentence[]} sentences @property {PlannedRun[]} runs @property {Group[]} groups
+ * @property {{loss: number, accuracy: number, f1: number}} zero_shot
+ */
+
+/** @typedef {{type: "steps", run: number, columns: string[], rows: (number | null)[][]}} StepsMessage */
+
+/**
+ * @typedef {object} Evaluation
+ * @property {number} step from 0 @property {number} forwards @property {number} seconds
+ * @property {number} loss held-out cross-entropy @property {number} accuracy @property {number} f1
+ * @property {number[][]} probabilities per sentence of the plan, per class
+ * @property {[number, number]=} position on the fixed plane  @property {number | null=} distance ‖θ − θ_0‖
+ */
+/** @typedef {Evaluation & {type: "evaluation", run: number}} EvaluationMessage */
+
+/** @typedef {{edges: number[], counts: number[][]}} Counts of a histogram: edges are log10 of P, counts per group */
+/** @typedef {[q10: number, q50: number, q90: number, mean: number]} Quantiles */
+/** @typedef {{type: "hessian", run: number, step: number, quantiles: Quantiles[], histogram: Counts}} HessianMessage */
+
+/**
+ * @typedef {object} TruthMessage Hutchinson's estimate of the diagonal: mean and standard error of each group
+ * @property {"truth"} type @property {number} run @property {number} step @property {[number, number][]} groups
+ * @property {number} probes @property {number} seconds @property {string} cost
+ */
+
+/**
+ * @typedef {object} MemoryRow bytes; the parts are each at their own largest
+ * @property {string} name a run's label, or another method's
+ * @property {number} weights @property {number} activations @property {number} gradients
+ * @property {number} state @property {number} workspace @property {number} peak
+ */
+/** @typedef {{type: "memory", rows: MemoryRow[], how: string}} MemoryMessage */
+
+/** @typedef {{run: number, steps: number[], points: [number, number][]}} Path */
+/** @typedef {{type: "plane", kind: string, note: string, runs: Path[]}} PlaneMessage of the runs' end points */
+
+/**
+ * @typedef {object} SurfaceMessage cells of the loss on a plane
+ * @property {"surface"} type @property {"fixed" | "ends"} kind @property {number[]} x @property {number[]} y
+ * @property {[ix: number, iy: number, loss: number | null][]} cells @property {boolean} done
+ */
+
+/** @typedef {{type: "setting", run: number, step: number, lr: number | null, alpha: number | null}} SettingMessage */
+/** @typedef {"" | "queued" | "running" | "paused" | "finished" | "stopped" | "failed"} State "": no job */
+/** @typedef {{type: "status", state: State, run: number | null, message: string}} StatusMessage run null: the job */
+/** @typedef {{type: "note", run: number | null, message: string}} NoteMessage what failed or wants a look beside the training */
+/** @typedef {{type: "progress", message: string, done: number, total: number, unit: string}} ProgressMessage `unit`: what is
+ *   counted; with an empty message it is over */
+
+/**
+ * @typedef {PlanMessage | StepsMessage | EvaluationMessage | HessianMessage | TruthMessage | MemoryMessage | PlaneMessage
+ *   | SurfaceMessage | SettingMessage | StatusMessage | NoteMessage | ProgressMessage} Message
+ */
+
+/** @typedef {{seq: number, messages: Message[]}} Chunk */
+
+export {};
