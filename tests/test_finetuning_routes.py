@@ -136,7 +136,7 @@ def test_wrong_specs_are_422_with_every_field(lab: Lab):
         lab.http.post("/api/finetune", content="opt=hizzo"),
     ):
         (message,) = errors(answer, 422).values()
-        assert "did you mean hizoo?" in message
+        assert "Did you mean hizoo?" in message
     assert "is larger" in errors(lab.http.post("/api/finetune", content="x" * 70_000), 413)["spec"]
 
 

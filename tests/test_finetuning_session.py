@@ -13,7 +13,7 @@ from functions.language_model import memory, metrics, tasks
 from functions.language_model import model as models
 from functions.language_model.tasks import Encoded, Example, Task
 from hizoo_core import HyperparameterError
-from viz_app.finetuning import journal, limits, replay
+from viz_app.finetuning import journal, lengths, limits, replay
 from viz_app.finetuning import table as finetune_table
 from viz_app.finetuning.run import Run
 from viz_app.finetuning.session import Session, SessionError
@@ -62,13 +62,13 @@ def tiny_task() -> tuple[Task, Encoded]:
 
 
 @pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """The fakes, and how often each was called."""
     calls = SimpleNamespace(loads=0, losses=0, data=None)
     task, encoded = tiny_task()
     loss = metrics.loss
 
-    def load(source, device, dtype, progress=None):
+    def load(source, device, dtype, progress=None, beside=0):
         calls.loads += 1
         if progress:
             progress("loading tiny", 1, 2)
@@ -87,7 +87,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(tasks, "encode", lambda *_: encoded)
     monkeypatch.setattr(metrics, "loss", counted)
     monkeypatch.setattr(memory, "measure", lambda *_: SimpleNamespace(rows=(), how="not measured"))
-    return calls
+    yield calls
+    lengths._of.cache_clear()  # the forecasts' texts are the fake task's
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -244,7 +245,7 @@ def test_every_step_can_be_rebuilt_from_the_log_alone(tiny: SimpleNamespace, log
     new = again(session)
     before = tiny.losses
     for (run, step), weights in reversed(live.items()):
-        assert apart(new.weights(run, step), weights) < 1e-6
+        assert apart(new.weights(run, step).tensors, weights) < 1e-6
         if new.runs[run].method.zeroth_order:
             assert tiny.losses == before, "no loss is evaluated"
         before = tiny.losses
@@ -314,7 +315,7 @@ def test_changes_by_hand_are_recorded_and_survive(tiny: SimpleNamespace, log: Lo
     assert {row.alpha for row in hizoo[made[0] :]} == {0.5}
     assert hizoo[made[0]].lr < 0.02
     assert [row.lr for row in adam] == [0.02] * made[1] + [0.001] * (8 - made[1])
-    assert apart(again(new).weights(1, 8), theta(new.runs[1])) < 1e-6, "Adam's too"
+    assert apart(again(new).weights(1, 8).tensors, theta(new.runs[1])) < 1e-6, "Adam's too"
 
 
 def test_a_run_that_diverges_stops_alone_and_keeps_its_last_good_step(tiny: SimpleNamespace, log: Log, monkeypatch):
@@ -334,7 +335,7 @@ def test_a_run_that_diverges_stops_alone_and_keeps_its_last_good_step(tiny: Simp
     assert f"Step {made} is its last good one" in status["message"]
     assert "the other runs go on" in status["message"]
     assert messages(session, "evaluation", 0)[-1]["step"] == made
-    assert set(again(session).weights(0, made)) == set(theta(session.runs[0]))
+    assert set(again(session).weights(0, made).tensors) == set(theta(session.runs[0]))
     steps = [len(log.steps(session.job, run)) for run in range(2)]
     finished(again(session))
     assert [len(log.steps(session.job, run)) for run in range(2)] == steps, "it stays ended"
@@ -500,5 +501,5 @@ def test_the_bundled_model_is_rebuilt_as_it_was(log: Log, monkeypatch: pytest.Mo
     while not all(run.over for run in live.runs):
         live.advance()
     for run in range(2):
-        assert apart(new.weights(run, 2), theta(live.runs[run])) < 1e-5
-        assert apart(new.weights(run, 0), theta(live.runs[run])) > 0
+        assert apart(new.weights(run, 2).tensors, theta(live.runs[run])) < 1e-5
+        assert apart(new.weights(run, 0).tensors, theta(live.runs[run])) > 0

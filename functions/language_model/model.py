@@ -164,7 +164,7 @@ def _size(config: Any) -> int:
 def _no_room(name: str, device: Device, dtype: torch.dtype, parameters: int, beside: int = 0) -> LanguageModelError:
     kind = str(dtype).removeprefix("torch.")
     free, weights = free_memory(device), parameters * dtype.itemsize
-    if weights < free:
+    if beside and weights < free:
         return wrong(
             f"{name} takes {size(weights)} in {kind}, and this job {size(beside)} beside it, but {device.name} has "
             f"{size(free)} free: take tune=lora or layernorm, a smaller batch, fewer optimizers, or truth=0"
