@@ -90,7 +90,7 @@ def test_task_and_tuning_mode_bring_their_preset_unless_changed_by_hand(opt: Opt
     opt.open()
     presets = json.load(urllib.request.urlopen(f"{opt.url}/api/finetune/options"))["presets"]
     opt.type_into("hizoo.n", "3")
-    opt.page.get_by_label("Tuned", exact=True).select_option("layernorm")
+    opt.page.get_by_label("Trainable", exact=True).select_option("layernorm")
     rate = opt.row("hizoo.lr").locator("input[type=text]").input_value()
     assert float(rate) == presets["reviews/layernorm"]["opts"]["hizoo"]["lr"]
     assert opt.row("hizoo.n").locator("input[type=text]").input_value() == "3"

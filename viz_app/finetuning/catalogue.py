@@ -23,14 +23,14 @@ PRIMARY = (
 )  # settings that an optimizer's card shows; the others are in its fold
 MODELS = ("bundled", "facebook/opt-125m", "facebook/opt-350m", "facebook/opt-1.3b")  # suggested; any id may be typed
 
-ONLY = {
+ONLY: dict[str, dict[str, list[str] | None]] = {
     "data": {"task": ["sst2", "table"]},
-    "text_column": {"task": ["table"]},
-    "label_column": {"task": ["table"]},
+    "text_column": {"task": ["sst2", "table"], "data": None},
+    "label_column": {"task": ["sst2", "table"], "data": None},
     "rank": {"tune": ["lora"]},
     "prefix": {"tune": ["prefix"]},
 }
-"""Keys that matter only where another key has one of these values."""
+"""Keys that matter only where others have one of these values; None: any but an empty one."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,6 @@ class Field:
     """
 
     name: str
-    label: str
     kind: str
     help: str
     slider: tuple[int, int] | None = None
@@ -48,46 +47,51 @@ class Field:
     unit: str = ""
     more: bool = False
 
+    @property
+    def label(self) -> str:
+        """As errors call it."""
+        return specs.LABELS[self.name]
+
 
 FIELDS = (
-    Field("model", "Model", "text", "“bundled” is the small OPT model that comes with the app. Or the id of any causal "
+    Field("model", "text", "“bundled” is the small OPT model that comes with the app. Or the id of any causal "
           "language model on the Hugging Face hub, such as facebook/opt-125m, or a local directory of one."),
-    Field("task", "Task", "choice", "The texts to classify. The film reviews are synthetic: a seeded grammar makes "
+    Field("task", "choice", "The texts to classify. The film reviews are synthetic: a seeded grammar makes "
           "them. SST-2 is real and comes from the hub or from a folder. Your own file is a CSV or TSV with a text and "
           "a label column."),
-    Field("data", "Data", "data", "Path of a CSV or TSV on the server's machine, or upload one: the button, or drop a "
+    Field("data", "data", "Path of a CSV or TSV on the server's machine, or upload one: the button, or drop a "
           "file here. For SST-2 empty means the hub."),
-    Field("text_column", "Text column", "text", "Name of the column that holds the texts."),
-    Field("label_column", "Label column", "text", "Name of the column that holds the labels: two to ten different "
+    Field("text_column", "text", "Name of the column that holds the texts."),
+    Field("label_column", "text", "Name of the column that holds the labels: two to ten different "
           "ones."),
-    Field("tune", "Tuned", "choice", "Which parameters are trained. Zeroth-order noise grows with their number; the "
+    Field("tune", "choice", "Which parameters are trained. Zeroth-order noise grows with their number; the "
           "model's other weights stay as they are."),
-    Field("rank", "LoRA rank", "number", "Rank of LoRA's low-rank changes: the number of trainable parameters is "
+    Field("rank", "number", "Rank of LoRA's low-rank changes: the number of trainable parameters is "
           "proportional to it.", (1, 64), "log"),
-    Field("prefix", "Prefix", "number", "Trained keys and values put in front of every layer's, in tokens.", (1, 32),
+    Field("prefix", "number", "Trained keys and values put in front of every layer's, in tokens.", (1, 32),
           unit="tokens"),
-    Field("loss", "Loss", "choice", "What is minimised. 1 − accuracy and 1 − F1 have no gradient, so Adam cannot take "
+    Field("loss", "choice", "What is minimised. 1 − accuracy and 1 − F1 have no gradient, so Adam cannot take "
           "them; zeroth-order methods can, with a larger μ and batch."),
-    Field("budget", "Budget,", "budget", "What every optimizer may spend: equal forward passes (fair: a step costs "
+    Field("budget", "budget", "What every optimizer may spend: equal forward passes (fair: a step costs "
           "each method a different number of them, which stands on its card), or equal steps.", (100, 20_000), "log"),
-    Field("batch", "Batch", "number", "Texts in a step's minibatch, the same ones for every optimizer and for all "
+    Field("batch", "number", "Texts in a step's minibatch, the same ones for every optimizer and for all "
           "probes of a step. Larger means less noise and slower steps.", (1, 128), "log", "texts"),
-    Field("shots", "Shots", "number", "Few-shot: so many training texts of each class. 0 takes all of them.", (0, 256),
+    Field("shots", "number", "Few-shot: so many training texts of each class. 0 takes all of them.", (0, 256),
           unit="a class", more=True),
-    Field("template", "Template", "text", "How a text becomes a prompt: {text} stands for it, and the label word "
+    Field("template", "text", "How a text becomes a prompt: {text} stands for it, and the label word "
           "follows at the end. Empty takes the task's own, “{text} it was”.", more=True),
-    Field("words", "Label words", "text", "One word for each class, separated by commas, each a single token of the "
+    Field("words", "text", "One word for each class, separated by commas, each a single token of the "
           "model. Empty takes the task's own.", more=True),
-    Field("seed", "Seed", "text", "Seeds the minibatches and every random direction. The same seed gives the same run "
+    Field("seed", "text", "Seeds the minibatches and every random direction. The same seed gives the same run "
           "on the same machine.", more=True),
-    Field("eval", "Evaluate", "number", "Evaluate on held-out texts every so many forward passes. Evaluations cost "
+    Field("eval", "number", "Evaluate on held-out texts every so many forward passes. Evaluations cost "
           "time, but are not counted as passes.", (20, 2_000), "log", "passes", more=True),
-    Field("truth", "Reference", "number", "Estimate the diagonal of the Hessian with Hutchinson's method, through "
+    Field("truth", "number", "Estimate the diagonal of the Hessian with Hutchinson's method, through "
           "autograd, every so many evaluations. 0: never. It costs tens of forward passes each time.", (0, 20),
           unit="evals", more=True),
-    Field("device", "Device", "choice", "Where it is computed. Auto takes a GPU (CUDA, then MPS) where there is one, "
+    Field("device", "choice", "Where it is computed. Auto takes a GPU (CUDA, then MPS) where there is one, "
           "else the CPU.", more=True),
-    Field("dtype", "Precision", "choice", "Of the weights. Auto: float32 on the CPU, bfloat16 or float16 on a GPU; P "
+    Field("dtype", "choice", "Of the weights. Auto: float32 on the CPU, bfloat16 or float16 on a GPU; P "
           "is always float32.", more=True),
 )  # fmt: skip
 
@@ -110,7 +114,7 @@ def catalogue() -> dict[str, Any]:
             for method in known["methods"]
         ],
         "spareColours": SPARE,
-        "fields": [asdict(field) for field in FIELDS],
+        "fields": [asdict(field) | {"label": field.label} for field in FIELDS],
         "names": NAMES,
         "models": MODELS,
         "primary": PRIMARY,

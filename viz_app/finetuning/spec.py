@@ -61,6 +61,14 @@ TEXTS = {
     "label_column": "Label column",
 }
 WORDS = "Label words"
+LABELS = {
+    **{name: each.label for name, each in (NUMBERS | CHOICES).items()},
+    **TEXTS,
+    "words": WORDS,
+    "device": "Device",
+    "budget": "Budget,",  # followed by its unit
+}
+"""What the form calls its fields."""
 MOST_STEPS = int(NUMBERS["steps"].high)
 KEYS = (
     *("model", "task", "data", "template", "words", "text_column", "label_column", "shots", "tune", "rank", "prefix"),
@@ -238,7 +246,7 @@ def _errors(values: Mapping[str, Any]) -> list[Error]:
             errors.append(fault(key, f"{label} is empty"))
     if not DEVICE.fullmatch(values.get("device", "auto")):
         allowed = "auto, cpu, mps, cuda or cuda:0, cuda:1, …"
-        errors.append(wrong("device", "Device", short(values["device"]), allowed))
+        errors.append(wrong("device", LABELS["device"], short(values["device"]), allowed))
 
     data, task = values.get("data", ""), values["task"]
     if task == "reviews" and data:
