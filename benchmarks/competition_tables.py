@@ -34,8 +34,8 @@ def tables(document: dict[str, Any]) -> str:
             "Fastest: the median run's gap to the minimum at the budget. The figure is the median over "
             f"{seeds} seeds that tuning has not seen, with the lowest and the highest seed behind it, and in brackets "
             f"the passes after which it stayed below {document['precision']:g} of the start's. Bold: the best that "
-            "loses no run, and every other that loses none and whose seeds overlap with its own; where the best end below "
-            f"{SOLVED:g} of the start's gap, the one with the fewest passes.",
+            "loses no run, and every other that loses none and whose seeds overlap with its own; where the best end "
+            f"below {SOLVED:g} of the start's gap, the one with the fewest passes.",
             "",
             *_fastest_table(document),
         ]
