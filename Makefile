@@ -73,7 +73,7 @@ presets: $(RUNTIME)
 pictures: $(DEV)
 	@chromium=$$(sh .ci/chromium) && CHROMIUM="$$chromium" $(BIN)/python -m benchmarks.pictures
 
-# An hour or so of two cores: every optimizer and tuning mode of the OPT page, with equal budgets.
+# An hour or so of two cores: every optimizer and tuning mode of the language-model page, with equal budgets.
 finetune-presets: $(RUNTIME)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tune_finetune
 	$(BIN)/python -m benchmarks.tune_finetune --table --write docs/findings/language-model.md

@@ -1,6 +1,6 @@
 """The manual's pictures: the three pages in a Chromium, at 1440 × 900.
 
-python -m benchmarks.pictures                  all of them; the OPT page trains for two minutes
+python -m benchmarks.pictures                  all of them; the language-model page trains for two minutes
 python -m benchmarks.pictures tuning-light     this one
 """
 

@@ -1,4 +1,4 @@
-"""Tune every optimizer of the OPT page with the same budget, and write viz_app/finetuning/presets.json.
+"""Tune every optimizer of the language-model page with the same budget, and write viz_app/finetuning/presets.json.
 
     python -m benchmarks.tune_finetune                              tune the reviews, all tuning modes
     python -m benchmarks.tune_finetune reviews/full sst2/lora       these combinations only, keep the other entries

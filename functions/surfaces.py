@@ -41,8 +41,8 @@ ELLIPSE = Family(
     "rotated_ellipse",
     "Rotated ellipse",
     "convex",
-    "The stiff direction lies between the axes, so the unevenness sits off the Hessian's diagonal and no rescaling "
-    "of x and y removes it: at 45° a diagonal preconditioner gains nothing.",
+    "The stiff direction lies between the axes, so the difference in curvature is off the Hessian's diagonal, and no "
+    "rescaling of x and y removes it: at 45° a diagonal preconditioner gains nothing.",
     _rotated_ellipse,
     parameters=(
         Parameter(
@@ -134,8 +134,8 @@ SURFACES: tuple[Family, ...] = (
         "booth",
         "Booth",
         "convex",
-        "Mildly uneven, and wholly off the diagonal: x and y are equally stiff, yet the bowl is stretched along x = "
-        "−y.",
+        "Mildly ill-conditioned, and entirely off the diagonal: x and y are equally stiff, yet the bowl is stretched "
+        "along x = −y.",
         (X + 2 * Y - 7) ** 2 + (2 * X + Y - 5) ** 2,
         latex=r"(x+2y-7)^2 + (2x+y-5)^2",
         domain=_square(10),
@@ -241,7 +241,7 @@ SURFACES: tuple[Family, ...] = (
         "levy",
         "Lévy",
         "many minima",
-        "Long ripples across x and short ones across y: unevenness and local minima at once, so a good "
+        "Long ripples across x and short ones across y: ill-conditioning and local minima at once, so a good "
         "preconditioner alone does not find the best well.",
         sp.sin(sp.pi * _W) ** 2
         + (_W - 1) ** 2 * (1 + 10 * sp.sin(sp.pi * _W + 1) ** 2)

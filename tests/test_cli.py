@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,14 @@ def test_progress_goes_to_standard_error_and_only_when_wanted(capfd: pytest.Capt
     assert out.encode() == run(SPEC).to_csv()
     assert cli.main(["run", SPEC]) == 0
     assert "%|" not in capfd.readouterr().err, "no terminal, no bar"
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Ctrl-C reaches a command that a test starts, even where the tests run in the background of a shell script."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_closed_pipe_ends_quietly():
@@ -234,7 +243,7 @@ def followed(hint: str, **options) -> subprocess.CompletedProcess[bytes]:
 
 def test_an_interrupted_finetune_leaves_its_table_and_a_command_that_goes_on(tmp_path: Path):
     data, table = tmp_path / "my runs", tmp_path / "it's.csv"
-    spec = "steps=40&eval=100000&batch=4&tune=layernorm&truth=0&opt=mezo:n=4"
+    spec = "steps=150&eval=100000&batch=4&tune=layernorm&truth=0&opt=mezo:n=4"
     command = [sys.executable, "app.py", "finetune", spec, "--data-dir", str(data), "--out", str(table)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
@@ -250,7 +259,7 @@ def test_an_interrupted_finetune_leaves_its_table_and_a_command_that_goes_on(tmp
     assert sentence == "app.py: interrupted; what was trained is kept"
     assert log.job(1).message.endswith(hint)
     made = len(log.steps(1, 0))
-    assert 0 < made < 40
+    assert 0 < made < 150
     assert log.job(1).state == "stopped"
     assert len(table.read_text().splitlines()) == made + 2, "the header, the start and every step"
 
@@ -258,7 +267,7 @@ def test_an_interrupted_finetune_leaves_its_table_and_a_command_that_goes_on(tmp
     done = followed(hint)
     assert done.returncode == 0, done.stderr
     assert log.job(1).state == "finished"
-    assert len(table.read_text().splitlines()) == 40 + 2
+    assert len(table.read_text().splitlines()) == 150 + 2
     (kept,) = [line for line in done.stderr.decode().splitlines() if line.startswith("kept as run 1: ")]
     python, program, *arguments = shlex.split(kept.removeprefix("kept as run 1: "))
     assert (python, program) == (sys.executable, "app.py")

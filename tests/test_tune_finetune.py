@@ -1,4 +1,4 @@
-"""The OPT page's presets are those that the committed search writes, and the manual's table is theirs."""
+"""The language-model page's presets are those that the committed search writes, and the manual's table is theirs."""
 
 import json
 from pathlib import Path

@@ -157,7 +157,7 @@ def _histograms(
                 "mean": s.mean(),
                 "mean_se": s.std() / np.sqrt(s.size),
                 "sd": s.std(),
-                "modulus_mean": np.abs(s).mean(),
+                "absolute_mean": np.abs(s).mean(),
                 "theory": expected and [expected[0][j], expected[1][j]],
             }
         )
@@ -197,8 +197,8 @@ def point(
         "mean_se": s.mean(axis=1).std() / np.sqrt(len(s)),
         "sd": np.sqrt(variance),
         "sd_se": each.mean(axis=1).std() / np.sqrt(len(s)) / (2 * np.sqrt(variance)),
-        "modulus": absolute.mean(),
-        "modulus_se": absolute.mean(axis=1).std() / np.sqrt(len(s)),
+        "absolute": absolute.mean(),
+        "absolute_se": absolute.mean(axis=1).std() / np.sqrt(len(s)),
         "theory_mean": expected and (expected[0][columns] * sign).mean(),
         "theory_sd": expected and np.sqrt((expected[1][columns] ** 2).mean()),
         "samples": len(s),

@@ -54,7 +54,7 @@ def actions() -> list:
             data=[{"value": key, "label": label} for key, label in TABS.items()],
             value="map",
             size="xs",
-            **attributes(aria_label="Map or estimator lab"),
+            **attributes(aria_label="Map or estimators"),
         )
     ]
 

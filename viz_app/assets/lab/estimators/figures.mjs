@@ -160,7 +160,7 @@ export function moments(answer, theme, xtitle, here) {
     /** @param {keyof Point} key */
     const numbers = (key) => series(key).filter((value) => value !== null);
     const common = { type: "scatter", x: known.map((each) => each.x) };
-    /** @param {"mean" | "sd" | "modulus"} key @param {number} row @param {string} title @param {object=} marker */
+    /** @param {"mean" | "sd" | "absolute"} key @param {number} row @param {string} title @param {object=} marker */
     const measured = (key, row, title, marker) => ({
       ...common,
       mode: "markers",
@@ -182,8 +182,8 @@ export function moments(answer, theme, xtitle, here) {
     data.push(line("theory_mean", 0, `${estimator}, theory`, DASHES), line("theory_sd", 1, `${estimator}, theory`, DASHES));
     data.push(measured("mean", 0, `${estimator}, mean of S`), measured("sd", 1, `${estimator}, standard deviation of S`));
     if (estimator === "paper") {
-      data.push(line("modulus", 0, "paper, mean of |S|", "2px,3px"), measured("modulus", 0, "paper, mean of |S|, which P takes over", { symbol: "circle-open" }));
-      means.push(...numbers("modulus"));
+      data.push(line("absolute", 0, "paper, mean of |S|", "2px,3px"), measured("absolute", 0, "paper, mean of |S|, which P takes over", { symbol: "circle-open" }));
+      means.push(...numbers("absolute"));
     }
     means.push(...numbers("mean").filter((value) => value > 0.3));
     deviations.push(...numbers("sd"));

@@ -12,7 +12,7 @@ import { Latest, fetchBytes } from "../web/latest.mjs";
 
 /** @typedef {{estimator: string, least_n?: number, alpha: number[], bias: number[], spread: number[], error?: number[], best?: number | null}} AgainstAlpha */
 
-/** Mean and standard deviation of S over the true entry, with standard errors. @typedef {Record<"mean" | "mean_se" | "sd" | "sd_se" | "modulus" | "modulus_se", number> & {theory_mean: number | null, theory_sd: number | null}} Point */
+/** Mean and standard deviation of S over the true entry, with standard errors. @typedef {Record<"mean" | "mean_se" | "sd" | "sd_se" | "absolute" | "absolute_se", number> & {theory_mean: number | null, theory_sd: number | null}} Point */
 /** @typedef {{estimator: string, coords?: number[], x: number[], points: (Point | null)[]}} Moments */
 
 /** @param {ArrayBuffer} bytes */
