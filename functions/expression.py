@@ -220,7 +220,8 @@ class _Parser:
             self.fail("an exponent must be a number; for 2^x write exp(x*log(2))", first)
         if not (2 * p).is_integer() or abs(p) > MAX_EXPONENT:
             self.fail(
-                f"the exponent is {p:.6g}, but must be a whole or half number from -{MAX_EXPONENT} to {MAX_EXPONENT}",
+                f"the exponent is {p:.6g}, but must be a whole or half number from -{MAX_EXPONENT} to {MAX_EXPONENT}; "
+                "for x^0.3, where x > 0, write exp(0.3*log(x))",
                 first,
             )
         degree = base.degree * max(1, math.ceil(abs(p)))
@@ -293,7 +294,11 @@ class _Parser:
         opening = self.token
         if opening.text == "^" or opening.kind == "superscript":
             power = opening.text if opening.kind == "superscript" else self.tokens[self.index + 1].text
-            power = power if power.isdigit() else "2"
+            if not power.isdigit():
+                self.fail(
+                    f"a power goes after the argument, as in {name.text}(x)^2, and there is no inverse {name.text}",
+                    opening,
+                )
             self.fail(f"a power goes after the argument: write {name.text}(x)^{power}", opening)
         if opening.text != "(":
             self.unexpected(f"“(” after {name.text}, as in {name.text}(x),")

@@ -56,6 +56,9 @@ def advice(name: str, functions: Collection[str], others: Collection[str]) -> st
     known = (*others, *functions, "ln")
     if name.lower() in known:
         return f": write {name.lower()}"
+    if base := re.fullmatch(r"(?:log|lg|ld)(2|10)?", name.lower()):
+        number = base[1] or {"lg": "10", "ld": "2"}[name.lower()]
+        return f": write log(x)/log({number})"
     if re.fullmatch(r"[A-Za-z]_?[0-9]*|theta_?[0-9]*", name):
         power = f"; for a power write {name[0]}^{name[1:]}" if re.fullmatch("[xy][0-9]+", name) else ""
         return f": this function has two coordinates, x and y{power}"
