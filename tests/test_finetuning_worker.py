@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from functions.language_model import LanguageModelError
+from functions.language_model import LanguageModelError, NoRoom
 from tests import fake_session
 from tests.fake_session import FakeSession, scalars
 from viz_app.finetuning import forecast as estimate
@@ -249,13 +249,14 @@ def test_a_job_whose_spec_cannot_be_read_fails_in_words(log: Log):
     assert answer["errors"][0]["message"].startswith(sentence)
 
 
-def test_memory_is_made_free_before_a_job_fails_for_want_of_it(log: Log):
+@pytest.mark.parametrize("error", [MemoryError(), NoRoom("model", "takes 2 GB, and cpu has 1 GB free")])
+def test_memory_is_made_free_before_a_job_fails_for_want_of_it(log: Log, error: Exception):
     class Large(FakeSession):
         alive = 0
 
         def open(self) -> None:
             if Large.alive:
-                raise MemoryError
+                raise error
             Large.alive += 1
             super().open()
 

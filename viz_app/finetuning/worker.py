@@ -25,6 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from functions.language_model import NoRoom
 from viz_app.finetuning import forecast as estimate
 from viz_app.finetuning.failures import as_errors, in_words, is_out_of_memory
 from viz_app.finetuning.states import STATE_COMMANDS, SURVEYED, is_ours, job_spec, status, wrong_state
@@ -288,7 +289,7 @@ class Worker:
             try:
                 self._sessions[id] = self._opened(id)
             except Exception as error:
-                if not (self._others() and is_out_of_memory(error)):
+                if not (self._others() and (isinstance(error, NoRoom) or is_out_of_memory(error))):
                     raise
         if id not in self._sessions:  # the first attempt's memory is free by now: the exception held on to it
             for other in self._others():
