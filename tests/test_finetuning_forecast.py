@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from functions.language_model import LanguageModelError, adapters, tasks
+from functions.language_model import LanguageModelError, NoRoom, adapters, tasks
 from functions.language_model import model as models
 from viz_app.finetuning import architecture, forecast, lengths, limits
 from viz_app.finetuning import spec as specs
@@ -119,4 +119,5 @@ def test_a_job_that_does_not_fit_is_refused_before_its_model_is_loaded(tmp_path,
     with pytest.raises(LanguageModelError, match=r"beside it, but cpu has .* free: take tune=lora") as refused:
         Session(log.create_job(spec.query(), "shell"), spec, log).open()
     assert refused.value.field == "model"
+    assert isinstance(refused.value, NoRoom), "a worker closes other sessions, and tries again"
     log.close()

@@ -98,3 +98,17 @@ def test_an_exception_at_the_shell_leaves_a_job_that_can_be_resumed(
     monkeypatch.setattr(Session, "close", lambda self: None)
     assert cli.main(["finetune", "--resume", "1", *data]) == 0
     assert cli.main(["runs", "--delete", "1", *data]) == 0
+
+
+@pytest.mark.parametrize(
+    "command", [["finetune", "--resume", "1"], ["weights", "1", "--out", "w.safetensors"]], ids=lambda each: each[0]
+)
+def test_a_run_whose_spec_cannot_be_read_is_said_in_words(
+    log: Log, capfd: pytest.CaptureFixture[str], command: list[str]
+):
+    log.create_job("steps=2&opt=mezo:gamma=1", "shell")
+    assert cli.main([*command, "--data-dir", str(log.directory)]) == 1
+    error = capfd.readouterr().err
+    assert error.startswith(
+        "app.py: run 1 was made by another version of HiZOO Lab: There is no hyperparameter “gamma”"
+    )

@@ -152,6 +152,13 @@ def test_runs_that_are_not_there_are_404(lab: Lab, id: str):
         assert set(errors(lab.http.request(method, f"/api/finetune/{id}{path}"), 404)) == {"id"}
 
 
+@pytest.mark.parametrize("path", ["table.csv", "at?step=0", "weights.safetensors?step=0"])
+def test_a_run_whose_spec_cannot_be_read_is_said_in_words(lab: Lab, path: str):
+    id = lab.log.create_job("steps=2&opt=mezo:gamma=1", "shell")
+    answer = lab.http.get(f"/api/finetune/{id}/{path}")
+    assert "was made by another version of HiZOO Lab" in errors(answer, 503)["log"]
+
+
 def test_commands_that_do_not_fit_the_state_are_409(lab: Lab):
     id = lab.start()
     lab.ended(id)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from viz_app.finetuning import spec as specs
 from viz_app.finetuning.steps import COLUMNS
 from viz_app.finetuning.store import Log, LogError, LogFull, Setting, StepRow
 
@@ -162,6 +163,24 @@ def test_a_log_of_an_older_version_is_brought_up_to_date_and_loses_nothing(tmp_p
     log.close()
     with pytest.raises(LogError, match="later version of HiZOO Lab"):
         Log(tmp_path)
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_old_jobs_of_hizoo_l_can_be_read_though_it_has_no_beta_any_more(tmp_path: Path, version: int):
+    old_spec = "steps=2&opt=hizoo:alpha=0.1,beta=0.5&opt=hizoo_l:lr=0.01,beta=0,alpha=0.2&opt=hizoo_l:beta=0"
+    if version:
+        Log(tmp_path).close()
+    with sqlite3.connect(tmp_path / "runs.sqlite") as old:
+        if not version:
+            old.executescript(OLD)
+        old.execute("INSERT INTO jobs VALUES (7, ?, 0.0, 'stopped', '', 'cpu')", (old_spec,))
+        old.execute(f"PRAGMA user_version = {version}")
+    old.close()
+    log = Log(tmp_path)
+    spec = log.job(7).spec
+    log.close()
+    assert spec == "steps=2&opt=hizoo:alpha=0.1,beta=0.5&opt=hizoo_l:lr=0.01,alpha=0.2&opt=hizoo_l"
+    assert [opt.method for opt in specs.parse(spec).opts] == ["hizoo", "hizoo_l", "hizoo_l"]
 
 
 def test_settings_and_checkpoints(log: Log, monkeypatch: pytest.MonkeyPatch):

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from functions.language_model import LanguageModelError
+from functions.language_model import LanguageModelError, NoRoom
 from tests import fake_session
 from tests.fake_session import FakeSession, scalars
 from viz_app.finetuning import forecast as estimate
@@ -237,13 +237,26 @@ def test_a_job_that_fails_says_why_and_the_next_one_runs(log: Log, capsys, error
     assert type(error).__name__ in capsys.readouterr().err, "the traceback is in the worker's log"
 
 
-def test_memory_is_made_free_before_a_job_fails_for_want_of_it(log: Log):
+def test_a_job_whose_spec_cannot_be_read_fails_in_words(log: Log):
+    job = log.create_job("steps=2&opt=mezo:gamma=1", "cpu")
+    at = log.post(job, {"command": "at", "run": 0, "step": 0})
+    work(log)
+    sentence = "run 1 was made by another version of HiZOO Lab: There is no hyperparameter “gamma”"
+    assert log.job(job).state == "failed"
+    assert log.job(job).message.startswith(sentence)
+    answer = log.take_answer(at)
+    assert isinstance(answer, dict)
+    assert answer["errors"][0]["message"].startswith(sentence)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), NoRoom("model", "takes 2 GB, and cpu has 1 GB free")])
+def test_memory_is_made_free_before_a_job_fails_for_want_of_it(log: Log, error: Exception):
     class Large(FakeSession):
         alive = 0
 
         def open(self) -> None:
             if Large.alive:
-                raise MemoryError
+                raise error
             Large.alive += 1
             super().open()
 

@@ -12,3 +12,7 @@ class LanguageModelError(ValueError):
 
     def __reduce__(self) -> tuple[type[LanguageModelError], tuple[str, str]]:
         return type(self), (self.field, self.message)  # exceptions pickle by their `args`, which hold the message alone
+
+
+class NoRoom(LanguageModelError):
+    """A model that does not fit into the memory that is free now."""

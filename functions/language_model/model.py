@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from functions.language_model.devices import Device, devices, free_memory, has_bfloat16, pick_device, size
-from functions.language_model.errors import LanguageModelError
+from functions.language_model.errors import LanguageModelError, NoRoom
 from functions.language_model.files import BUNDLED, Progress, find, reporting_bar, wrong
 
 __all__ = ["BUNDLED", "DTYPES", "Device", "LanguageModel", "copy_model", "devices", "load", "pick_device", "size"]
@@ -161,20 +161,22 @@ def _size(config: Any) -> int:
         return sum(parameter.numel() for parameter in AutoModelForCausalLM.from_config(config).parameters())
 
 
-def _no_room(name: str, device: Device, dtype: torch.dtype, parameters: int, beside: int = 0) -> LanguageModelError:
+def _no_room(name: str, device: Device, dtype: torch.dtype, parameters: int, beside: int = 0) -> NoRoom:
     kind = str(dtype).removeprefix("torch.")
     free, weights = free_memory(device), parameters * dtype.itemsize
     if beside and weights < free:
-        return wrong(
+        return NoRoom(
+            "model",
             f"{name} takes {size(weights)} in {kind}, and this job {size(beside)} beside it, but {device.name} has "
-            f"{size(free)} free: take tune=lora or layernorm, a smaller batch, fewer optimizers, or truth=0"
+            f"{size(free)} free: take tune=lora or layernorm, a smaller batch, fewer optimizers, or truth=0",
         )
     room = 0.8 * free / dtype.itemsize  # some of it is for activations
     fits = next((f"facebook/{other}" for other, number in SIZES.items() if number < room), "bundled")
     halved = ", or dtype=bfloat16 with half the bytes" if dtype.itemsize == 4 else ""
-    return wrong(
+    return NoRoom(
+        "model",
         f"{name} has {count(parameters)} parameters: {size(weights)} in {kind}, and {device.name} "
-        f"has {size(free)} free. Room is for about {count(room)} parameters: take {fits}{halved}"
+        f"has {size(free)} free. Room is for about {count(room)} parameters: take {fits}{halved}",
     )
 
 

@@ -23,7 +23,7 @@ from viz_app.finetuning import spec as specs
 from viz_app.finetuning import table as tables
 from viz_app.finetuning.failures import in_words
 from viz_app.finetuning.liveness import settled, shell_lock
-from viz_app.finetuning.states import is_ours
+from viz_app.finetuning.states import is_ours, job_spec
 from viz_app.finetuning.states import status as status_message
 from viz_app.finetuning.store import Log, LogError, LogFull
 from viz_app.shell import FAILED, INTERRUPTED, OK, WRONG_USE, add_output, complain, output, unwritable, write
@@ -134,7 +134,7 @@ def _finetune(arguments: argparse.Namespace) -> int:
     try:
         log = _log(arguments)
         job = log.create_job(spec.query(), QUEUE) if spec else arguments.resume
-        spec = spec or specs.parse(log.job(job).spec)
+        spec = spec or job_spec(log.job(job))
         failure = _Failure(OK, "")
         if log.job(job).state != "finished":
             failure = _train(log, job, spec, arguments)
@@ -340,7 +340,7 @@ def _weights(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out)
     try:
         log = _log(arguments)
-        spec = specs.parse(log.job(arguments.id).spec)
+        spec = job_spec(log.job(arguments.id))
         folder = spec.tune in ("lora", "prefix") and out.suffix != ".zip"
         if not (folder and out.is_dir()) and (reason := unwritable(out)):
             return complain(f"cannot write {out}: {reason}", FAILED)

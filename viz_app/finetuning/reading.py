@@ -14,6 +14,7 @@ from viz_app.finetuning import follow
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.spec import FinetuneSpec
+from viz_app.finetuning.states import job_spec
 from viz_app.finetuning.store import Job, LogError
 from viz_app.spec.text import SpecError, decimal, pairs, whole
 
@@ -103,7 +104,7 @@ def read_parameters(request: Request, names: tuple[str, ...]) -> dict[str, str]:
 
 
 def read_run(job: Job, given: dict[str, str]) -> int:
-    last = len(specs.parse(job.spec).opts) - 1
+    last = len(job_spec(job).opts) - 1
     text = given.get("run", "0")
     if not text.isdecimal() or not 0 <= int(text) <= last:
         raise refuse(422, "run", f"run = {text[:40]!r}: must be {f'0 to {last}' if last else '0'}")

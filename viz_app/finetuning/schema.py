@@ -16,7 +16,9 @@ import sqlite3
 
 from viz_app.finetuning.steps import COLUMNS
 
-VERSION = 1  # of the tables, kept in SQLite's user_version; 0 held every step twice, in `steps` and in `chunks`
+# Kept in SQLite's user_version. 0 held every step twice, in `steps` and in `chunks`; specs of 0 and 1 may give HiZOO-L
+# a beta, which it has no more.
+VERSION = 2
 
 
 def _kind(column: str) -> str:
@@ -56,12 +58,27 @@ def prepare(sql: sqlite3.Connection) -> str | None:
     if version > VERSION:
         return f"was written by a later version of HiZOO Lab (format {version}, this one reads {VERSION}): use that one"
     if sql.execute("SELECT 1 FROM sqlite_master WHERE name = 'jobs'").fetchone():
-        _store_steps_once(sql)
+        if version < 1:
+            _store_steps_once(sql)
+        for job, spec in sql.execute("SELECT id, spec FROM jobs").fetchall():
+            sql.execute("UPDATE jobs SET spec = ? WHERE id = ?", (_without_beta(spec), job))
     else:
         for statement in _TABLES.split(";\n")[:-1]:
             sql.execute(statement)
     sql.execute(f"PRAGMA user_version = {VERSION}")
     return None
+
+
+def _without_beta(spec: str) -> str:
+    """A canonical spec of before version 2: HiZOO-L's beta was written, and never had an effect."""
+    pieces = []
+    for piece in spec.split("&"):
+        method, colon, settings = piece.partition(":")
+        if method == "opt=hizoo_l":
+            settings = ",".join(each for each in settings.split(",") if not each.startswith("beta="))
+            piece = method + colon + settings if settings else method
+        pieces.append(piece)
+    return "&".join(pieces)
 
 
 def _store_steps_once(sql: sqlite3.Connection) -> None:

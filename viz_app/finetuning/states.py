@@ -3,7 +3,8 @@
 from typing import Any
 
 from viz_app.finetuning import spec as specs
-from viz_app.finetuning.store import Job
+from viz_app.finetuning.store import Job, LogError
+from viz_app.spec.text import SpecError
 
 STATE_COMMANDS = {  # name: (states it is allowed in, state that follows)
     "pause": (("queued", "running"), "paused"),
@@ -17,6 +18,15 @@ SURVEYED = ("paused", "finished", "stopped", "failed")  # states in which the lo
 def is_ours(job: Job) -> bool:
     """Whether a job is for workers. One of the shell's trains in the shell's own process: its queue is no device's."""
     return specs.DEVICE.fullmatch(job.device) is not None
+
+
+def job_spec(job: Job) -> specs.FinetuneSpec:
+    """A job's spec; LogError if this version of the app cannot read it."""
+    try:
+        return specs.parse(job.spec)
+    except SpecError as error:
+        reasons = "; ".join(each["message"] for each in error.errors)
+        raise LogError(f"run {job.id} was made by another version of HiZOO Lab: {reasons}") from error
 
 
 def wrong_state(job: Job, command: str) -> str:

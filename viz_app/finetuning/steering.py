@@ -12,7 +12,6 @@ from starlette.background import BackgroundTask
 
 from hizoo_core import HyperparameterError
 from viz_app.finetuning import hints, states, worker
-from viz_app.finetuning import spec as specs
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.reading import (
     Refused,
@@ -59,7 +58,7 @@ async def set_rate(desk: Desk, request: Request) -> JSONResponse:
     changes = {name: read_number(name, given[name]) for name in ("lr", "alpha") if name in given}
     if not changes:
         raise refuse(422, "lr", "give lr, alpha or both")
-    before = specs.parse(job.spec).opts[run]
+    before = states.job_spec(job).opts[run]
     for name in changes:
         if not hasattr(before.hyperparameters, name):
             raise refuse(422, name, f"{before.method} has no {name}")
@@ -101,7 +100,7 @@ async def weights(desk: Desk, request: Request) -> FileResponse:
     if answer is None:
         raise refuse(504, "step", f"step {step} could not be rebuilt within {REBUILD:.0f} s")
     path = Path(answer["file"])
-    label = specs.parse(job.spec).labels[run].replace("#", "-")
+    label = states.job_spec(job).labels[run].replace("#", "-")
     return FileResponse(
         path,
         media_type="application/zip" if path.suffix == ".zip" else "application/octet-stream",

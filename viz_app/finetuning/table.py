@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from viz_app.finetuning import outcome
-from viz_app.finetuning import spec as specs
+from viz_app.finetuning.states import job_spec
 from viz_app.finetuning.store import Log
 from viz_app.tables import csv_bytes, parquet_bytes
 
@@ -27,7 +27,7 @@ _WHOLE = ("step", "forwards")
 
 def table(log: Log, job: int) -> pa.Table:
     """All runs' rows; the schema's metadata holds the spec."""
-    spec = specs.parse(log.job(job).spec)
+    spec = job_spec(log.job(job))
     cells: list[dict[int, dict[str, Any]]] = [{} for _ in spec.opts]
     for message in log.messages(job):
         if message["type"] == "steps":
@@ -74,7 +74,7 @@ def summary(log: Log, job: int) -> list[str]:
     """One line per run: held-out loss and accuracy before and after, and at its best if that is not the last; what it
     cost, and how it ended.
     """
-    spec = specs.parse(log.job(job).spec)
+    spec = job_spec(log.job(job))
     evaluations: list[list[dict[str, Any]]] = [[] for _ in spec.opts]
     ended: dict[int, str] = {}
     for message in log.messages(job):

@@ -25,10 +25,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from functions.language_model import NoRoom
 from viz_app.finetuning import forecast as estimate
-from viz_app.finetuning import spec as specs
 from viz_app.finetuning.failures import as_errors, in_words, is_out_of_memory
-from viz_app.finetuning.states import STATE_COMMANDS, SURVEYED, is_ours, status, wrong_state
+from viz_app.finetuning.states import STATE_COMMANDS, SURVEYED, is_ours, job_spec, status, wrong_state
 from viz_app.finetuning.store import Command, Job, Log, LogFull
 
 POLL = 0.05  # seconds between looks for work
@@ -146,12 +146,12 @@ class Worker:
 
     def _seconds(self, id: int) -> list[float]:
         """Seconds that each run of a job has trained so far."""
-        runs = (self.log.steps(id, run) for run in range(len(specs.parse(self.log.job(id).spec).opts)))
+        runs = (self.log.steps(id, run) for run in range(len(job_spec(self.log.job(id)).opts)))
         return [steps[-1].seconds if steps else 0.0 for steps in runs]
 
     def _note_pace(self, id: int, loading: float, whole: float) -> None:
         """How long a job took that ran through, for the next one's estimate."""
-        spec = specs.parse(self.log.job(id).spec)
+        spec = job_spec(self.log.job(id))
         key = estimate.pace_key(spec, self.device)
         before = self.log.notes(key).get(key, {})
         self.log.note(key, estimate.pace(before, spec, self._seconds(id), loading, whole))
@@ -271,7 +271,7 @@ class Worker:
         """An `export.Weights` as a file in the data directory, under a name of its own; an adapter as a zip file."""
         from functions.language_model import export
 
-        spec = specs.parse(self.log.job(command.job).spec)
+        spec = job_spec(self.log.job(command.job))
         suffix = "safetensors" if weights.adapter is None else "zip"
         path = exports(self.log.directory) / f"{uuid.uuid4().hex}.{suffix}"
         path.parent.mkdir(exist_ok=True)
@@ -289,7 +289,7 @@ class Worker:
             try:
                 self._sessions[id] = self._opened(id)
             except Exception as error:
-                if not (self._others() and is_out_of_memory(error)):
+                if not (self._others() and (isinstance(error, NoRoom) or is_out_of_memory(error))):
                     raise
         if id not in self._sessions:  # the first attempt's memory is free by now: the exception held on to it
             for other in self._others():
@@ -303,7 +303,7 @@ class Worker:
         return [id for id in self._sessions if id != self._current]
 
     def _opened(self, id: int) -> Training:
-        session = self._new_session(id, self.log.job(id).spec, self.log)
+        session = self._new_session(id, job_spec(self.log.job(id)).query(), self.log)
         session.open()
         return session
 
