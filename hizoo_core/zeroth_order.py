@@ -67,12 +67,14 @@ class ZerothOrder(Optimizer):
 
         Raises:
             HyperparameterError: for a setting out of range.
-            ValueError: for an unknown key, for a parameter that is listed twice, that is not of real floating-point
+            ValueError: without "params", for an unknown key, for a parameter that is listed twice, that is not of real floating-point
                 numbers or not dense in memory, and for a setting that must be the same in every group.
 
         The optimizer is then as it was.
         """
         allowed = [*self.defaults, "params", "param_names", "initial_lr"]
+        if "params" not in param_group:
+            raise ValueError(f"a group needs 'params', the parameters it is of; this one has {', '.join(param_group)}")
         for key in param_group:
             if key not in allowed:
                 known = ", ".join(name for name in self.defaults if name != "step")

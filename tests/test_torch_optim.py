@@ -438,6 +438,8 @@ def test_unknown_settings_of_a_group_are_named(make):
     opt = make([{"params": [a], "initial_lr": 0.1}])
     with pytest.raises(ValueError, match="'momentum' is no setting"):
         opt.add_param_group({"params": [b], "momentum": 0.9})
+    with pytest.raises(ValueError, match=r"a group needs 'params', the parameters it is of; this one has lr, mu"):
+        opt.add_param_group({"lr": 1, "mu": 0.1})
     assert len(opt.param_groups) == 1
 
 
