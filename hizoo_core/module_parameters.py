@@ -132,7 +132,8 @@ class ModuleParameters:
     θ + δ has θ's sign and lies between the same two powers of two, θ moves by a whole number of units in its last place
     that depends on δ alone, and comes back bit for bit (but for ties, one displacement in 100 in float32, in 10,000 in
     bfloat16). Elsewhere it comes back to within two units in the last place of |θ| + |δ| for each direction, with a
-    mean error of zero. float32 and float64 round to the nearest; narrower formats, whose unit may exceed δ, round
+    mean error of zero, but for 16-bit numbers that are exactly a power of two: 10^6 ones, at lr = 0 and μ = 1e-3,
+    moved towards 0 by 2e-8 (float16) and 3e-8 (bfloat16) a step. float32 and float64 round to the nearest; narrower formats, whose unit may exceed δ, round
     stochastically (to the nearest, a θ at a power of two would always be pushed to the same side).
     """
 
@@ -216,7 +217,7 @@ class ModuleParameters:
         """Add factor · Σ^{1/2} u to x, a piece's θ in u's precision, rounded to θ's own; `back`: to take it away again.
 
         A narrow format's displacement is rounded to the unit of the probe that it leads to or takes back, which is what
-        lets a round trip cancel, or where θ's own unit is smaller, have a mean error of zero.
+        lets a round trip cancel, or where θ's own unit is smaller, have a mean error near zero (see the class).
         """
         narrow = x.dtype != piece.theta.dtype
         moved = x

@@ -23,14 +23,15 @@ PRIMARY = (
 )  # settings that an optimizer's card shows; the others are in its fold
 MODELS = ("bundled", "facebook/opt-125m", "facebook/opt-350m", "facebook/opt-1.3b")  # suggested; any id may be typed
 
-ONLY: dict[str, dict[str, list[str] | None]] = {
-    "data": {"task": ["sst2", "table"]},
-    "text_column": {"task": ["sst2", "table"], "data": None},
-    "label_column": {"task": ["sst2", "table"], "data": None},
-    "rank": {"tune": ["lora"]},
-    "prefix": {"tune": ["prefix"]},
+COLUMNS: list[dict[str, list[str] | None]] = [{"task": ["table"]}, {"task": ["sst2"], "data": None}]
+ONLY: dict[str, list[dict[str, list[str] | None]]] = {
+    "data": [{"task": ["sst2", "table"]}],
+    "text_column": COLUMNS,
+    "label_column": COLUMNS,
+    "rank": [{"tune": ["lora"]}],
+    "prefix": [{"tune": ["prefix"]}],
 }
-"""Keys that matter only where others have one of these values; None: any but an empty one."""
+"""Keys that matter only where, in one of these cases, others have one of these values; None: any but an empty one."""
 
 
 @dataclass(frozen=True)
