@@ -207,8 +207,8 @@ class ZerothOrder(Optimizer):
         displacement δ = μ u / √P reached another power of two or lay between two units, within two units in the last
         place of |θ| + |δ| for each direction, with no preferred side (but for 16-bit numbers that are exactly a power
         of two, which were measured to move towards 0 by 3e-8 of themselves a step). For weights of deviation 0.02,
-        μ = 1e-3 and n = 1 that is at most 4e-9 in float32 and 2.5e-4 in bfloat16. After an exception the same step comes next; after
-        a loss that is not finite, which is returned, the next one, with other directions.
+        μ = 1e-3 and n = 1 that is at most 4e-9 in float32 and 2.5e-4 in bfloat16. After an exception the same step
+        comes next; after a loss that is not finite, which is returned, the next one, with other directions.
         """
         if closure is None:
             raise TypeError(f"{type(self).__name__}.step needs a closure that returns the loss: opt.step(closure)")
