@@ -267,7 +267,10 @@ def test_the_lab_fits(lab: Lab):
                   const cut = (element) => element.scrollWidth > element.clientWidth;
                   const words = document.querySelectorAll('#estimators-{chart} :is(.note, .estimators-subtitle)');
                   const whole = ![...words].some(cut);
-                  const key = document.querySelector('.estimators-key').getBoundingClientRect().bottom <= innerHeight;
+                  const legend = document.querySelector('.estimators-key');
+                  const inner = legend.closest('section').getBoundingClientRect().right - 8;
+                  const inside = [...legend.children].every((words) => words.getBoundingClientRect().right <= inner);
+                  const key = inside && legend.getBoundingClientRect().bottom <= innerHeight;
                   return apart && whole && key && card.bottom <= innerHeight && plot.height > 120;
                 }}"""
             )

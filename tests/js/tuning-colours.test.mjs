@@ -31,6 +31,10 @@ test("ticks are round, inside of the scale, and few", () => {
 
 test("a chart's log axis has at least two ticks over a decade, written without an exponent where that is short", () => {
   for (const count of [2, 3, 4, 7]) for (const low of [-2.3, -0.7, -0.45, 0, 0.4]) assert.ok(logTicks([low, low + 1], count).ticktext.length >= 2, `${count} from ${low}`);
+  for (const count of [2, 3, 4, 7]) for (const low of [-4.2, -0.7, 0.4]) for (const span of [1, 1.6, 3, 8]) {
+    const { length } = logTicks([low, low + span], count).ticktext;
+    assert.ok(length >= 1 && length <= count, `${length} ticks where at most ${count} fit, over ${span} decades from ${low}`);
+  }
   assert.deepEqual(logTicks([-4.5, 5.5], 6).ticktext, ["10<sup>−4</sup>", "0.01", "1", "100", "10<sup>4</sup>"]);
 });
 

@@ -13,7 +13,7 @@ import { familyOf, functionWith, parametersOf } from "./state.mjs";
 
 const OWN_HELP = "Numbers, x, y, + - * / ^ and parentheses; sin, cos, tan, exp, log, sqrt, abs, tanh …; pi, e. Example: 100*(y-x^2)^2 + (1-x)^2";
 const QUIET = "σ cancels here: the noise is linear in θ, and second differences do not contain it. S and P stay the same.";
-const KEY = { points: "measured, ± 2 s.e.", dashes: "theory; the true diagonal", hollow: "|S|, which P takes over", here: "the controls’ value" };
+const KEY = { points: "measured, ± 2 s.e.", dashes: "theory; exact", hollow: "|S|, which P takes over", here: "chosen value" };
 
 /** @param {Event} event */
 const typed = (event) => /** @type {HTMLInputElement | HTMLSelectElement} */ (event.target).value.trim();

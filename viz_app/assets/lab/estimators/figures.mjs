@@ -1,7 +1,7 @@
 // The estimators' charts: pure functions from an answer of the server to Plotly's traces and layout.
 
 import { fade } from "../web/theme.mjs";
-import { extent, format, range as indices, scaleLog } from "../vendor/d3.mjs";
+import { extent, format, range as indices } from "../vendor/d3.mjs";
 import { colourOf } from "./catalogue.mjs";
 
 /** @import { AgainstAlpha, Distribution, Moments, Point, Running } from "./panel.mjs" */
@@ -71,11 +71,16 @@ const level = (theme, y, row) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y
 /** @param {Theme} theme @param {number} x @param {string} dash */
 const upright = (theme, x, dash) => ({ type: "line", xref: "x", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: theme.ink, width: 1.4, dash } });
 
-/** Labelled ticks of a log axis, about as many as are asked for. @param {Span} decades @param {number} count */
-export function logTicks(decades, count) {
-  const scale = scaleLog(decades.map((power) => 10 ** power), [0, 1]);
-  const written = scale.tickFormat(count, "~g");
-  const tickvals = scale.ticks(count).filter((value) => written(value));
+/** Labelled ticks of a log axis, at most as many as are asked for: 1, 2 and 5 times powers of ten where there is room, else
+ * fewer. d3's log ticks keep to no number. @param {Span} decades @param {number} most */
+export function logTicks([low, high], most) {
+  /** @param {number[]} leads @param {number} step */
+  const inside = (leads, step) =>
+    indices(step * Math.ceil(Math.floor(low) / step), high + 1, step)
+      .flatMap((power) => leads.map((lead) => Number(`${lead}e${power}`)))
+      .filter((value) => Math.log10(value) >= low && Math.log10(value) <= high);
+  const choices = [[1, 2, 5], [1, 3]].map((leads) => inside(leads, 1)).concat([1, 2, 3, 4, 6, 8].map((step) => inside([1], step)));
+  const tickvals = choices.find((each) => each.length <= most) ?? choices[choices.length - 1];
   return { tickvals, ticktext: tickvals.map(tick) };
 }
 
