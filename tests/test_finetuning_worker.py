@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import signal
@@ -5,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -35,11 +37,29 @@ def log(tmp_path: Path):
     log.close()
 
 
-def work(log: Log, session=FakeSession, idle: float = 0.2, **hooks) -> list[dict]:
-    """Let a worker of this process do all there is to do; what it reported."""
+Ask = tuple[Callable[[], bool], int, dict]  # when, about which job, what
+
+
+def work(log: Log, session=FakeSession, idle: float = 0.2, asks: Iterable[Ask] = ()) -> list[dict]:
+    """Let a worker of this process do all there is to do; what it reported. Each of `asks` is asked once, in their
+    order, from between two steps of the worker itself: no test races with it. Answers are the reports' "answer".
+    """
     reports: list[dict] = []
-    Worker(log, "cpu", session, reports.append, **hooks).run(idle)
-    return reports
+    waiting, asked = list(asks), []
+
+    def report(doing: dict) -> None:
+        reports.append(doing)
+        while waiting and waiting[0][0]():
+            _, job, body = waiting.pop(0)
+            asked.append(log.post(job, body))
+
+    Worker(log, "cpu", session, report).run(idle)
+    assert not waiting, "the time to ask came for all"
+    return reports + [{"job": None, "answer": log.take_answer(id)} for id in asked]
+
+
+def answers(reports: list[dict]) -> list[dict]:
+    return [report["answer"] for report in reports if "answer" in report]
 
 
 def states(log: Log) -> list[str]:
@@ -83,20 +103,29 @@ def test_an_interrupted_job_goes_on_before_younger_ones(log: Log):
 
 def test_pause_resume_and_stop_between_steps(log: Log):
     job, waiting = log.create_job(spec(200), "cpu"), log.create_job(spec(), "cpu")
-    thread = threading.Thread(target=work, args=(log,), kwargs={"idle": 1.0})
-    thread.start()
-    ask(log, job, {"command": "pause"}, when=lambda: len(log.steps(job, 0)) > 5)
-    paused_at = len(log.steps(job, 0))
-    until(lambda: log.job(waiting).state == "finished")  # the queue does not wait for a paused job
-    assert log.job(job).state == "paused"
-    assert len(log.steps(job, 0)) == paused_at < 200
-    assert ask(log, job, {"command": "resume"}) == {}
-    until(lambda: len(log.steps(job, 0)) > paused_at + 3)
-    assert ask(log, job, {"command": "stop"}) == {}
-    answer = ask(log, job, {"command": "pause"})
-    assert answer["errors"][0]["message"] == (f"run {job} is stopped: pause is for one that is queued or running")
-    ask(log, job, {"command": "resume"})
-    thread.join(20)
+    made: list[int] = []
+
+    def after(steps: int) -> bool:
+        return len(log.steps(job, 0)) > steps
+
+    def queue_is_done() -> bool:
+        """The queue does not wait for a paused job."""
+        if log.job(waiting).state != "finished":
+            return False
+        assert log.job(job).state == "paused"
+        made.append(len(log.steps(job, 0)))
+        return True
+
+    paused, resumed, stopped, refused, again = answers(work(log, asks=[
+        (lambda: after(5), job, {"command": "pause"}),
+        (queue_is_done, job, {"command": "resume"}),
+        (lambda: after(made[0] + 3), job, {"command": "stop"}),
+        (lambda: log.job(job).state == "stopped", job, {"command": "pause"}),
+        (lambda: True, job, {"command": "resume"}),
+    ]))  # fmt: skip
+    assert paused == resumed == stopped == again == {}
+    assert refused["errors"][0]["message"] == f"run {job} is stopped: pause is for one that is queued or running"
+    assert 5 < made[0] < 20, "paused at once"
     assert states(log) == ["finished", "finished"]
     check_steps(log, job, 200)
 
@@ -142,34 +171,37 @@ def test_a_surface_that_fails_is_answered_and_the_job_stays_finished(log: Log, c
 def test_a_real_job_that_was_stopped_is_resumed_from_its_log(log: Log):
     text = "tune=layernorm&steps=12&batch=4&eval=1000000&truth=0&device=cpu&opt=mezo:n=1,lr=1e-2"
     job = log.create_job(specs.parse(text).query(), "cpu")
-    thread = threading.Thread(target=Worker(log, "cpu", worker_process._session).run, args=(5.0,))
-    thread.start()
-    until(lambda: len(log.steps(job, 0)) >= 3, 60)
-    assert ask(log, job, {"command": "stop"}) == {}
-    assert log.job(job).state == "stopped"
-    made = log.steps(job, 0)
-    assert len(made) < 12
-    assert ask(log, job, {"command": "resume"}) == {}
-    until(lambda: log.job(job).state == "finished", 60)
+    made: list[StepRow] = []
+    reports = itertools.count()  # one before each step; the log has a step later, when several are written at once
+
+    def is_stopped() -> bool:
+        made[:] = log.steps(job, 0)
+        return log.job(job).state == "stopped"
+
+    stopped, resumed = answers(work(log, worker_process._session, asks=[
+        (lambda: next(reports) >= 5, job, {"command": "stop"}),
+        (is_stopped, job, {"command": "resume"}),
+    ]))  # fmt: skip
+    assert stopped == resumed == {}
+    assert 3 <= len(made) < 12
     assert log.steps(job, 0)[: len(made)] == made
     assert [row.step for row in log.steps(job, 0)] == list(range(1, 13))
     assert [state for state, _ in statuses(log, job)][-4:] == ["stopped", "queued", "running", "finished"]
-    thread.join(20)
 
 
 def test_set_and_truth_are_for_the_next_step(log: Log):
     job = log.create_job(spec(100), "cpu")
-    thread = threading.Thread(target=work, args=(log,))
-    thread.start()
-    assert ask(log, job, {"command": "set", "run": 1, "lr": 0.5}, when=lambda: len(log.steps(job, 1)) > 3) == {}
-    assert ask(log, job, {"command": "truth", "run": 0}) == {}
-    refused = ask(log, job, {"command": "set", "run": 0, "lr": 0.125})
+    told, estimated, refused = answers(work(log, asks=[
+        (lambda: len(log.steps(job, 1)) > 3, job, {"command": "set", "run": 1, "lr": 0.5}),
+        (lambda: True, job, {"command": "truth", "run": 0}),
+        (lambda: True, job, {"command": "set", "run": 0, "lr": 0.125}),
+    ]))  # fmt: skip
+    assert told == estimated == {}
     assert refused == {"errors": [{"field": "lr", "message": "lr must be something else, not 0.125"}]}
-    thread.join(20)
     assert log.job(job).state == "finished", "a command that fails leaves the job alone"
     (setting,) = log.settings(job, 1)
     assert setting.lr == 0.5
-    assert 3 < setting.step < 100
+    assert 3 < setting.step < 10
     assert any(message["type"] == "truth" for message in log.messages(job))
 
 
@@ -199,12 +231,10 @@ def test_a_session_that_is_looked_at_does_not_close_the_one_in_training(log: Log
     work(log)
     FakeSession.opened = []
     job = log.create_job(spec(150), "cpu")
-    thread = threading.Thread(target=work, args=(log,))
-    thread.start()
-    until(lambda: len(log.steps(job, 0)) > 3)
-    for other in [*old, *old]:
-        assert "evaluation" in ask(log, other, {"command": "at", "run": 0, "step": 1})
-    thread.join(20)
+    looked = answers(work(log, asks=[
+        (lambda: len(log.steps(job, 0)) > 3, other, {"command": "at", "run": 0, "step": 1}) for other in [*old, *old]
+    ]))  # fmt: skip
+    assert all("evaluation" in answer for answer in looked)
     assert FakeSession.opened.count(job) == 1
     check_steps(log, job, 150)
 
@@ -396,13 +426,6 @@ def test_a_device_has_one_worker(log: Log, tmp_path: Path, monkeypatch: pytest.M
     assert worker_process.main(["--data", str(tmp_path), "--device", "cpu"], FakeSession) == 0
     assert log.job(job).state == "queued"
     lock.release()
-
-
-def ask(log: Log, job: int, body: dict, when=lambda: True) -> dict:
-    until(when)
-    answer = log.wait(log.post(job, body), 10)
-    assert isinstance(answer, dict), f"no answer to {body}"
-    return answer
 
 
 def until(condition, seconds: float = 20) -> None:
