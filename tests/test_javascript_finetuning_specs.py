@@ -1,26 +1,11 @@
 """Every fine-tuning spec that the page can write is one that Python reads, as the form meant it."""
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 
+from tests.javascript import written
 from viz_app.finetuning import spec as specs
-
-ROOT = Path(__file__).resolve().parent.parent
-NODE = Path(sys.executable).with_name("node")
-
-
-def written(seed: int) -> list[dict]:
-    command = [NODE, "tests/js/write-finetuning-specs.mjs", str(seed)]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where node finds this Python
-    run = subprocess.run(command, cwd=ROOT, env=os.environ | {"PATH": path}, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    return [json.loads(line) for line in run.stdout.splitlines()]
 
 
 def number(value: str | float) -> str | float:
@@ -32,7 +17,7 @@ def number(value: str | float) -> str | float:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_python_reads_what_the_form_writes(seed: int):
-    forms = written(seed)
+    forms = written("finetuning", 40, seed)
     assert len(forms) == 40
     for form in forms:
         spec = specs.parse(form["spec"])

@@ -1,36 +1,16 @@
-"""Every spec that the browser's modules can write is parsed, and its canonical form is stable: over random states.
+"""Every spec that the Playground can write is parsed, and its canonical form is stable: over random states."""
 
-A page's writer is a program for node in tests/js, `write_<page>.mjs COUNT SEED`, which prints a JSON list of
-{"query": …}; the catalogue that it reads is this server's (tests/js/catalogue.mjs).
-"""
-
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.javascript import written
 from viz_app.spec.runs import parse
-
-ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent  # node is installed beside Python
-
-
-def written(page: str, count: int, seed: int) -> list[dict[str, Any]]:
-    """What a page's writer writes from `count` random states."""
-    command = [str(BIN / "node"), str(ROOT / "tests" / "js" / f"write_{page}.mjs"), str(count), str(seed)]
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
 def playground() -> list[dict[str, Any]]:
-    return written("playground", 300, seed=1)
+    return written("playground", 300, 1)
 
 
 def test_what_the_playground_writes_is_parsed(playground: list[dict[str, Any]]):

@@ -1,15 +1,11 @@
 """Every spec that the Tuning page's modules can write is one that Python reads, as the page meant it."""
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 
 from functions import resolve
+from tests.javascript import written
 from viz_app.estimators import spec as estimator_spec
 from viz_app.spec.runs import parse
 from viz_app.tuning import page as tuning
@@ -17,29 +13,13 @@ from viz_app.tuning import spec as map_spec
 from viz_app.tuning.catalogue import AUTO, axes_of
 from viz_app.web import controls
 
-ROOT = Path(__file__).resolve().parent.parent
-NODE = Path(sys.executable).with_name("node")
 OPENED = ("", "f=quadratic:d=10&opt=mezo", "f=expr:x^2%2By^2&opt=adam", "f=rosenbrock&x0=-1,1&opt=newton_diag")
-
-
-def written(seed: int) -> list[dict]:
-    states = [tuning.open_map(text, None)["page"] for text in OPENED]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where node finds this Python
-    run = subprocess.run(
-        [NODE, "tests/js/write-tuning-specs.mjs"],
-        input=json.dumps({"seed": seed, "states": states}),
-        cwd=ROOT,
-        env=os.environ | {"PATH": path},
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr
-    return [json.loads(line) for line in run.stdout.splitlines()]
 
 
 @pytest.fixture(scope="module", params=[1, 2])
 def specs(request: pytest.FixtureRequest) -> list[dict]:
-    found = written(request.param)
+    states = [tuning.open_map(text, None)["page"] for text in OPENED]
+    found = written("tuning", request.param, given=states)
     assert len(found) == 12 * len(OPENED) + 40
     return found
 

@@ -18,8 +18,11 @@ export function random(seed) {
 /** @template T @param {Random} next @param {readonly T[]} list @returns {T} */
 export const pick = (next, list) => list[Math.floor(next() * list.length)];
 
+/** A whole number of a range. @param {Random} next @param {number} low @param {number} high */
+export const uniform = (next, low, high) => low + Math.floor(next() * (high - low + 1));
+
 /** A whole number of a range, its ends more often than not by chance alone. @param {Random} next @param {number} low @param {number} high */
-export const whole = (next, low, high) => pick(next, [low, high, ...Array.from({ length: 4 }, () => low + Math.floor(next() * (high - low + 1)))]);
+export const whole = (next, low, high) => pick(next, [low, high, ...Array.from({ length: 4 }, () => uniform(next, low, high))]);
 
 /** A value that a setting's control may hold: at its bounds, anywhere between, or with many digits. @param {Random} next @param {any} field @returns {number | string} */
 export function valueOf(next, field) {

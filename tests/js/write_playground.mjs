@@ -1,4 +1,4 @@
-// node write_playground.mjs COUNT SEED: specs that the Playground writes, each with the names that its link gives, as JSON.
+// node write_playground.mjs COUNT SEED: specs that the Playground writes, each with the names that its link gives, as JSON lines.
 
 import { argv } from "node:process";
 
@@ -55,12 +55,11 @@ function state(next) {
 
 const [count, seed] = argv.slice(2).map(Number);
 const next = random(seed);
-const written = Array.from({ length: count }, () => {
+for (let i = 0; i < count; i++) {
   const spec = state(next);
   const names = namesText(spec);
   const given = running(spec).map((slot) => slot.given ?? "");
   for (const slot of spec.slots) slot.given = "";
   readNames(spec, names);
-  return { query: toQuery(spec), given, read: running(spec).map((slot) => slot.given) };
-});
-console.log(JSON.stringify(written));
+  console.log(JSON.stringify({ query: toQuery(spec), given, read: running(spec).map((slot) => slot.given) }));
+}
