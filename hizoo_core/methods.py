@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from hizoo_core import adam, hizoo, hizoo_l, mezo, newton_diag
 from hizoo_core.base import Method
+
+T = TypeVar("T")
 
 METHODS: dict[str, Method] = {
     "hizoo": hizoo.METHOD,
@@ -16,20 +19,24 @@ METHODS: dict[str, Method] = {
 }
 
 
-class PointMethods(Mapping[str, Method]):
-    """Those of METHODS that have a form on points, as METHODS stands whenever they are asked for."""
+class View(Mapping[str, T]):
+    """What `of(key, method)` makes of METHODS, less what is None, as METHODS stands whenever it is asked for."""
 
-    def __getitem__(self, key: str) -> Method:
-        method = METHODS[key]
-        if method.points is None:
+    def __init__(self, of: Callable[[str, Method], T | None]) -> None:
+        self._of = of
+
+    def __getitem__(self, key: str) -> T:
+        made = self._of(key, METHODS[key])
+        if made is None:
             raise KeyError(key)
-        return method
+        return made
 
     def __iter__(self) -> Iterator[str]:
-        return (key for key, method in METHODS.items() if method.points is not None)
+        return (key for key, method in METHODS.items() if self._of(key, method) is not None)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
 
-POINT_METHODS = PointMethods()
+POINT_METHODS = View[Method](lambda key, method: method if method.points else None)
+"""Those of METHODS that have a form on points."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from hizoo_core import noise
+from hizoo_core import estimators, noise
 from hizoo_core.base import HyperparameterError
 from hizoo_core.preconditioner import materialised
 from hizoo_core.torch_optim import ZerothOrder
@@ -46,11 +46,13 @@ class StepRecord:
 
     def slope(self, mu: float) -> float:
         """Root mean square over the directions of g_i = (l+_i − l−_i) / 2μ; NaN where there are none."""
-        return math.sqrt(sum(x * x for x in self.first) / len(self.first)) / (2 * mu) if self.first else math.nan
+        if not self.first:
+            return math.nan
+        return estimators.slope(math.sqrt(sum(x * x for x in self.first) / len(self.first)), mu)
 
     def curvature(self, mu: float) -> float:
         """Mean over the directions of c_i = (l+_i + l−_i − 2 l0) / μ²; NaN where there are none."""
-        return sum(self.second) / len(self.second) / mu**2 if self.second else math.nan
+        return estimators.curvature(sum(self.second) / len(self.second), mu) if self.second else math.nan
 
 
 class Diverged(Exception):

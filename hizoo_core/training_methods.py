@@ -5,13 +5,13 @@ No torch here; `hizoo_core.training` runs them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hizoo_core import methods
-from hizoo_core.base import HyperparameterError, ModelForm
+from hizoo_core.base import HyperparameterError, Method, ModelForm
 from hizoo_core.hizoo import POOLS
+from hizoo_core.methods import View
 from hizoo_core.schedules import SCHEDULES
 
 __all__ = ["METHODS", "POOLS", "SCHEDULES", "HyperparameterError", "TrainingMethod"]
@@ -34,20 +34,10 @@ class TrainingMethod:
         return self.form.hyperparameters
 
 
-class _TrainingMethods(Mapping[str, TrainingMethod]):
-    """What `methods.METHODS` says of them whenever they are asked for."""
-
-    def __getitem__(self, key: str) -> TrainingMethod:
-        m = methods.METHODS[key]
-        if m.models is None:
-            raise KeyError(key)
-        return TrainingMethod(key, m.name, m.summary, m.models, m.forwards, m.stochastic, m.estimates_hessian)
-
-    def __iter__(self) -> Iterator[str]:
-        return (key for key, method in methods.METHODS.items() if method.models is not None)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+def _training_method(key: str, m: Method) -> TrainingMethod | None:
+    if m.models is None:
+        return None
+    return TrainingMethod(key, m.name, m.summary, m.models, m.forwards, m.stochastic, m.estimates_hessian)
 
 
-METHODS: Mapping[str, TrainingMethod] = _TrainingMethods()
+METHODS: Mapping[str, TrainingMethod] = View(_training_method)
