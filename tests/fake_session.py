@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from hizoo_core import HyperparameterError
 from viz_app.finetuning import forecast as estimate
-from viz_app.finetuning import spec as specs
 from viz_app.finetuning import worker_process
+from viz_app.finetuning.spec import FinetuneSpec
 from viz_app.finetuning.store import Log, Setting, StepRow
 
 PAUSE = float(os.environ.get("FAKE_STEP", "0.002"))
@@ -27,8 +27,8 @@ def scalars(job: int, run: int, step: int) -> tuple[float, ...]:
 class FakeSession:
     opened: ClassVar[list[int]] = []
 
-    def __init__(self, job: int, spec: str, log: Log) -> None:
-        self.job, self.log, self.spec = job, log, specs.parse(spec)
+    def __init__(self, job: int, spec: FinetuneSpec, log: Log) -> None:
+        self.job, self.log, self.spec = job, log, spec
         self.rows: list[list[StepRow]] = []
 
     def open(self) -> None:
@@ -37,9 +37,12 @@ class FakeSession:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.spec.seed == NO_MEMORY:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
-        self.rows = [self.log.steps(self.job, run) for run in range(len(self.spec.opts))]
+        self.refresh()
         if not self.log.chunks(self.job, limit=1):
             self.log.append(self.job, messages=[{"type": "plan", "spec": self.spec.query()}])
+
+    def refresh(self) -> None:
+        self.rows = [self.log.steps(self.job, run) for run in range(len(self.spec.opts))]
 
     def trained(self) -> bool:
         return all(len(rows) >= self.spec.steps_of(run) for run, rows in enumerate(self.rows))

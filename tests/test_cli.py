@@ -317,7 +317,7 @@ def test_a_dead_job_can_be_deleted_and_a_living_one_cannot(
 ):
     log = Log(tmp_path)
     id = log.create_job(finetune_spec.parse(TUNE).query(), device)
-    log.set_state(id, "running")
+    log.change_state(id, "running")
     lock = liveness.shell_lock(tmp_path, id) if device == "shell" else liveness.device_lock(tmp_path, device)
     assert lock.acquire()
     delete = ["runs", "--delete", str(id), "--data-dir", str(tmp_path)]

@@ -23,7 +23,7 @@ def log(tmp_path: Path) -> Iterator[Log]:
 
 def running(log: Log, device: str, state: str = "running") -> int:
     job = log.create_job(parse(SPEC).query(), device)
-    log.set_state(job, state)
+    log.change_state(job, state)
     return job
 
 
@@ -48,7 +48,7 @@ def test_a_shells_job_stops_with_its_shell(log: Log):
     lock.release()
     assert settled(log, log.job(job)).state == "stopped"
     assert settled(log, log.job(job)).state == "stopped"
-    assert [message["state"] for message in log.messages(job)] == ["stopped"], "said once"
+    assert [message["state"] for message in log.messages(job)] == ["running", "stopped"], "said once"
 
 
 def test_the_shell_deletes_and_resumes_dead_jobs_and_no_others(
@@ -70,7 +70,7 @@ def test_the_shell_deletes_and_resumes_dead_jobs_and_no_others(
         lock.release()
         assert cli.main(["finetune", "--resume", str(job), *data]) == 0
         assert (log.job(job).state, log.job(job).device) == ("finished", "shell")
-        log.set_state(job, "running")
+        log.change_state(job, "running")
         assert cli.main(["runs", "--delete", str(job), *data]) == 0
     assert log.jobs() == []
 

@@ -234,14 +234,14 @@ def test_files_may_be_named_from_this_machine_only(lab: Lab, monkeypatch: pytest
 
 def test_a_run_of_the_shell_can_be_looked_at_but_not_steered(lab: Lab):
     id = lab.log.create_job(spec(4), "shell")
-    lab.log.set_state(id, "running")
+    lab.log.change_state(id, "running")
     with lab.watch(id):
         for name in ("pause", "stop", "set?run=0&lr=1", "truth?run=0"):
-            assert "begun in a shell" in errors(lab.http.post(f"/api/finetune/{id}/{name}"), 409)["state"]
+            assert "belongs to a shell" in errors(lab.http.post(f"/api/finetune/{id}/{name}"), 409)["state"]
     answer = lab.http.get(f"/api/finetune/{id}/at?run=0&step=0")
     assert answer.json()["evaluation"]["step"] == 0
     assert lab.log.job(id).state == "running"
-    lab.log.set_state(id, "finished")
+    lab.log.change_state(id, "finished")
 
 
 # Uploads

@@ -108,7 +108,7 @@ def log(tmp_path: Path) -> Iterator[Log]:
 
 
 def opened(log: Log, spec: str) -> Session:
-    session = Session(log.create_job(parse(spec).query(), "cpu"), spec, log)
+    session = Session(log.create_job(parse(spec).query(), "cpu"), parse(spec), log)
     session.open()
     return session
 
@@ -221,7 +221,7 @@ def test_whoever_has_spent_least_is_next(tiny: SimpleNamespace, log: Log):
             )
             spent[run] = passes
 
-    session = Session(log.create_job(THREE), THREE, log, listen)
+    session = Session(log.create_job(THREE), parse(THREE), log, listen)
     session.open()
     finished(session)
     assert list(spent.values()) == [60, 60, 60]

@@ -38,8 +38,8 @@ def test_jobs_queue_by_device_and_age(log: Log):
     taken = log.take_job("cpu")
     assert taken is not None
     assert (taken.id, taken.state, taken.spec) == (first, "running", "a")
-    assert log.set_state(first, "finished", "done", only_from=("running",))
-    assert not log.set_state(first, "paused", only_from=("running",))
+    assert log.change_state(first, "finished", "done", only_from=("running",))
+    assert not log.change_state(first, "paused", only_from=("running",))
     assert (log.job(first).state, log.job(first).message) == ("finished", "done")
     taken = log.take_job("cpu")
     assert taken is not None
@@ -55,7 +55,7 @@ def test_a_job_is_deleted_with_all_it_left_unless_it_runs(log: Log):
     log.take_job("cpu")
     with pytest.raises(LogError, match="run 1 is running: stop it"):
         log.delete_job(job)
-    log.set_state(job, "stopped")
+    log.change_state(job, "stopped")
     log.delete_job(job)
     assert log.jobs() == log.steps(job, 0) == log.chunks(job) == log.settings(job, 0) == log.open_commands() == []
     assert log.checkpoint(job, 0) is None

@@ -95,7 +95,8 @@ def test_jobs_run_one_after_another_oldest_first(log: Log):
 def test_an_interrupted_job_goes_on_before_younger_ones(log: Log):
     job, younger = log.create_job(spec(), "cpu"), log.create_job(spec(), "cpu")
     row = StepRow(1, 2, 0.1, 1.0, 0.5, None, 0.1, 1e-3, None, scalars(job, 0, 1))
-    log.append(job, [(0, row)], state=("running", ""))
+    log.append(job, [(0, row)])
+    log.change_state(job, "running")
     work(log)
     assert FakeSession.opened == [job, younger]
     check_steps(log, job, 6)

@@ -22,14 +22,14 @@ from viz_app.finetuning import hints
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import table as tables
 from viz_app.finetuning.failures import in_words
-from viz_app.finetuning.liveness import settled, shell_lock
-from viz_app.finetuning.states import is_ours, job_spec
-from viz_app.finetuning.states import status as status_message
-from viz_app.finetuning.store import Log, LogError, LogFull
+from viz_app.finetuning.liveness import delete, settled, settled_shells, shell_lock
+from viz_app.finetuning.states import job_spec
+from viz_app.finetuning.store import STATES, Log, LogError, LogFull
 from viz_app.shell import FAILED, INTERRUPTED, OK, WRONG_USE, add_output, complain, output, unwritable, write
 from viz_app.spec.runs import SpecError
 
-QUEUE = "shell"  # the device that the log names for jobs begun here: no worker takes them
+QUEUE = "shell"  # the device that the log names for jobs trained here: no worker takes them
+IDLE = tuple(state for state in STATES if state != "running")  # of jobs that may be taken from a worker's queue
 RETRY = 1.0  # seconds between tries to write to a full disk
 
 FINETUNE_HELP = """\
@@ -168,15 +168,12 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
     from viz_app.finetuning.session import Session, SessionError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
-    if settled(log, log.job(job)).state == "running":
-        return _Failure(FAILED, f"run {job} is being trained by another process")
+    settled(log, log.job(job))
     alive = shell_lock(log.directory, job)  # held as long as this process lives, whatever ends it
-    if not alive.acquire():
-        return _Failure(FAILED, f"run {job} is being trained by another shell")
-    log.move_job(job, QUEUE)  # so that no worker takes up what was begun on the page
-
-    def tell(state: str, sentence: str) -> None:
-        log.append(job, messages=[status_message(state, sentence)], state=(state, sentence))
+    taken = alive.acquire() and log.change_state(job, "running", only_from=IDLE, device=QUEUE)
+    if not taken:
+        alive.release()
+        return _Failure(FAILED, f"run {job} is being trained by another process")
 
     go_on = f"go on with: {hints.resume(job, log.directory, arguments.out, arguments.format)}"
     disable = None if arguments.progress is None else not arguments.progress
@@ -192,21 +189,20 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
     shown = _Shown(bar, spec.labels)
     session = Session(job, spec, log, shown)
     try:
-        tell("running", "")
         session.open()
         shown.forecast = _said(log, spec, session.runs, bar)
         while _advanced(session, bar):
             pass
         session.close()
-        tell("finished", "")
+        log.change_state(job, "finished")
         return _Failure(OK, "")
     except KeyboardInterrupt:
         _keep(session)
-        tell("stopped", f"interrupted; {go_on}")
+        log.change_state(job, "stopped", f"interrupted; {go_on}")
         return _Failure(INTERRUPTED, f"interrupted; what was trained is kept; {go_on}")
     except (LanguageModelError, SessionError) as error:
         _keep(session)
-        tell("failed", error.message)
+        log.change_state(job, "failed", error.message)
         return _Failure(FAILED if error.field in ("memory", "fingerprint") else WRONG_USE, error.message)
     except Exception as error:
         _keep(session)
@@ -214,12 +210,11 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
         with details.open("a", encoding="utf-8") as file:
             traceback.print_exception(error, file=file)
         sentence = f"{in_words(error)} (details in {details}); {go_on}"
-        tell("failed", sentence)
+        log.change_state(job, "failed", sentence)
         return _Failure(FAILED, sentence)
     finally:
         bar.close()
         alive.release()
-        alive.path.unlink(missing_ok=True)
 
 
 def _said(log: Log, spec: specs.FinetuneSpec, runs: Any, bar: tqdm) -> Callable[[], str]:
@@ -227,7 +222,8 @@ def _said(log: Log, spec: specs.FinetuneSpec, runs: Any, bar: tqdm) -> Callable[
     from functions.language_model.devices import pick_device, speed
 
     device = pick_device(spec.device).name
-    log.note(forecasts.SPEED + device, speed(device))
+    with contextlib.suppress(LogFull):
+        log.note(forecasts.SPEED + device, speed(device))
     made = forecasts.forecast(spec, log.notes(), lambda id: log.upload(id)[1])
     if made is None:
         return lambda: ""
@@ -311,10 +307,8 @@ def _runs(arguments: argparse.Namespace) -> int:
     try:
         log = _log(arguments)
         if arguments.delete is not None:
-            settled(log, log.job(arguments.delete))
-            log.delete_job(arguments.delete)
-        # A server takes up again what its workers left; of the shell's jobs nobody else would say that they are dead.
-        jobs = [job if is_ours(job) else settled(log, job) for job in log.jobs()]
+            delete(log, settled(log, log.job(arguments.delete)))
+        jobs = [settled_shells(log, job) for job in log.jobs()]
     except LogError as error:
         return complain(error, FAILED)
     if arguments.json:

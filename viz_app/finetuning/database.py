@@ -40,16 +40,23 @@ class Database:
             self._connection = sqlite3.connect(
                 path, timeout=BUSY, isolation_level=None, check_same_thread=False, cached_statements=64
             )
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
+        refusal = None
+        with self._said():
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")  # in WAL mode a killed process loses nothing with it
             self._connection.execute("PRAGMA foreign_keys=ON")
-            refusal = None
             if self._connection.execute("PRAGMA user_version").fetchone() != (schema.VERSION,):
                 with self._transaction() as sql:
                     refusal = schema.prepare(sql)
         if refusal is not None:
-            self._connection.close()
-            raise LogError(f"{path} {refusal}")
+            raise LogError(f"{self.path} {refusal}")
 
     def close(self) -> None:
         with self._lock:
@@ -77,26 +84,33 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise self._sentence(error) from error
+            raise log_error(error, self.path) from error
 
-    def _sentence(self, error: sqlite3.Error) -> LogError:
-        name = getattr(error, "sqlite_errorname", "")
-        if name == "SQLITE_FULL" or name == "SQLITE_IOERR_WRITE":
-            return LogFull(
-                f"the disk is full: {self.path} cannot grow. Nothing stored so far is lost; free some space"
-                " (`python app.py runs` lists runs that could be deleted) and the training goes on"
-            )
-        if name in ("SQLITE_BUSY", "SQLITE_LOCKED"):
-            return LogError(f"{self.path} is held by another process for more than {BUSY:.0f} s: end that process")
-        if name in ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_READONLY_DIRECTORY", "SQLITE_PERM"):
-            return LogError(
-                f"{self.path} cannot be opened for writing: give yourself the right to write there, or choose another"
-                " data directory with --data-dir"
-            )
-        if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
-            return LogError(f"{self.path} is no SQLite file, or a damaged one: move it away and start again")
-        if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
-            return LogError("that run has been deleted")
-        if name == "SQLITE_CONSTRAINT_PRIMARYKEY":
-            return LogError("another process trains this run: its steps are in the log already")
-        return LogError(f"{self.path}: {error}")
+
+def is_held(error: sqlite3.Error) -> bool:
+    """Whether another connection holds the file."""
+    return getattr(error, "sqlite_errorname", "") in ("SQLITE_BUSY", "SQLITE_LOCKED")
+
+
+def log_error(error: sqlite3.Error, path: Path) -> LogError:
+    """What SQLite says of a file, as a sentence that says what to do."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_FULL" or name == "SQLITE_IOERR_WRITE":
+        return LogFull(
+            f"the disk is full: {path} cannot grow. Nothing stored so far is lost; free some space"
+            " (`python app.py runs` lists runs that could be deleted) and the training goes on"
+        )
+    if is_held(error):
+        return LogError(f"{path} is held by another process for more than {BUSY:.0f} s: end that process")
+    if name in ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_READONLY_DIRECTORY", "SQLITE_PERM"):
+        return LogError(
+            f"{path} cannot be opened for writing: give yourself the right to write there, or choose another"
+            " data directory with --data-dir"
+        )
+    if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+        return LogError(f"{path} is no SQLite file, or a damaged one: move it away and start again")
+    if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
+        return LogError("that run has been deleted")
+    if name == "SQLITE_CONSTRAINT_PRIMARYKEY":
+        return LogError("another process trains this run: its steps are in the log already")
+    return LogError(f"{path}: {error}")

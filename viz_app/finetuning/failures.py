@@ -1,5 +1,7 @@
 """What went wrong, as the sentence that a page or a shell shows. Loads no torch."""
 
+import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -94,3 +96,9 @@ def as_errors(error: BaseException, device: str | None = None) -> list[dict[str,
     details = f" (details in {device}'s worker log)" if device else ""
     sentence = f"{type(error).__name__}{f': {lines[0][:200]}' if lines else ''}{details}"
     return [{"field": "worker", "message": sentence}]
+
+
+def trace(error: BaseException) -> None:
+    """Print an exception to standard error, which is a worker's log file."""
+    traceback.print_exception(error, file=sys.stderr)
+    sys.stderr.flush()

@@ -8,10 +8,9 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from viz_app.finetuning import forecast, states
+from viz_app.finetuning import forecast, liveness
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.desk import Desk
-from viz_app.finetuning.liveness import settled
 from viz_app.finetuning.reading import find_job, in_thread, is_local, query_of, read_body, read_spec, refuse
 from viz_app.finetuning.spec import FinetuneSpec
 from viz_app.finetuning.store import Job, Log, LogError
@@ -84,18 +83,13 @@ async def listing(desk: Desk, request: Request) -> JSONResponse:
 
 def _listed(desk: Desk) -> dict[str, Any]:
     log = desk.log()
-    jobs = [_without_shell(log, job) for job in log.jobs()]
+    jobs = [liveness.settled_shells(log, job) for job in log.jobs()]
     note = (
         "Another HiZOO Lab keeps the workers of this data directory: it does what is asked here"
         if desk.workers.elsewhere
         else None
     )
     return {"jobs": [_plain(desk, job, jobs) for job in jobs], "note": note}
-
-
-def _without_shell(log: Log, job: Job) -> Job:
-    """The job; stopped if it was begun in a shell that has been killed. Workers that die are started again."""
-    return job if states.is_ours(job) else settled(log, job)
 
 
 async def show(desk: Desk, request: Request) -> JSONResponse:
@@ -106,10 +100,14 @@ async def show(desk: Desk, request: Request) -> JSONResponse:
 async def delete(desk: Desk, request: Request) -> Response:
     job = await find_job(desk, request)
     try:
-        await in_thread(desk.log().delete_job, (await in_thread(_without_shell, desk.log(), job)).id)
+        await in_thread(_deleted, desk.log(), job)
     except LogError as error:
         raise refuse(409, "state", str(error)) from error
     return Response(status_code=204)
+
+
+def _deleted(log: Log, job: Job) -> None:
+    liveness.delete(log, liveness.settled_shells(log, job))
 
 
 def _plain(desk: Desk, job: Job, jobs: list[Job]) -> dict[str, Any]:

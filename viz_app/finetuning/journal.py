@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from viz_app.finetuning import steps
 from viz_app.finetuning.steps import StepRow
-from viz_app.finetuning.store import Log, Setting
+from viz_app.finetuning.store import Log, LogFull, Setting
 
 FLUSH = 0.25  # seconds between chunks
 
@@ -15,7 +16,7 @@ Message = dict[str, Any]
 
 class Journal:
     """Collects steps, settings and messages of a job until they are stored, in one transaction. After LogFull nothing
-    is forgotten.
+    is forgotten. `said`: the types of all messages of the job.
     """
 
     def __init__(self, job: int, log: Log, listen: Callable[[Message], None]) -> None:
@@ -23,6 +24,7 @@ class Journal:
         self._steps: list[tuple[int, StepRow]] = []
         self._settings: list[tuple[int, Setting]] = []
         self._messages: list[Message] = []
+        self.said: set[str] = set()
         self._progressing = False
         self._flushed = time.monotonic()
 
@@ -36,6 +38,7 @@ class Journal:
 
     def say(self, message: Message) -> None:
         self._messages.append(message)
+        self.said.add(message["type"])
         self._listen(message)
 
     def note(self, sentence: str, run: int | None = None) -> None:
@@ -49,7 +52,8 @@ class Journal:
         self.say({"type": "progress", "message": what, "done": done, "total": total, "unit": unit})
         self._progressing = True
         if self.due:
-            self.flush()
+            with suppress(LogFull):  # what stores the steps will say so
+                self.flush()
 
     def progress_over(self) -> None:
         if self._progressing:

@@ -31,7 +31,6 @@ class Measuring:
         spec: FinetuneSpec,
     ) -> None:
         self.diagnostics = diagnostics
-        self.memory_told = False
         self._replay, self._journal, self._checkpoints = replay, journal, checkpoints
         self._runs, self._spec = runs, spec
         self._todo: deque[Callable[[], None]] = deque()
@@ -65,6 +64,8 @@ class Measuring:
     def _evaluate(self, run: Run) -> None:
         assert run.trainer is not None
         step, count = run.made, len(run.evaluated)
+        if step in run.evaluated:  # by another process meanwhile
+            return
         with enough_memory(self._spec, self._runs, "evaluating"):
             evaluation = self.diagnostics.evaluation(run, run.tuned, step)
         run.evaluated[step] = evaluation["loss"]
@@ -75,8 +76,7 @@ class Measuring:
         self._judge(run)
         if self._checkpoints.due(run):
             self._todo.append(lambda: self._checkpoints.save(run))
-        if step and not self.memory_told:
-            self.memory_told = True
+        if step:
             self._todo.append(self._memory)
         if self._spec.truth and run.method.estimates_hessian and count % self._spec.truth == 0:
             self._todo.append(lambda: self._reference(run, step))
@@ -120,7 +120,9 @@ class Measuring:
             self._journal.say(message)
 
     def _memory(self) -> None:
-        """What a step of each of the job's methods takes."""
+        """What a step of each of the job's methods takes, once."""
+        if "memory" in self._journal.said:
+            return
         rows, how = [], "Not measured."
         for run in self._runs:
 

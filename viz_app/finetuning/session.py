@@ -10,6 +10,7 @@ Imports torch; a process that only looks at jobs needs `viz_app.finetuning.store
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
@@ -25,7 +26,7 @@ from viz_app.finetuning.measuring import Measuring
 from viz_app.finetuning.replay import Checkpoints, Replay
 from viz_app.finetuning.run import Run
 from viz_app.finetuning.spec import FinetuneSpec
-from viz_app.finetuning.store import Log, Setting
+from viz_app.finetuning.store import Log, LogFull, Setting
 from viz_app.finetuning.surface import Surface
 
 __all__ = ["Session", "SessionError"]
@@ -40,10 +41,9 @@ class Session:
     """
 
     def __init__(
-        self, job: int, spec: str | FinetuneSpec, log: Log, listen: Callable[[Message], None] = lambda message: None
+        self, job: int, spec: FinetuneSpec, log: Log, listen: Callable[[Message], None] = lambda message: None
     ) -> None:
-        self.job, self.log = job, log
-        self.spec = spec = specs.parse(spec) if isinstance(spec, str) else spec
+        self.job, self.log, self.spec = job, log, spec
         self.runs = tuple(
             Run(i, label, opt, spec.steps_of(i), spec.forwards_per_step(i))
             for i, (label, opt) in enumerate(zip(spec.labels, spec.opts, strict=True))
@@ -51,7 +51,6 @@ class Session:
         self._journal = Journal(job, log, listen)
         self._surface = Surface(self.runs, self._journal)
         self._survey: Iterator[None] | None = None
-        self._memory_told = False
 
     # The job
 
@@ -74,11 +73,21 @@ class Session:
             self._replay = Replay(self._materials, tuned, self.runs, checkpoints)
             diagnostics = Diagnostics(self._materials, tuned, self._replay.origin)
             self._measuring = Measuring(self._replay, diagnostics, self._journal, checkpoints, self.runs, self.spec)
-            self._measuring.memory_told = self._memory_told
         if zero_shot is not None:
             self._journal.say(loading.plan(self.spec, self._materials, tuned, self.runs, zero_shot, facts))
         self._journal.progress_over()
-        self.flush()
+        with suppress(LogFull):  # `advance` will say so, and go on once there is space
+            self.flush()
+
+    def refresh(self) -> None:
+        """Take up what another process has added to the log since: a shell may have trained the job on."""
+        try:
+            self.flush()
+        except LogFull:
+            return  # what is not stored yet was made here; `advance` will say so
+        if self.log.count_steps(self.job) != sum(len(run.rows) for run in self.runs):
+            self._survey = None
+            self._recall()
 
     def trained(self) -> bool:
         """Whether every run has ended and was measured."""
@@ -184,6 +193,7 @@ class Session:
             run.settings = self.log.settings(self.job, run.index)
         for message in self.log.messages(self.job):
             kind, run = message["type"], message.get("run")
+            self._journal.said.add(kind)
             if kind == "plan":
                 plan = message
             elif kind == "evaluation":
@@ -191,8 +201,6 @@ class Session:
                 self.runs[message["run"]].evaluated.setdefault(message["step"], torch.nan if loss is None else loss)
             elif kind == "status" and run is not None:
                 self.runs[run].ended |= message["state"] == "failed"
-            elif kind == "memory":
-                self._memory_told = True
             else:
                 self._surface.told(message)
         return plan

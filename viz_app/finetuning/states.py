@@ -1,7 +1,8 @@
-"""What a job's state allows, and how a change of it is told."""
+"""What a job's state allows."""
 
-from typing import Any
+from pathlib import Path
 
+from viz_app.finetuning import hints
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.store import Job, LogError
 from viz_app.spec.text import SpecError
@@ -29,12 +30,13 @@ def job_spec(job: Job) -> specs.FinetuneSpec:
         raise LogError(f"run {job.id} was made by another version of HiZOO Lab: {reasons}") from error
 
 
+def in_a_shell(job: Job, directory: Path) -> str:
+    """Why a job that is not for workers takes no command."""
+    goes_on = hints.resume(job.id, directory)
+    return f"run {job.id} belongs to a shell: Ctrl-C there interrupts it, and {goes_on} goes on"
+
+
 def wrong_state(job: Job, command: str) -> str:
     """Why a job's state does not allow a command."""
     allowed = " or ".join(SURVEYED if command == "surface" else STATE_COMMANDS[command][0])
     return f"run {job.id} is {job.state}: {command} is for one that is {allowed}"
-
-
-def status(state: str, sentence: str) -> dict[str, Any]:
-    """The message that tells of a job's state."""
-    return {"type": "status", "state": state, "run": None, "message": sentence}

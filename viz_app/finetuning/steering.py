@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.background import BackgroundTask
 
 from hizoo_core import HyperparameterError
-from viz_app.finetuning import hints, states, worker
+from viz_app.finetuning import states, worker
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.reading import (
     Refused,
@@ -42,10 +42,7 @@ async def change_state(name: str, desk: Desk, request: Request) -> JSONResponse:
 
 def _check_ours(desk: Desk, job: Job) -> None:
     if not states.is_ours(job):
-        goes_on = hints.resume(job.id, desk.directory)
-        raise refuse(
-            409, "state", f"run {job.id} was begun in a shell: Ctrl-C there interrupts it, and {goes_on} goes on"
-        )
+        raise refuse(409, "state", states.in_a_shell(job, desk.directory))
 
 
 async def set_rate(desk: Desk, request: Request) -> JSONResponse:

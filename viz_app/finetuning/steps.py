@@ -1,5 +1,6 @@
 """One step of a run, as it is stored and as it is drawn: nothing else says which numbers those are, in what order."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -31,6 +32,14 @@ class StepRow:
 
 
 COLUMNS = tuple(field.name for field in fields(StepRow) if field.name != "scalars")
+
+
+def row(numbers: Sequence[Any], scalars: tuple[float, ...]) -> StepRow:
+    """The step with these numbers in the order of COLUMNS. A loss or length of None, as SQLite stores NaN, is NaN."""
+    named = dict(zip(COLUMNS, numbers, strict=True))
+    for name in ("loss", "length"):
+        named[name] = math.nan if named[name] is None else named[name]
+    return StepRow(**named, scalars=scalars)
 
 
 def message(run: int, rows: Iterable[Sequence[Any]]) -> dict[str, Any]:

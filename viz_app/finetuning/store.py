@@ -6,7 +6,7 @@ of any step follow from it (`hizoo_core.training.Trainer.replay`). The tables ar
 
 import hashlib
 import json
-import math
+import sqlite3
 import time
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,31 +90,38 @@ class Log(Database):
             return Job(*row)
         raise LogError(f"there is no run {id}; `{hints.runs(self.directory)}` lists those there are")
 
-    def set_state(self, id: int, state: str, message: str = "", only_from: Sequence[str] = STATES) -> bool:
-        """Change a job's state if it is in one of `only_from`, and say whether it was."""
+    def change_state(
+        self, id: int, state: str, message: str = "", only_from: Sequence[str] = STATES, device: str | None = None
+    ) -> bool:
+        """Change a job's state if it is in one of `only_from`, and tell it in a chunk; with `device` put it into that
+        queue as well. Returns whether it was. In one transaction, so that of several processes just one takes a job.
+        """
         assert state in STATES
         marks = ",".join("?" * len(only_from))
         with self._transaction() as sql:
             done = sql.execute(
-                f"UPDATE jobs SET state = ?, message = ? WHERE id = ? AND state IN ({marks})",
-                (state, message, id, *only_from),
+                "UPDATE jobs SET state = ?, message = ?, device = coalesce(?, device)"
+                f" WHERE id = ? AND state IN ({marks})",
+                (state, message, device, id, *only_from),
             )
-            return done.rowcount == 1
-
-    def move_job(self, id: int, device: str) -> None:
-        """Put a job into another device's queue."""
-        with self._transaction() as sql:
-            sql.execute("UPDATE jobs SET device = ? WHERE id = ?", (device, id))
+            if changed := done.rowcount == 1:
+                _tell(sql, id, [_status(state, message)])
+        return changed
 
     def take_job(self, device: str) -> Job | None:
         """The oldest queued job of a device, which is running from now on; None if there is none."""
         with self._transaction() as sql:
-            row = sql.execute(
-                "UPDATE jobs SET state = 'running', message = '' WHERE id ="
-                " (SELECT min(id) FROM jobs WHERE state = 'queued' AND device = ?) RETURNING *",
-                (device,),
-            ).fetchall()
-        return Job(*row[0]) if row else None
+            jobs = [
+                Job(*row)
+                for row in sql.execute(
+                    "UPDATE jobs SET state = 'running', message = '' WHERE id ="
+                    " (SELECT min(id) FROM jobs WHERE state = 'queued' AND device = ?) RETURNING *",
+                    (device,),
+                )
+            ]
+            for job in jobs:
+                _tell(sql, job.id, [_status("running", "")])
+        return jobs[0] if jobs else None
 
     def delete_job(self, id: int) -> None:
         """Remove a job with its steps, chunks and checkpoints. LogError if it is running or paused."""
@@ -132,13 +139,11 @@ class Log(Database):
         steps: Iterable[tuple[int, StepRow]] = (),
         messages: Sequence[Mapping[str, Any]] = (),
         settings: Iterable[tuple[int, Setting]] = (),
-        state: tuple[str, str] | None = None,
     ) -> int | None:
-        """Store (run, row) pairs, each run's in order, other messages, changed settings and the job's (state, message)
-        in one transaction, so that no page learns of a step that is not stored. Returns the number of the chunk that
-        tells of the steps and messages; None if there are none. Numbers that are not finite become null.
+        """Store (run, row) pairs, each run's in order, other messages and changed settings in one transaction, so that
+        no page learns of a step that is not stored. Returns the number of the chunk that tells of the steps and
+        messages; None if there are none. Numbers that are not finite become null.
         """
-        body = _json(messages)
         spans: dict[int, list[int]] = {}
         with self._transaction() as sql:
             for run, row in steps:
@@ -151,27 +156,18 @@ class Log(Database):
                 "INSERT OR REPLACE INTO settings VALUES (?, ?, ?, ?, ?)",
                 [(job, run, s.step, s.lr, s.alpha) for run, s in settings],
             )
-            if state is not None:
-                sql.execute("UPDATE jobs SET state = ?, message = ? WHERE id = ?", (*state, job))
-            if not messages and not spans:
-                return None
-            (seq,) = sql.execute("SELECT coalesce(max(seq), 0) + 1 FROM chunks WHERE job = ?", (job,)).fetchone()
-            sql.execute(
-                "INSERT INTO chunks (job, seq, steps, messages) VALUES (?, ?, ?, ?)",
-                (job, seq, _json([spans[run] for run in sorted(spans)]), body),
-            )
-            return seq
+            return _tell(sql, job, messages, [spans[run] for run in sorted(spans)]) if messages or spans else None
 
     def steps(self, job: int, run: int, after: int = 0, until: int | None = None) -> list[StepRow]:
         """The rows of one run's steps beyond `after`, up to and including `until`, in order."""
         return [
-            StepRow(
-                step, forwards, seconds, _number(loss), slope, curvature, _number(length), lr, alpha, _scalars(blob)
-            )
-            for step, forwards, seconds, loss, slope, curvature, length, lr, alpha, blob in self._rows(
-                _COLUMNS, job, run, after, until
-            )
+            steps_of_runs.row(numbers, _scalars(blob))
+            for *numbers, blob in self._rows(_COLUMNS, job, run, after, until)
         ]
+
+    def count_steps(self, job: int) -> int:
+        """How many steps of all runs of a job are stored."""
+        return self._read("SELECT count(*) FROM steps WHERE job = ?", job)[0][0]
 
     def _rows(self, columns: str, job: int, run: int, after: int, until: int | None) -> list[tuple[Any, ...]]:
         return self._read(
@@ -296,13 +292,23 @@ class Log(Database):
         return {key: json.loads(value) for key, value in rows}
 
 
+def _status(state: str, message: str) -> dict[str, Any]:
+    return {"type": "status", "state": state, "run": None, "message": message}
+
+
+def _tell(
+    sql: sqlite3.Connection, job: int, messages: Sequence[Mapping[str, Any]], spans: Sequence[list[int]] = ()
+) -> int:
+    """Add a chunk to a job, in the transaction that is open; its number."""
+    (seq,) = sql.execute("SELECT coalesce(max(seq), 0) + 1 FROM chunks WHERE job = ?", (job,)).fetchone()
+    sql.execute(
+        "INSERT INTO chunks (job, seq, steps, messages) VALUES (?, ?, ?, ?)", (job, seq, _json(spans), _json(messages))
+    )
+    return seq
+
+
 def _json(value: Any) -> str:
     return json.dumps(finite(value), allow_nan=False, separators=(",", ":"))
-
-
-def _number(value: Any) -> Any:
-    """SQLite stores NaN as NULL."""
-    return math.nan if value is None else value
 
 
 def _scalars(blob: bytes) -> tuple[float, ...]:

@@ -16,25 +16,21 @@ Commands (`Log.post`), each {"command": …}:
 An answer is {} or the above, or {"errors": [{"field", "message"}]}.
 """
 
-import sys
 import time
-import traceback
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from functions.language_model import NoRoom
 from viz_app.finetuning import forecast as estimate
-from viz_app.finetuning.failures import as_errors, in_words, is_out_of_memory
-from viz_app.finetuning.states import STATE_COMMANDS, SURVEYED, is_ours, job_spec, status, wrong_state
+from viz_app.finetuning.failures import as_errors, in_words, trace
+from viz_app.finetuning.open_sessions import NewSession, OpenSessions, Training
+from viz_app.finetuning.states import STATE_COMMANDS, SURVEYED, in_a_shell, is_ours, job_spec, wrong_state
 from viz_app.finetuning.store import Command, Job, Log, LogFull
 
 POLL = 0.05  # seconds between looks for work
 IDLE = 600.0  # seconds without work after which the memory is given back
 SPACE = 1.0  # seconds between looks for space on a full disk
-SESSIONS = 2  # kept open: the one that trains, and the last one that was looked at
 
 WAITING = {"job": None, "command": None, "doing": "waiting"}
 DOING = {
@@ -46,21 +42,6 @@ DOING = {
 }
 
 
-class Training(Protocol):
-    """What a worker needs of `viz_app.finetuning.session.Session`."""
-
-    def open(self) -> None: ...
-    def advance(self) -> bool: ...
-    def survey(self) -> bool: ...
-    def trained(self) -> bool: ...
-    def set(self, run: int, lr: float | None = None, alpha: float | None = None) -> None: ...
-    def estimate_truth(self, run: int) -> None: ...
-    def at(self, run: int, step: int) -> dict[str, Any]: ...
-    def weights(self, run: int, step: int) -> Any: ...  # an export.Weights
-    def flush(self) -> None: ...
-    def close(self) -> None: ...
-
-
 class Worker:
     """Trains the jobs of one device. `session(job_id, spec, log)` makes a Training; `report` is told what is about to
     be done, {"job", "command", "doing"}, and with "trouble" what the log cannot be told.
@@ -70,21 +51,20 @@ class Worker:
         self,
         log: Log,
         device: str,
-        session: Callable[[int, str, Log], Training],
+        session: NewSession,
         report: Callable[[dict[str, Any]], None] = lambda doing: None,
     ) -> None:
         self.log, self.device = log, device
         self.closing = False  # a plain flag: a signal's handler may set it
-        self._new_session, self._report = session, report
-        self._sessions: OrderedDict[int, Training] = OrderedDict()  # open ones, the least recently used first
-        self._current: int | None = None  # the job that is being trained
+        self._report = report
+        self._sessions = OpenSessions(log, session)
         self._owed: dict[int, tuple[str, str]] = {}  # states that could not be written
 
     def run(self, idle: float = IDLE) -> None:
         """Work until `closing`, or until there has been nothing to do for `idle` seconds."""
         for job in self.log.jobs():
             if job.device == self.device:  # and nobody else's: this process holds the device's lock
-                self.log.set_state(job.id, "queued", "interrupted; it resumes from the log", only_from=("running",))
+                self.log.change_state(job.id, "queued", "interrupted; it resumes from the log", only_from=("running",))
         last = time.monotonic()
         while not self.closing and time.monotonic() - last < idle:
             try:
@@ -96,8 +76,7 @@ class Worker:
                 last = time.monotonic()
             else:
                 time.sleep(POLL)
-        for id in list(self._sessions):
-            self._close(id)
+        self._sessions.close_all()
 
     def _work(self) -> bool:
         """Obey what has been asked, then train the next job of the queue; whether there was anything to do."""
@@ -107,9 +86,9 @@ class Worker:
         worked = self._obey()
         if not worked and not self.closing:
             if (job := self.log.take_job(self.device)) is not None:
-                self._current = job.id
+                self._sessions.current = job.id
                 self._train(job.id)
-                self._current = None
+                self._sessions.current = None
                 worked = True
             else:
                 worked = self._survey()
@@ -122,9 +101,8 @@ class Worker:
         self._report({"job": id, "command": None, "doing": "loading"})
         try:
             anew = not any(self._seconds(id))
-            self._say(id, "running", "")
             started = time.monotonic()
-            session = self._session(id)
+            session = self._sessions.get(id)
             loaded = time.monotonic()
             while not self.closing:
                 self._report({"job": id, "command": None, "doing": "training"})
@@ -173,19 +151,19 @@ class Worker:
 
     def _fail(self, id: int, error: Exception) -> None:
         """A job could not go on: its state, a sentence, and the worker lives on."""
-        self._trace(error)
+        trace(error)
         state, sentence = ("paused" if isinstance(error, LogFull) else "failed"), in_words(error, self.device)
         try:
-            if id in self._sessions and not isinstance(error, LogFull):
-                self._sessions[id].flush()
+            if (session := self._sessions.peek(id)) and not isinstance(error, LogFull):
+                session.flush()
         except Exception as also:
-            self._trace(also)
+            trace(also)
         try:
             self._say(id, state, sentence)
         except LogFull as full:
-            self._trace(full)
+            trace(full)
             self._owed[id] = (state, sentence)
-        self._close(id)
+        self._sessions.close(id)
 
     # Commands
 
@@ -214,7 +192,7 @@ class Worker:
         if job.state not in SURVEYED:
             return {"errors": [{"field": "state", "message": wrong_state(job, "surface")}]}
         self._report({"job": job.id, "command": command.id, "doing": DOING["surface"]})
-        return None if self._session(job.id).survey() else {}
+        return None if self._sessions.get(job.id).survey() else {}
 
     def _commands(self) -> list[Command]:
         return [command for command in self.log.open_commands() if self._is_mine(self.log.job(command.job))]
@@ -226,7 +204,7 @@ class Worker:
         except LogFull:
             raise
         except Exception as error:
-            self._trace(error)
+            trace(error)
             return {"errors": as_errors(error, self.device)}
 
     def _is_mine(self, job: Job) -> bool:
@@ -241,7 +219,7 @@ class Worker:
         if name in STATE_COMMANDS:
             return self._change_state(command.job, name)
         self._report({"job": command.job, "command": command.id, "doing": DOING[name]})
-        session = self._session(command.job)
+        session = self._sessions.get(command.job)
         if name == "set":
             session.set(**arguments)
         elif name == "truth":
@@ -256,15 +234,18 @@ class Worker:
     def _change_state(self, id: int, name: str) -> dict[str, Any]:
         before, after = STATE_COMMANDS[name]
         job = self.log.job(id)
-        if job.state not in before:
-            return {"errors": [{"field": "state", "message": wrong_state(job, name)}]}
-        if id in self._sessions:
-            self._sessions[id].flush()
-            if after == "stopped" and self._sessions[id].trained():
+        allowed = is_ours(job) and job.state in before
+        if allowed and (session := self._sessions.peek(id)):
+            session.flush()
+            if after == "stopped" and session.trained():
                 after = "finished"
-        self._say(id, after, "")
+        # A shell may take a job that does not run, now or since it was asked.
+        if not (allowed and self.log.change_state(id, after, only_from=(job.state,))):
+            job = self.log.job(id)
+            sentence = wrong_state(job, name) if is_ours(job) else in_a_shell(job, self.log.directory)
+            return {"errors": [{"field": "state", "message": sentence}]}
         if name == "stop":
-            self._close(id)
+            self._sessions.close(id)
         return {}
 
     def _write(self, command: Command, weights: Any) -> Path:
@@ -279,47 +260,8 @@ class Worker:
         export.save(weights, path, facts, spec.model)
         return path
 
-    # Sessions
-
-    def _session(self, id: int) -> Training:
-        """A job's open session. Others are closed to make room for it, but never that of the job in training."""
-        if id not in self._sessions:
-            for other in self._others()[: max(0, len(self._sessions) - SESSIONS + 1)]:
-                self._close(other)
-            try:
-                self._sessions[id] = self._opened(id)
-            except Exception as error:
-                if not (self._others() and (isinstance(error, NoRoom) or is_out_of_memory(error))):
-                    raise
-        if id not in self._sessions:  # the first attempt's memory is free by now: the exception held on to it
-            for other in self._others():
-                self._close(other)
-            self._sessions[id] = self._opened(id)
-        self._sessions.move_to_end(id)
-        return self._sessions[id]
-
-    def _others(self) -> list[int]:
-        """Whose sessions may be closed, the least recently used first."""
-        return [id for id in self._sessions if id != self._current]
-
-    def _opened(self, id: int) -> Training:
-        session = self._new_session(id, job_spec(self.log.job(id)).query(), self.log)
-        session.open()
-        return session
-
-    def _close(self, id: int) -> None:
-        if session := self._sessions.pop(id, None):
-            try:
-                session.close()
-            except Exception as error:
-                self._trace(error)
-
     def _say(self, id: int, state: str, sentence: str) -> None:
-        self.log.append(id, messages=[status(state, sentence)], state=(state, sentence))
-
-    def _trace(self, error: Exception) -> None:
-        traceback.print_exception(error, file=sys.stderr)
-        sys.stderr.flush()
+        self.log.change_state(id, state, sentence)
 
 
 def exports(directory: Path) -> Path:

@@ -8,6 +8,7 @@ died of.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -21,8 +22,10 @@ from viz_app.finetuning import forecast
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.liveness import device_lock
 from viz_app.finetuning.machine import find_devices
-from viz_app.finetuning.store import Log
-from viz_app.finetuning.worker import Training, Worker
+from viz_app.finetuning.open_sessions import NewSession, Training
+from viz_app.finetuning.spec import FinetuneSpec
+from viz_app.finetuning.store import Log, LogFull
+from viz_app.finetuning.worker import Worker
 
 BEAT = 1.0  # seconds between signs of life
 GRACE = 15.0  # seconds for the current step once the server is gone
@@ -57,7 +60,7 @@ class _Reporter:
                 self._gone()
 
 
-def main(argv: Sequence[str] | None = None, session: Callable[[int, str, Log], Training] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, session: NewSession | None = None) -> int:
     """Run the worker. `session` takes the place of `viz_app.finetuning.session.Session`, which loads torch."""
     parser = argparse.ArgumentParser(
         prog="python -m viz_app.finetuning.worker_process", description=(__doc__ or "").partition("\n")[0]
@@ -88,13 +91,14 @@ def main(argv: Sequence[str] | None = None, session: Callable[[int, str, Log], T
     return 0
 
 
-def _session(job: int, spec: str, log: Log) -> Training:
+def _session(job: int, spec: FinetuneSpec, log: Log) -> Training:
     from functions.language_model.devices import speed  # loads torch
     from viz_app.finetuning.session import Session
 
     device = log.job(job).device
     if specs.DEVICE.fullmatch(device):
-        log.note(forecast.SPEED + device, speed(device))  # it depends on what else the machine does
+        with contextlib.suppress(LogFull):
+            log.note(forecast.SPEED + device, speed(device))  # it depends on what else the machine does
     return Session(job, spec, log)
 
 

@@ -156,7 +156,7 @@ class Workers:
             log.answer(command, _refusal("worker", sentence))
         mine = [job for job in log.jobs() if job.device == process.device and job.state in ("queued", "running")]
         victims = [job for job in mine if job.state == "running"]
-        steps = sum(_steps(log, job) for job in victims)
+        steps = sum(log.count_steps(job.id) for job in victims)
         deaths, before = self._deaths.get(process.device, (0, -1))
         deaths = deaths + 1 if steps == before else 1
         self._deaths[process.device] = (deaths, steps)
@@ -167,12 +167,12 @@ class Workers:
             return
         for job in victims:
             sentence = f"the worker {how} {_where(log, job)}; it resumes from the log"
-            log.append(job.id, messages=[states.status("running", sentence)], state=("running", sentence))
+            log.change_state(job.id, "running", sentence, only_from=("running",))
 
     def _give_up(self, log: Log, jobs: list[Job], sentence: str) -> None:
         for job in jobs:
             if job.state in ("queued", "running"):
-                log.append(job.id, messages=[states.status("failed", sentence)], state=("failed", sentence))
+                log.change_state(job.id, "failed", sentence, only_from=(job.state,))
 
     def _enforce(self, log: Log, stops: dict[int, int]) -> None:
         """End a worker that has not obeyed a stop within STOP seconds; the log keeps what was trained."""
@@ -183,7 +183,7 @@ class Workers:
             process = next((one for one in self._processes.values() if one.doing.get("job") == job), None)
             if now - since > STOP and process is not None:
                 sentence = f"stopped: the step did not end within {STOP:.0f} s, so the worker was ended"
-                log.append(job, messages=[states.status("stopped", sentence)], state=("stopped", sentence))
+                log.change_state(job, "stopped", sentence)
                 log.answer(command, {})
                 process.kill("was ended")
 
@@ -287,10 +287,6 @@ def _advice(process: _Process, status: int) -> str:
     if status == -9 and not process.how:
         return "that is how a system ends a process when memory runs out; try a smaller batch or model"
     return process.last_words() or "its log says nothing"
-
-
-def _steps(log: Log, job: Job) -> int:
-    return sum(len(log.steps(job.id, run)) for run in range(8))
 
 
 def _where(log: Log, job: Job) -> str:
