@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,13 +20,17 @@ DRAWS = 2**32 - 1  # in a key: no direction has this number
 
 @contextmanager
 def same_draws(
-    closure: Callable[[], Any], seed: int, step: int, devices: Iterable[torch.device], warn: str = ""
+    closure: Callable[[], Any],
+    seed: int,
+    step: int,
+    devices: Iterable[torch.device],
+    examined: Callable[[str], None] | None = None,
 ) -> Iterator[Callable[[], Any]]:
     """The closure, with torch's default generators seeded from (seed, step) before every call.
 
     These are the generators of the CPU and of the given CUDA or XPU devices; their states are put back at the end.
-    With `warn`, the name of an optimizer, the first call warns if the closure drew random numbers or if a module in
-    training mode updated its running statistics.
+    The first call that returns is looked at, and `examined` is told what to warn of: that the closure drew random
+    numbers, or that a module in training mode updated its running statistics; or "".
     """
     key = int(np.random.SeedSequence((seed, step, DRAWS)).generate_state(1, np.uint64)[0])
     generators = [torch.default_generator]
@@ -34,20 +38,20 @@ def same_draws(
         known = getattr(torch.get_device_module(device), "default_generators", ())
         generators += [known[device.index or 0]] if known else []
     before = [generator.get_state() for generator in generators]
-    pending = warn
+    pending = examined
 
     def call() -> Any:
         nonlocal pending
         for generator in generators:
             generator.manual_seed(key)
-        if not pending:
+        if pending is None:
             return closure()
-        pending, seeded = "", [generator.get_state() for generator in generators]
+        seeded = [generator.get_state() for generator in generators]
         with _training_modules() as found:
             result = closure()
         drew = any(not torch.equal(g.get_state(), state) for g, state in zip(generators, seeded, strict=True))
-        if message := _message(found, drew):
-            warnings.warn(f"{warn}: {message}", stacklevel=2)
+        tell, pending = pending, None
+        tell(_message(found, drew))
         return result
 
     try:
@@ -55,6 +59,14 @@ def same_draws(
     finally:
         for generator, state in zip(generators, before, strict=True):
             generator.set_state(state)
+
+
+def users_level() -> int:
+    """The `stacklevel` with which the calling function warns of the nearest line outside of this package and torch."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("hizoo_core", "torch"):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 @contextmanager

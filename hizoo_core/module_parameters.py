@@ -347,14 +347,14 @@ class ModuleParameters:
                 total.mul_(scale)
             if self._decays[piece.index]:
                 total.add_(x, alpha=self._decays[piece.index])
-            if not narrow:
-                theta.sub_(total)
-            else:
-                torch.sub(x, total, out=total)
+            after = torch.sub(x, total, out=s)
+            if narrow:
                 bits = workspace.buffer("bits", piece).view(torch.int32)
-                round_stochastically(total, u, dropped_bits(theta.dtype), bits, up=True)
-                theta.copy_(total)
-                torch.sub(x, total.copy_(theta), out=total)  # how far it did move, rounding and all
+                round_stochastically(after, u, dropped_bits(theta.dtype), bits, up=True)
+                after.copy_(theta.copy_(after))
+            torch.sub(x, after, out=total)  # how far it does move, rounding and all
+            if not narrow:
+                theta.copy_(after)
             moved[piece.index] = torch.dot(total.view(-1), total.view(-1))
 
         self._share(descend, self._pieces)

@@ -16,9 +16,11 @@ from hizoo_core import estimators, noise
 from hizoo_core.base import HyperparameterError
 from hizoo_core.preconditioner import materialised
 from hizoo_core.torch_optim import ZerothOrder
-from hizoo_core.training_methods import METHODS, SCHEDULES, TrainingMethod
+from hizoo_core.training_methods import METHODS, SCHEDULES, TrainingMethod, lost_in_rounding
 
 __all__ = ["METHODS", "Diverged", "StepRecord", "Trainer", "TrainingMethod"]
+
+AT_A_TIME = 2**22  # numbers of the tensors that Adam's update copies at a time; a larger tensor comes alone
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,7 @@ class StepRecord:
         loss: at θ (HiZOO, HiZOO-L, Adam), or the mean of the probes' (MeZO).
         first: l+_i − l−_i, one number a direction; none for Adam.
         second: l+_i + l−_i − 2 l0, one number a direction; none for MeZO and Adam.
-        length: ‖θ_{t+1} − θ_t‖. In the 16-bit formats what remains of the update after rounding, so that 0 means that
-            no parameter moved.
+        length: ‖θ_{t+1} − θ_t‖, what remains of the update after rounding: 0 means that no parameter moved.
     """
 
     step: int
@@ -160,9 +161,11 @@ class Trainer:
 
     def _count(self, record: StepRecord, length: float) -> None:
         """Go on to the next step, after a record's update of this length."""
-        due = record.lr > 0 and any(record.first) and self.step >= getattr(self.hyperparameters, "warmup", 0)
-        if length > 0 or due:
-            self._still = 0 if length > 0 else self._still + 1
+        if length > 0:
+            self._still = 0
+        elif self.step >= getattr(self.hyperparameters, "warmup", 0):
+            slope = record.slope(self.hyperparameters.mu) if record.first else None
+            self._still += lost_in_rounding(record.lr, slope, length)
         self.step += 1
 
     @property
@@ -206,19 +209,28 @@ class Trainer:
             norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters.values() if p.grad is not None])
             if not norm.isfinite():
                 raise self._diverged("the gradient's norm", float(norm))
-            optimizer.step()
+            return value, self._moved(optimizer)
         finally:
             optimizer.zero_grad()
-        square = 0.0
-        for group in optimizer.param_groups:
-            beta1, beta2 = group["betas"]
-            for state in (optimizer.state[p] for p in group["params"] if p in optimizer.state):
-                t = float(state["step"])
-                root = state["exp_avg_sq"].sqrt().div_(math.sqrt(1 - beta2**t)).add_(group["eps"])
-                square += (
-                    float(torch.div(state["exp_avg"], root, out=root).mul_(group["lr"] / (1 - beta1**t)).norm()) ** 2
-                )
-        return value, math.sqrt(square)
+
+    @torch.no_grad()
+    def _moved(self, optimizer: torch.optim.Adam) -> float:
+        """Adam's update, and how far it moved θ. Made a few tensors at a time, so that the copies which that needs are
+        small: Adam leaves out what has no gradient.
+        """
+        waiting = [(p, p.grad) for p in self.parameters.values() if p.grad is not None]
+        optimizer.zero_grad()
+        lengths = []
+        while waiting:
+            now, count = [], 0
+            while waiting and (not now or count + waiting[-1][0].numel() <= AT_A_TIME):
+                parameter, parameter.grad = waiting.pop()
+                now.append((parameter, parameter.detach().clone()))
+                count += parameter.numel()
+            optimizer.step()
+            optimizer.zero_grad()
+            lengths += [torch.linalg.vector_norm(old.sub_(p), dtype=torch.float32).double().cpu() for p, old in now]
+        return float(torch.stack(lengths).norm()) if lengths else 0.0
 
     def _diverged(self, what: str, value: float) -> Diverged:
         sentence = f"diverged at step {self.step + 1}: {what} is {value}"

@@ -14,7 +14,7 @@ from hizoo_core.hizoo import POOLS
 from hizoo_core.methods import View
 from hizoo_core.schedules import SCHEDULES
 
-__all__ = ["METHODS", "POOLS", "SCHEDULES", "HyperparameterError", "TrainingMethod"]
+__all__ = ["METHODS", "POOLS", "SCHEDULES", "HyperparameterError", "TrainingMethod", "lost_in_rounding"]
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,12 @@ def _training_method(key: str, m: Method) -> TrainingMethod | None:
 
 
 METHODS: Mapping[str, TrainingMethod] = View(_training_method)
+
+
+def lost_in_rounding(lr: float, slope: float | None, length: float) -> bool:
+    """Whether a step behind the warm-up was to move θ and left it where it was, its update being below θ's rounding.
+
+    lr: the learning rate after the schedule. slope: of the probes, 0 where none of them changed the loss; None of a
+    method with gradients. length: ‖θ_{t+1} − θ_t‖, after rounding.
+    """
+    return lr > 0 and slope != 0 and length == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -15,7 +16,7 @@ from torch.optim import Optimizer
 
 from hizoo_core import noise
 from hizoo_core.base import HyperparameterError
-from hizoo_core.closure import same_draws
+from hizoo_core.closure import same_draws, users_level
 from hizoo_core.estimators import ESTIMATORS, first_difference, second_difference
 from hizoo_core.module_parameters import ModuleParameters, SeededDirections
 from hizoo_core.preconditioner import Curvature, TorchArithmetic, matrix, working_dtype
@@ -152,9 +153,8 @@ class ZerothOrder(Optimizer):
         common, step = self.param_groups[0], self.param_groups[0]["step"]
         space = self._space(step)
         devices = [parameter.device for group in self.param_groups for parameter in group["params"]]
-        name = "" if self._examined else type(self).__name__
-        self._examined = True
-        with same_draws(closure, common["seed"], step, devices, warn=name) as evaluate:
+        examined = None if self._examined else self._closure_examined
+        with same_draws(closure, common["seed"], step, devices, examined) as evaluate:
             losses = space.probe(evaluate)
         *centre, plus, minus = losses
         first = first_difference(TorchArithmetic, plus, minus, None)
@@ -163,6 +163,11 @@ class ZerothOrder(Optimizer):
             space.restore()
             return Attempt(losses, first, second, None)
         return Attempt(losses, first, second, self._update(space, first, second, step))
+
+    def _closure_examined(self, found: str) -> None:
+        self._examined = True
+        if found:
+            warnings.warn(f"{type(self).__name__}: {found}", stacklevel=users_level())
 
     def repeat(self, first: torch.Tensor, second: torch.Tensor | None) -> float:
         """The update that these differences, (n,) each, made in this step, without a loss; the step is not counted.

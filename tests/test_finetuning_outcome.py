@@ -2,6 +2,7 @@
 # ruff: noqa: F811  (pytest takes fixtures by their names)
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -59,7 +60,10 @@ def test_what_finished_would_hide_is_called_by_its_name():
     assert "a larger lr or dtype=float32" in sentence
     flat = verdict([0.7, 0.7], [row(1, 0.0, 0.0)], 1e-3, "float32")
     assert flat == "the parameters have not moved: no probe changed the loss; take a larger mu or batch"
-    assert verdict([0.7, 0.7], still, 0.0, "float32") is None, "as asked"
+    asked = [replace(each, lr=0.0) for each in still]
+    assert verdict([0.7, 0.7], asked, 0.0, "float32") is None, "as asked"
+    adam = [replace(each, slope=None) for each in still]
+    assert "have not moved: every step's length is 0" in str(verdict([0.7, 0.7], adam, 1e-9, "bfloat16"))
     assert verdict([0.7, 0.7], [], 1e-3, "float32") is None, "all of it was warmup"
 
 
@@ -77,10 +81,10 @@ def test_a_run_that_diverged_in_effect_says_so(tiny: SimpleNamespace, log: Log):
     assert len(messages(new, "status")) == 1, "said once"
 
 
-def test_parameters_that_do_not_move_are_in_the_status(log: Log, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("opt", ["mezo:n=1,lr=1e-30", "hizoo:n=1,lr=1e-30", "adam:lr=1e-30"])
+def test_parameters_that_do_not_move_are_in_the_status(log: Log, monkeypatch: pytest.MonkeyPatch, opt: str):
     monkeypatch.setattr(limits, "HELD_OUT", 8)
-    spec = "steps=3&batch=4&eval=2&truth=0&dtype=bfloat16&tune=layernorm&opt=mezo:n=1,lr=1e-30"
-    session = finished(opened(log, spec))
+    session = finished(opened(log, f"steps=3&batch=4&eval=2&truth=0&dtype=bfloat16&tune=layernorm&opt={opt}"))
     assert [each.length for each in log.steps(session.job, 0)] == [0.0] * 3
     (status,) = messages(session, "status")
     assert "the parameters have not moved" in status["message"]

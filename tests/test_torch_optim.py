@@ -1,6 +1,7 @@
 """HiZOO and MeZO as torch optimizers: groups, schedulers, resumption, restoration."""
 
 import io
+import linecache
 import math
 
 import pytest
@@ -333,6 +334,10 @@ def test_modules_in_training_mode_are_named_once():
     with pytest.warns(UserWarning, match="MeZO: ") as caught:
         opt.step(lambda: model(x).square().mean())
     (warning,) = caught
+    assert (warning.filename, linecache.getline(warning.filename, warning.lineno).strip()) == (
+        __file__,
+        "opt.step(lambda: model(x).square().mean())",
+    )
     opt.step(lambda: model(x).square().mean())  # a second warning would be an error
     said = str(warning.message)
     assert "norm (BatchNorm1d) updates its running statistics at every probe" in said

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from hizoo_core.training_methods import lost_in_rounding
 from viz_app.finetuning.steps import StepRow
 
 DIVERGED = 10.0  # times the held-out loss at the start, or 10 where that is below 1
@@ -10,10 +11,10 @@ DIVERGED = 10.0  # times the held-out loss at the start, or 10 where that is bel
 
 def verdict(losses: list[float], rows: Sequence[StepRow], lr: float, dtype: str) -> str | None:
     """A sentence if a run cannot be called simply finished. losses: on held-out text from the start to the end, NaN
-    where not finite; rows: the steps that were to move the parameters; lr: the base learning rate; dtype: theirs.
+    where not finite; rows: the steps behind the warm-up; lr: the base learning rate; dtype: the parameters'.
     """
-    if rows and lr > 0 and not any(row.length for row in rows):
-        if all(row.slope == 0 for row in rows):
+    if any(row.lr > 0 for row in rows) and not any(row.length for row in rows):
+        if not any(lost_in_rounding(row.lr, row.slope, row.length) for row in rows):
             return "the parameters have not moved: no probe changed the loss; take a larger mu or batch"
         remedy = "a larger lr" if dtype == "float32" else "a larger lr or dtype=float32"
         return (
