@@ -127,6 +127,11 @@ class Hyperparameters:
         for described in describe(type(self)):
             object.__setattr__(self, described.name, described.check(getattr(self, described.name)))
 
+    @property
+    def unused(self) -> dict[str, str]:
+        """Names of those that change nothing beside the others, each with what would use it: "estimator=…"."""
+        return {}
+
 
 @dataclass(slots=True)
 class Block:

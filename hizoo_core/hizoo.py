@@ -114,6 +114,11 @@ class HiZOOHyperparameters(Hyperparameters):
             allowed = f"a whole number from {least} to 64 with estimator={self.estimator}"
             raise HyperparameterError("n", self.n, allowed, DIRECTIONS["label"])
 
+    @property
+    def unused(self) -> dict[str, str]:
+        users = [name for name, estimator in ESTIMATORS.items() if estimator.keeps_m]
+        return {} if self.estimator in users else {"beta": f"estimator={' or '.join(users)}"}
+
 
 @dataclass(frozen=True)
 class HiZOOTraining(HiZOOHyperparameters):

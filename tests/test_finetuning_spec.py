@@ -10,8 +10,8 @@ from functions.language_model.adapters import TUNES
 from functions.language_model.tasks import TASKS
 from hizoo_core.training_methods import METHODS
 from viz_app.finetuning import presets
-from viz_app.finetuning.spec import DEFAULT_METHODS, FinetuneSpec, catalogue, parse
-from viz_app.spec.runs import SpecError
+from viz_app.finetuning.spec import FinetuneSpec, catalogue, parse
+from viz_app.spec.runs import DEFAULT_METHODS, SpecError
 
 ROOT = Path(__file__).parents[1]
 

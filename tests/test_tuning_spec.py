@@ -3,9 +3,10 @@
 import pytest
 
 from hizoo_core import POINT_METHODS
+from viz_app import cli
 from viz_app.spec.text import SpecError
 from viz_app.tuning import spec as map_spec
-from viz_app.tuning.spec import parse
+from viz_app.tuning.spec import parse, without_effect
 
 OPT = "opt=hizoo:alpha=0.1,n=4,lr=0.1,mu=1e-3,warmup=10,estimator=paper"
 FULL = f"f=stiff_quadratic&x0=1,1&runs=4&seed=3&forwards=900&target=0.01&{OPT}&x=alpha=1e-3:1:4&y=n=1,2,8"
@@ -86,7 +87,7 @@ def test_every_cell_is_a_run_that_is_allowed():
 @pytest.mark.parametrize(
     ("text", "field", "words"),
     [
-        ("x=alpha=0:1:12", "x", "above 0"),
+        ("x=alpha=0:1:12", "x", "The low end of α smoothing must be above 0, not 0: this axis is logarithmic"),
         ("x=warmup=-1e308:1e308:3", "x", "LOW:HIGH:COUNT"),
         ("y=n=1:128:8", "y", "n directions must be a whole number from 1 to 64, not 128"),
         ("y=n=1.5:8:3", "y", "LOW:HIGH:COUNT"),
@@ -121,7 +122,7 @@ def test_every_cell_is_a_run_that_is_allowed():
         ("forwards=100&x=warmup=0,50&y=n=1,8", "x", "the steps that 100 passes pay"),
         ("seed=-1", "seed", "0 to"),
         ("x=n=1,2&x=n=1,3", "x", "given twice"),
-        ("f=quadratic:d=1000&forwards=200000&runs=256", "forwards", "dimensions up to 500,000,000"),
+        ("f=quadratic:d=1000&forwards=200000&runs=256", "forwards", "Budget must be lower than 200,000, or the runs"),
         ("f=quadratic:d=1000&forwards=9000&runs=256&y=n=64,4", "forwards", "dimensions up to 500,000,000"),
         (f"forwards=150000&runs=16&x=alpha=1e-3:1:50&y=lr=1e-3:1:40&{OPT}", "forwards", "lower Budget to 70,315"),
     ],
@@ -132,6 +133,27 @@ def test_what_is_wrong_is_named(text, field, words):
     found = [each["message"] for each in error.value.errors if each["field"] == field]
     assert found, error.value.errors
     assert any(words in message for message in found), found
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["map", "f=stiff_quadratic&opt=hizoo:estimator=paper", "--x", "beta=0.1,0.2", "--y", "n=1,2"],
+         "x: β smoothing of s changes nothing here: it is used by estimator=multiplicative alone"),
+        (["tune", "steps=100"],
+         "steps: A search has no steps of its own, they differ from trial to trial: give the budget, as forwards=3000"),
+        (["tune", "opt=hizoo&opt=mezo"], "opt: A search is of one optimizer, not of 2 optimizers"),
+        (["tune", "opt=hizoo:n=4@1:lr=1"], "opt: A search starts from one setting: the optimizer must not fork (@)"),
+    ],
+)  # fmt: skip
+def test_the_shell_says_what_is_wrong_in_the_words_of_the_command(command, said, capsys):
+    assert cli.main(command) == 2
+    assert capsys.readouterr().err == f"app.py: {said}\n"
+
+
+def test_what_an_estimator_uses_may_be_an_axis():
+    text = "opt=hizoo:estimator=multiplicative,n=4&x=beta=0.1,0.2&y=n=2,4"
+    assert without_effect(parse(text)) == []
 
 
 def test_the_target_is_a_power_of_ten_six_decades_down():

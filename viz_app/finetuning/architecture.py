@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from functions.language_model import files
 from viz_app.finetuning.presets import BUNDLED
 from viz_app.finetuning.spec import FinetuneSpec
-
-CONFIG = Path(__file__).resolve().parents[2] / "functions" / "language_model" / "bundled" / "config.json"
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Size:
 def find(model: str) -> Path | None:
     """The folder of a model that is on this machine: bundled, a folder, or in the hub's cache."""
     if model == BUNDLED:
-        return CONFIG.parent
+        return files.BUNDLED
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder if (folder / "config.json").is_file() else None

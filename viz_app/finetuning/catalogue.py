@@ -9,10 +9,13 @@ from typing import Any
 from hizoo_core.training_methods import METHODS
 from viz_app.finetuning import limits
 from viz_app.finetuning import spec as specs
-from viz_app.web.catalogue import cost
+from viz_app.web import catalogue as catalogue_of_pages
+from viz_app.web.catalogue import COLOURED, cost
 
-COLOURS = {"hizoo": "--hizoo", "mezo": "--mezo", "adam": "--adam", "hizoo_l": "--extra-2"}  # variables of style.css
-SPARE = ("--extra-1", "--newton_diag", "--extra-3", "--extra-4")  # for other methods, and for copies
+# Variables of style.css. For other methods and for copies the spare ones, and those of methods that train no model.
+COLOURS = {key: f"--{key}" for key in METHODS if key in COLOURED} | {"hizoo_l": "--extra-2"}
+_FREE = iter(sorted(f"--{key}" for key in COLOURED - METHODS.keys()))
+SPARE = tuple(next(_FREE) if colour in COLOURS.values() else colour for colour in catalogue_of_pages.SPARE)
 
 PRIMARY = (
     "alpha",

@@ -149,7 +149,7 @@ def _finetune(arguments: argparse.Namespace) -> int:
             print(line, file=sys.stderr)
     except LogError as error:
         return complain(error, FAILED)
-    out = "adapter" if spec.tune in ("lora", "prefix") else "weights.safetensors"
+    out = "adapter" if spec.adapter else "weights.safetensors"
     print(f"kept as run {job}: {hints.weights(job, log.directory, out)}", file=sys.stderr)
     return OK
 
@@ -335,7 +335,7 @@ def _weights(arguments: argparse.Namespace) -> int:
     try:
         log = _log(arguments)
         spec = job_spec(log.job(arguments.id))
-        folder = spec.tune in ("lora", "prefix") and out.suffix != ".zip"
+        folder = spec.adapter and out.suffix != ".zip"
         if not (folder and out.is_dir()) and (reason := unwritable(out)):
             return complain(f"cannot write {out}: {reason}", FAILED)
         if folder and out.is_file():

@@ -11,11 +11,12 @@ from fastapi.responses import JSONResponse
 from viz_app.finetuning import forecast, liveness
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.desk import Desk
-from viz_app.finetuning.reading import find_job, in_thread, is_local, query_of, read_body, read_spec, refuse
+from viz_app.finetuning.reading import find_job, in_thread, is_local, read_body, read_spec, refuse
 from viz_app.finetuning.spec import FinetuneSpec
 from viz_app.finetuning.store import Job, Log, LogError
 from viz_app.finetuning.uploads import UPLOAD
 from viz_app.spec.text import MAX_TEXT, SpecError
+from viz_app.web.requests import query_of
 
 
 async def options(desk: Desk, request: Request) -> JSONResponse:

@@ -1,7 +1,6 @@
 """What a request to /api/finetune says, and how it is refused: {"errors": [{"field", "message"}]}."""
 
 import ipaddress
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import anyio.to_thread
 from fastapi import Request
 
+from functions.language_model.files import HUB_ID
 from viz_app.finetuning import follow
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.desk import Desk
@@ -17,8 +17,7 @@ from viz_app.finetuning.spec import FinetuneSpec
 from viz_app.finetuning.states import job_spec
 from viz_app.finetuning.store import Job, LogError
 from viz_app.spec.text import SpecError, decimal, pairs, whole
-
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+from viz_app.web.requests import query_of
 
 Errors = list[dict[str, Any]]
 
@@ -38,10 +37,6 @@ def refuse(status: int, field: str, message: str) -> Refused:
 async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
     """SQLite may have to wait for another process: never on the event loop."""
     return await anyio.to_thread.run_sync(partial(work, *arguments))
-
-
-def query_of(request: Request) -> str:
-    return request.scope["query_string"].decode("utf-8", "replace")
 
 
 def read_spec(text: str, request: Request) -> FinetuneSpec:

@@ -21,6 +21,7 @@ from hizoo_core.training_methods import METHODS, SCHEDULES
 from viz_app.finetuning import presets
 from viz_app.spec.fields import SEED, choice, field, span
 from viz_app.spec.reader import OPTIMIZERS, Reader, bounds_error, optimizers_error
+from viz_app.spec.runs import DEFAULT_METHODS
 from viz_app.spec.text import Error, OptSpec, SpecError, between, fault, labels, optimizer, plain, short, unknown, wrong
 
 TEXT = 500  # characters of a model, path, template or column's name
@@ -28,7 +29,6 @@ EVALUATIONS = 20  # of a run whose spec does not say how many
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,2})?", re.ASCII)
-DEFAULT_METHODS = ("hizoo", "mezo", "adam")
 
 NUMBERS = {
     each.name: each
@@ -120,6 +120,11 @@ class FinetuneSpec:
     def labels(self) -> tuple[str, ...]:
         """One name per run: its method, and from the second of a method on, "#2" after it."""
         return labels([opt.method for opt in self.opts])
+
+    @property
+    def adapter(self) -> bool:
+        """Whether what is trained is an adapter, beside the model's own parameters."""
+        return self.tune in ("lora", "prefix")
 
     def forwards_per_step(self, run: int) -> int:
         """What a step of one run costs, in forward-pass equivalents."""

@@ -74,6 +74,8 @@ def _map(arguments: argparse.Namespace) -> int:
             text += f"&{key}={quote(axis, safe=',:=')}"
     try:
         spec = map_spec.parse(text)
+        if errors := map_spec.without_effect(spec):
+            raise SpecError(errors)
     except SpecError as error:
         return complain(error, WRONG_USE)
     kind, status = output(arguments)
@@ -89,7 +91,7 @@ def _map(arguments: argparse.Namespace) -> int:
 
 def _tune(arguments: argparse.Namespace) -> int:
     try:
-        found = tune.tune(map_spec.parse(arguments.spec), arguments.trials)
+        found = tune.tune(map_spec.parse(arguments.spec, searching=True), arguments.trials)
     except SpecError as error:
         return complain(error, WRONG_USE)
     return write("-", (json.dumps(found, indent=2) + "\n").encode())

@@ -64,7 +64,7 @@ def _table(name: str, query: str, cancelled: Callable[[], bool]) -> bytes:
 
 
 def _tune(query: str, cancelled: Callable[[], bool]) -> bytes:
-    view = View(query, ("trials",), map_spec.parse)
+    view = View(query, ("trials",), partial(map_spec.parse, searching=True))
     trials = view.number(tune.TRIALS)
     return json.dumps(tune.tune(view.spec(), trials, cancelled), allow_nan=False).encode()
 

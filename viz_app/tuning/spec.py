@@ -115,17 +115,20 @@ def steps_of(forwards: int, method: str, hyperparameters: Any) -> int:
     return forwards // METHODS[method].forwards(hyperparameters)
 
 
-def parse(text: str) -> MapSpec:
-    """The MapSpec that a text means. Raises SpecError listing what is wrong with it."""
+def parse(text: str, searching: bool = False) -> MapSpec:
+    """The MapSpec that a text means, of a map or, if `searching`, of a search for the best setting. Raises SpecError
+    listing what is wrong with it.
+    """
+    what, one = ("A search", "trial") if searching else ("A map", "cell")
     own, rest = split(text, KEYS)
     reader = Reader(own, KEYS)
     opts = [value for key, value in pairs(rest) if key == "opt"]
     if len(opts) > 1:
-        reader.errors.append(fault("opt", f"A map is of one optimizer, not of {len(opts)} optimizers"))
+        reader.errors.append(fault("opt", f"{what} is of one optimizer, not of {len(opts)} optimizers"))
         reader.refuse()
     if "steps" in reader.given:
-        message = "A map has no steps of its own, they differ from cell to cell: give the budget, as forwards=3000"
-        reader.errors.append(fault("steps", message))
+        message = f"{what} has no steps of its own, they differ from {one} to {one}"
+        reader.errors.append(fault("steps", f"{message}: give the budget, as forwards=3000"))
     forwards = reader.number(FORWARDS)
     target = reader.read("target", TARGET, positive, None, "a number above 0")
 
@@ -141,7 +144,7 @@ def parse(text: str) -> MapSpec:
     except SpecError as error:
         reader.errors += [_of_map(each, forwards) for each in error.errors]
     if base and base.opts[0].changes:
-        reader.errors.append(fault("opt", "A map is of one setting: the optimizer must not fork (@)"))
+        reader.errors.append(fault("opt", f"{what} starts from one setting: the optimizer must not fork (@)"))
     if x and y and x.name == y.name:
         reader.errors.append(wrong("y", LABELS["y"], y.name, f"another hyperparameter than {LABELS['x']}"))
     if base is None or x is None or y is None or reader.errors:
@@ -191,6 +194,16 @@ def _cells_error(spec: MapSpec) -> Error | None:
     return None
 
 
+def without_effect(spec: MapSpec) -> list[Error]:
+    """The axes along which all cells are the same, as errors."""
+    unused = spec.opt.hyperparameters.unused
+    return [
+        fault(key, f"{axis.parameter.label} changes nothing here: it is used by {unused[axis.name]} alone")
+        for key, axis in (("x", spec.x), ("y", spec.y))
+        if axis.name in unused
+    ]
+
+
 def _budget(forwards: int, allowed: str) -> Error:
     return fault("forwards", must_be(FORWARDS.label, f"{forwards:,}", allowed))
 
@@ -230,8 +243,8 @@ def _of_map(error: Error, forwards: int) -> Error:
 
 
 def _too_long(forwards: int) -> Error:
-    allowed = f"lower, or the runs fewer: one cell may have steps × runs × directions × dimensions up to {specs.WORK:,}"
-    return _budget(forwards, allowed)
+    most = f"one cell may have steps × runs × directions × dimensions up to {specs.WORK:,}"
+    return fault("forwards", f"{FORWARDS.label} must be lower than {forwards:,}, or the runs fewer: {most}")
 
 
 def _axis(key: str, reader: Reader, method: str) -> Axis | None:
@@ -280,7 +293,8 @@ def _range(key: str, parameter: Hyperparameter, text: str, errors: list[Error]) 
     parameter.check(high)
     log = parameter.scale == "log"
     if log and low <= 0:
-        errors.append(wrong(key, f"The low end of {parameter.label}", low, "above 0: this axis is logarithmic"))
+        said = must_be(f"The low end of {parameter.label}", number(low), "above 0")
+        errors.append(fault(key, f"{said}: this axis is logarithmic"))
     elif not low < high:
         errors.append(
             fault(key, f"The low end of {parameter.label}, {parts[0]}, must be below the high end, {parts[1]}")
