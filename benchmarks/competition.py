@@ -1,4 +1,4 @@
-"""The estimators compete: which is nearest the truth, and which optimizes fastest at equal forward passes.
+"""The estimators compete: which is nearest the exact diagonal, and which optimizes fastest at equal forward passes.
 
     python -m benchmarks.competition                       what benchmarks/competition.json lacks, and then the tables
     python -m benchmarks.competition "Rosenbrock, d = 10"  this contest again
@@ -11,8 +11,8 @@ The results file is written after every competitor, so that a run that was stopp
 computed by other rules than a contest now states is computed again; after a change of `competitor` name the contests.
 Nothing depends on the clock or on earlier results.
 
-Nearest the truth: θ stays at the start (every step a warm-up step), P starts at 1 and has PASSES forward passes to find
-the diagonal; each of ALPHAS is tried and the least root mean square of ln(P/|truth|) wins.
+Nearest the exact diagonal: θ stays at the start (every step a warm-up step), P starts at 1 and has PASSES forward
+passes to find the diagonal; each of ALPHAS is tried and the least root mean square of ln(P/|H_jj|) wins.
 
 Fastest: `Contest.settings` settings a competitor, of which two thirds are a Sobol sequence over its search space and
 the rest Gaussian steps around the best so far. The score is the median run's gap to the minimum at the budget; a
@@ -88,7 +88,7 @@ CONTESTS: dict[str, Contest] = {
 
 @dataclass(frozen=True)
 class Nearness:
-    """The settings of the contest for the truth; `runs` by dimension."""
+    """The settings of the contest for the exact diagonal; `runs` by dimension."""
 
     dimensions: tuple[int, ...] = (2, 10, 100, 1000)
     directions: tuple[int, ...] = (1, 2, 8, 32)
@@ -248,7 +248,7 @@ def nearest(d: int, n: int, estimator: str, rules: Nearness) -> dict[str, Any] |
 
 
 def _estimate(d: int, n: int, estimator: str, alpha: float, seed: int, rules: Nearness) -> np.ndarray:
-    """(runs, d): ln(P/|truth|) at the end of the budget."""
+    """(runs, d): ln(P/|H_jj|) at the end of the budget."""
     function = resolve(f"quadratic:d={d}")
     steps = rules.passes // (2 * n + 1)
     settings = METHODS["hizoo"].hyperparameters(n=n, alpha=alpha, estimator=estimator, mu=NEAREST_MU, warmup=steps)

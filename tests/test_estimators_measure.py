@@ -54,7 +54,7 @@ def test_theory_agrees_with_brute_force(estimator, n):
 
 
 @pytest.mark.parametrize("d", [2, 10, 100, 1000])
-def test_theory_at_the_truth_is_what_the_notes_say(d):
+def test_theory_at_the_exact_diagonal_is_what_the_notes_say(d):
     paper, control = (moments(name, np.eye(d), 10_000) for name in ("paper", "multiplicative"))
     released = moments("released", np.eye(d), 1)
     assert paper is not None
@@ -117,9 +117,9 @@ def test_against_d_is_exact_where_theory_is():
         assert abs(point["mean"] - point["theory_mean"]) < STANDARD_ERRORS * point["mean_se"]
 
 
-def test_distribution_is_relative_to_a_negative_truths_absolute_value():
+def test_distribution_is_relative_to_the_absolute_value_of_a_negative_entry():
     place = place_of("saddle", (0.05, 1.5), [0, 1])
-    assert place.truth[0] < 0
+    assert place.diagonal[0] < 0
     (found,) = lab.distribution(place, Probe(8, 0.1, 1e-4), ["paper"], 8_000, never)
     first = found["coordinates"][0]
     assert first["mean"] == pytest.approx(-1, abs=STANDARD_ERRORS * first["mean_se"])
@@ -137,7 +137,7 @@ def test_distributions_share_their_bins_and_estimates_of_nothing_are_one_bin():
     assert max(found["coordinates"][0]["share"]) > 0.98
 
 
-def test_running_estimate_starts_where_it_is_told_and_multiplicative_finds_the_truth():
+def test_running_estimate_starts_where_it_is_told_and_multiplicative_finds_the_diagonal():
     place = place_of("quadratic:d=4", None, [0, 3])
     one, truth = (
         lab.running(place, Probe(8, 0.05, 1e-3, start=start), "multiplicative", 400, 16, never)
@@ -206,8 +206,8 @@ def test_rows_of_the_table(which, low, high):
 
 def test_three_curvatures_of_the_last_row_are_negative():
     place: Place = estimator_table.place(row(10, 8, 0.02, "multiplicative", 3))
-    assert (place.truth < 0).sum() == 3
-    np.testing.assert_array_equal(place.objective.hessian_diagonal(place.theta), place.truth)
+    assert (place.diagonal < 0).sum() == 3
+    np.testing.assert_array_equal(place.objective.hessian_diagonal(place.theta), place.diagonal)
 
 
 def test_a_question_is_read_and_its_usual_entries_are_the_extremes():
@@ -273,7 +273,7 @@ def test_curves_that_would_take_longer_than_a_minute_are_refused():
 
 @pytest.mark.parametrize("name", lab_api.ANSWERS)
 def test_every_route_answers_json_without_nan(name):
-    # A truth of 0, and an n that is too small for one of the estimators.
+    # An entry of 0, and an n that is too small for one of the estimators.
     spec = parse("f=absolute&x0=1,1&samples=64&runs=4&alphas=2&steps=10&row=4&n=1")
     answer = json.loads(lab_api.dumps(lab_api.ANSWERS[name](spec, never)))
     assert answer

@@ -2,7 +2,7 @@
 
 Every figure is of the code that the optimizers run: single estimates are read off `BatchedPoints`, where a step of
 HiZOO finds them; estimates over time are `optimize` with every step a warm-up step, so that θ stays. Relative values
-are divided by the absolute value of the truth. None stands for what there is not.
+are divided by |H_jj|, the absolute value of the exact diagonal of the Hessian. None stands for what there is not.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from viz_app.estimators.theory import moments
 HIZOO = METHODS["hizoo"]
 WORK = 20_000_000  # directions × dimensions of one curve, a second or so, unless its steps ask for more
 BINS = 97  # odd, so that a single value lies in the middle of one
-NARROW = 1e-6  # a span of S/|truth| below which it is rounding, and is drawn as one value
+NARROW = 1e-6  # a span of S/|H_jj| below which it is rounding, and is drawn as one value
 DIRECTIONS = (1, 2, 4, 8, 16, 32, 64)
 DIMENSIONS = (2, 3, 5, 10, 20, 50, 100)
 FRAMES = 160
@@ -36,11 +36,11 @@ Cancelling = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Place:
-    """Where the estimators are looked at: θ (d,), the truth there (d,), the whole Hessian (d, d), and what is shown."""
+    """Where the estimators are looked at: θ (d,), the Hessian there (d, d), its diagonal (d,), and what is shown."""
 
     objective: Objective
     theta: np.ndarray
-    truth: np.ndarray
+    diagonal: np.ndarray
     hessian: np.ndarray
     coords: tuple[int, ...]
 
@@ -50,8 +50,8 @@ class Place:
 
     @property
     def size(self) -> np.ndarray:
-        """(d,): |truth|, 1 where it is 0 and P cannot be compared with it."""
-        return np.where(self.truth == 0, 1.0, np.abs(self.truth))
+        """(d,): |H_jj|, 1 where it is 0 and P cannot be compared with it."""
+        return np.where(self.diagonal == 0, 1.0, np.abs(self.diagonal))
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def affordable(count: int, n: int, d: int, least: int = 64) -> int:
 def distribution(
     place: Place, probe: Probe, estimators: Sequence[str], count: int, cancelled: Cancelling
 ) -> list[dict[str, Any]]:
-    """Single estimates of the shown entries relative to the truth: histogram, mean ± its standard error, spread.
+    """Single estimates of the shown entries relative to |H_jj|: histogram, mean ± its standard error, spread.
 
     An entry's bins are the same for all estimators, so that their shares can be compared.
     """
@@ -150,7 +150,7 @@ def _histograms(
         answer.append(
             {
                 "coordinate": j,
-                "truth": place.truth[j],
+                "truth": place.diagonal[j],
                 "P": P[j],
                 "edges": edges.tolist(),
                 "share": (counts / s.size).tolist(),
@@ -165,7 +165,7 @@ def _histograms(
 
 
 def _theory(place: Place, P: np.ndarray, estimator: str, n: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Mean and standard deviation of S relative to the absolute value of the truth, (d,) each."""
+    """Mean and standard deviation of S relative to |H_jj|, (d,) each."""
     root = np.sqrt(P)
     found = moments(estimator, place.hessian / root[:, None] / root, n)
     scale = P / place.size
@@ -175,7 +175,7 @@ def _theory(place: Place, P: np.ndarray, estimator: str, n: int) -> tuple[np.nda
 def point(
     place: Place, probe: Probe, estimator: str, n: int, coords: Sequence[int], count: int, cancelled: Cancelling
 ) -> dict[str, Any] | None:
-    """Mean and spread of single estimates with P at the truth, relative to it, over some entries, with standard errors.
+    """Mean and spread of single estimates with P at |H_jj|, relative to H_jj, over some entries, with standard errors.
 
     None where the estimator needs a larger n.
     """
@@ -185,13 +185,13 @@ def point(
     count = affordable(count, n, place.d)
     s = (
         signed(place, probe, estimator, n, P, count, cancelled)[:, columns]
-        / (place.size * np.sign(place.truth))[columns]
+        / (place.size * np.sign(place.diagonal))[columns]
     )
     each = (s - s.mean(axis=0)) ** 2  # entries of one sample are correlated: errors are those of the samples' means
     variance = each.mean()
     absolute = np.abs(s)
     expected = _theory(place, P, estimator, n)
-    sign = np.sign(place.truth)[columns]
+    sign = np.sign(place.diagonal)[columns]
     return {
         "mean": s.mean(),
         "mean_se": s.mean(axis=1).std() / np.sqrt(len(s)),
@@ -206,14 +206,14 @@ def point(
 
 
 def against_n(place: Place, probe: Probe, estimator: str, count: int, cancelled: Cancelling) -> dict[str, Any]:
-    """`point` for every n of DIRECTIONS at the shown entries (those whose truth is not 0)."""
-    coords = [j for j in place.coords if place.truth[j] != 0]
+    """`point` for every n of DIRECTIONS at the shown entries (those whose H_jj is not 0)."""
+    coords = [j for j in place.coords if place.diagonal[j] != 0]
     found = [point(place, probe, estimator, n, coords, count, cancelled) if coords else None for n in DIRECTIONS]
     return {"estimator": estimator, "coords": coords, "x": DIRECTIONS, "points": found}
 
 
 def against_d(probe: Probe, estimator: str, count: int, cancelled: Cancelling) -> dict[str, Any]:
-    """`point` on quadratics of every dimension of DIMENSIONS, over all entries: at the truth all have the same law."""
+    """`point` on quadratics of every dimension of DIMENSIONS, over all entries: at P = |H_jj| all have one law."""
     found = []
     for d in DIMENSIONS:
         place = place_of(f"quadratic:d={d}", None, range(d))
@@ -241,7 +241,7 @@ def held(
     every: int,
     cancelled: Cancelling | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Recorded steps (R,) and P / |truth| (R, runs, d) of a run of HiZOO that never leaves its warm-up."""
+    """Recorded steps (R,) and P / |H_jj| (R, runs, d) of a run of HiZOO that never leaves its warm-up."""
     settings = HIZOO.hyperparameters(n=probe.n, alpha=alpha, mu=probe.mu, estimator=estimator, warmup=steps)
     trace = optimize(
         place.objective,
@@ -261,7 +261,7 @@ def held(
 
 
 def running(place: Place, probe: Probe, estimator: str, steps: int, runs: int, cancelled: Cancelling) -> dict[str, Any]:
-    """P / |truth| over the steps: median and 10–90 % over runs, at the shown entries."""
+    """P / |H_jj| over the steps: median and 10–90 % over runs, at the shown entries."""
     if probe.n < ESTIMATORS[estimator].least_n:
         return {"estimator": estimator, "least_n": ESTIMATORS[estimator].least_n, "coordinates": []}
     runs = affordable(runs, probe.n * steps, place.d, least=4)
@@ -283,14 +283,14 @@ def running(place: Place, probe: Probe, estimator: str, steps: int, runs: int, c
 def against_alpha(
     place: Place, probe: Probe, estimator: str, alphas: Sequence[float], steps: int, runs: int, cancelled: Cancelling
 ) -> dict[str, Any]:
-    """Bias and spread of ln(P / |truth|) after `steps` steps, over all entries whose truth is not 0, by α.
+    """Bias and spread of ln(P / |H_jj|) after `steps` steps, over all entries whose H_jj is not 0, by α.
 
     Both are root mean squares over the entries; error² = bias² + spread², and 0.1 means about 10 % off. Without entries
     the lists are empty.
     """
     if probe.n < ESTIMATORS[estimator].least_n:
         return {"estimator": estimator, "least_n": ESTIMATORS[estimator].least_n, "alpha": [], "bias": [], "spread": []}
-    entries = np.flatnonzero(place.truth)
+    entries = np.flatnonzero(place.diagonal)
     if not entries.size:
         return {"estimator": estimator, "alpha": [], "bias": [], "spread": []}
     runs = affordable(runs, probe.n * steps, place.d, least=4)

@@ -4,9 +4,9 @@ Answers are JSON, with null for what is not a number.
 
     GET /api/lab/about?SPEC          θ, the shown coordinates with their names, and the true curvatures there
     GET /api/lab/distribution?SPEC   one step's estimates S of the shown entries
-    GET /api/lab/against-n?SPEC      their mean and spread by n, and against-d by dimension, with P at the truth
+    GET /api/lab/against-n?SPEC      their mean and spread by n, and against-d by dimension, with P at |H_jj|
     GET /api/lab/running?SPEC        P over the steps at the chosen α
-    GET /api/lab/against-alpha?SPEC  bias and spread of ln(P/truth) after `steps` steps, by α
+    GET /api/lab/against-alpha?SPEC  bias and spread of ln(P/|H_jj|) after `steps` steps, by α
     GET /api/lab/table?row=I         row I of the table of estimators, and how many rows there are
 
 All but the first and the last are lists with an entry for each of `estimators`. A query that cannot be answered gets
@@ -39,7 +39,7 @@ def about(spec: LabSpec, cancelled: Cancelling) -> dict[str, Any]:
         "x0": place.theta,
         "coords": place.coords,
         "names": [resolve(spec.f).coordinate(j) for j in place.coords],
-        "truth": place.truth[list(place.coords)],
+        "truth": place.diagonal[list(place.coords)],
     }
 
 

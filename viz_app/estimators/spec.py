@@ -131,5 +131,5 @@ def _place(reader: Reader, function: TestFunction) -> Place | None:
         reader.errors.append(fault("x0", f"The function has no finite Hessian at the start ({point}): choose another"))
     if reader.errors:
         return None
-    by_size = np.argsort(np.abs(place.truth), kind="stable")
+    by_size = np.argsort(np.abs(place.diagonal), kind="stable")
     return place_of(function.spec, x0, coords or sorted({int(by_size[0]), int(by_size[-1])}))

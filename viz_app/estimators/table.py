@@ -2,7 +2,7 @@
 
 `measure` computes one row anew: P over the second half of a run that never leaves its warm-up, on quadratics with
 log-spaced curvatures from 1 to 10,000, P starting at 1. `quoted` is what a prototype gave: (low, high) bounds of the
-estimate over the truth, that the row is compared with.
+estimate over the exact value, that the row is compared with.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def place(row: Row) -> Place:
     known = place_of(f"quadratic:d={row.d},condition=1e4", None, range(row.d))
     if not row.negative:
         return known
-    h = known.truth.copy()
+    h = known.diagonal.copy()
     h[1 : 2 * row.negative : 2] *= -1
     objective = _Curvatures(**over_coordinates(H * THETA**2 / 2, h))
     return Place(objective, known.theta, h, np.diag(h), known.coords)
@@ -80,8 +80,8 @@ class _Curvatures:
 
 
 def measure(row: Row, cancelled: Callable[[], bool]) -> dict[str, Any]:
-    """The row, and geometric means of P over |truth| over runs and steps: {geometric} over all entries, {low, high} the
-    least and the greatest entry's own; {spread} the standard deviation of ln(P/|truth|) over entries and runs.
+    """The row, and geometric means of P over |H_jj| over runs and steps: {geometric} over all entries, {low, high} the
+    least and the greatest entry's own; {spread} the standard deviation of ln(P/|H_jj|) over entries and runs.
     """
     probe = Probe(row.n, row.alpha, mu=1e-3, start="one")
     _, ratio = held(

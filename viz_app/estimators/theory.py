@@ -1,14 +1,14 @@
 """Mean and standard deviation of one step's estimate S of a diagonal Hessian entry, exactly, on a quadratic.
 
 Everything is relative to P: A = Σ^{1/2} H Σ^{1/2}, so that a_jj = H_jj / P_j, and what is returned is of S_j / P_j
-(at P = |H_jj| that is relative to the truth). With u ~ N(0, I), q = uᵀAu and w = u_j² − 1, the moments follow from
+(at P = |H_jj| that is relative to H_jj). With u ~ N(0, I), q = uᵀAu and w = u_j² − 1, the moments follow from
 q = a u_j² + 2 u_j b + r, where b and r do not contain u_j: E b² = B = (A²)_jj − a², E r = t = tr A − a and
 E r² = t² + 2F with F = ‖A‖² − 2(A²)_jj + a²:
 
     E[q² w²] = 78a² + 40B + 2t² + 4F + 20at        E[q w²] = 10a + 2t        E[q w] = 2a
     E[q² u_j⁴] = 105a² + 60B + 3t² + 6F + 30at      E[q u_j²] = 3a + t
 
-At the truth (A = I) the standard deviations of one direction are √((d² + 10d + 26)/2) for `paper` before the
+At P = H_jj (A = I) the standard deviations of one direction are √((d² + 10d + 26)/2) for `paper` before the
 absolute value is taken, about (d + 5)/√2, and, times √n for large n, √(d + 13) for `multiplicative`.
 """
 
