@@ -133,7 +133,8 @@ class ModuleParameters:
     that depends on δ alone, and comes back bit for bit (but for ties, one displacement in 100 in float32, in 10,000 in
     bfloat16). Elsewhere it comes back to within two units in the last place of |θ| + |δ| for each direction, with a
     mean error of zero, but for 16-bit numbers that are exactly a power of two: 10^6 ones, at lr = 0 and μ = 1e-3,
-    moved towards 0 by 2e-8 (float16) and 3e-8 (bfloat16) a step.
+    moved towards 0 by 2e-8 (float16) and 3e-8 (bfloat16) a step. There a tie in the smaller unit below it pushes θ in;
+    the opposite tie, which leaves θ where it is, is taken back in the larger unit above it and does not push θ out.
 
     float32 and float64 round to the nearest; narrower formats, whose unit may exceed δ, round
     stochastically (to the nearest, a θ at a power of two would always be pushed to the same side).
