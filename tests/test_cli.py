@@ -368,3 +368,4 @@ def test_a_shell_that_is_killed_leaves_a_run_that_the_page_shows_as_stopped(tmp_
         assert job["state"] == "stopped"
         assert "--resume 1" in job["message"]
         assert client.delete("/api/finetune/1").status_code == 204
+    log.close()

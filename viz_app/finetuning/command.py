@@ -132,21 +132,21 @@ def _finetune(arguments: argparse.Namespace) -> int:
     if status:
         return status
     try:
-        log = _log(arguments)
-        job = log.create_job(spec.query(), QUEUE) if spec else arguments.resume
-        spec = spec or job_spec(log.job(job))
-        failure = _Failure(OK, "")
-        if log.job(job).state != "finished":
-            failure = _train(log, job, spec, arguments)
-        # Whatever ended the training, what there is of the table is written.
-        if (failure.status == OK or any(log.steps(job, run) for run in range(len(spec.opts)))) and (
-            status := write(arguments.out, tables.FORMATS[kind](tables.table(log, job)))
-        ):
-            return status
-        if failure.status != OK:
-            return complain(failure.sentence, failure.status)
-        for line in tables.summary(log, job):
-            print(line, file=sys.stderr)
+        with _log(arguments) as log:
+            job = log.create_job(spec.query(), QUEUE) if spec else arguments.resume
+            spec = spec or job_spec(log.job(job))
+            failure = _Failure(OK, "")
+            if log.job(job).state != "finished":
+                failure = _train(log, job, spec, arguments)
+            # Whatever ended the training, what there is of the table is written.
+            if (failure.status == OK or any(log.steps(job, run) for run in range(len(spec.opts)))) and (
+                status := write(arguments.out, tables.FORMATS[kind](tables.table(log, job)))
+            ):
+                return status
+            if failure.status != OK:
+                return complain(failure.sentence, failure.status)
+            for line in tables.summary(log, job):
+                print(line, file=sys.stderr)
     except LogError as error:
         return complain(error, FAILED)
     out = "adapter" if spec.adapter else "weights.safetensors"
@@ -305,10 +305,10 @@ class _Shown:
 
 def _runs(arguments: argparse.Namespace) -> int:
     try:
-        log = _log(arguments)
-        if arguments.delete is not None:
-            delete(log, settled(log, log.job(arguments.delete)))
-        jobs = [settled_shells(log, job) for job in log.jobs()]
+        with _log(arguments) as log:
+            if arguments.delete is not None:
+                delete(log, settled(log, log.job(arguments.delete)))
+            jobs = [settled_shells(log, job) for job in log.jobs()]
     except LogError as error:
         return complain(error, FAILED)
     if arguments.json:
@@ -333,20 +333,20 @@ def _weights(arguments: argparse.Namespace) -> int:
 
     out = Path(arguments.out)
     try:
-        log = _log(arguments)
-        spec = job_spec(log.job(arguments.id))
-        folder = spec.adapter and out.suffix != ".zip"
-        if not (folder and out.is_dir()) and (reason := unwritable(out)):
-            return complain(f"cannot write {out}: {reason}", FAILED)
-        if folder and out.is_file():
-            return complain(f"cannot write {out}: an adapter is a folder, and this is a file", FAILED)
-        session = Session(arguments.id, spec, log)
-        step = len(log.steps(arguments.id, arguments.run)) if arguments.step is None else arguments.step
-        session.open()
-        weights = session.weights(arguments.run, step)
-        session.close()
-        facts = {"spec": spec.query(), "run": str(arguments.run), "step": str(step)}
-        export.save(weights, out, facts, spec.model)
+        with _log(arguments) as log:
+            spec = job_spec(log.job(arguments.id))
+            folder = spec.adapter and out.suffix != ".zip"
+            if not (folder and out.is_dir()) and (reason := unwritable(out)):
+                return complain(f"cannot write {out}: {reason}", FAILED)
+            if folder and out.is_file():
+                return complain(f"cannot write {out}: an adapter is a folder, and this is a file", FAILED)
+            session = Session(arguments.id, spec, log)
+            step = len(log.steps(arguments.id, arguments.run)) if arguments.step is None else arguments.step
+            session.open()
+            weights = session.weights(arguments.run, step)
+            session.close()
+            facts = {"spec": spec.query(), "run": str(arguments.run), "step": str(step)}
+            export.save(weights, out, facts, spec.model)
     except (LogError, LanguageModelError, SessionError) as error:
         return complain(getattr(error, "message", error), FAILED)
     except OSError as error:

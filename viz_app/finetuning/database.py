@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from viz_app.finetuning import schema
 
@@ -61,6 +61,12 @@ class Database:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _read(self, query: str, *values: Any) -> list[Any]:
         with self._lock, self._said():

@@ -70,25 +70,25 @@ def main(argv: Sequence[str] | None = None, session: NewSession | None = None) -
     parser.add_argument("--devices", action="store_true", help="find and measure the devices, and end")
     arguments = parser.parse_args(argv)
 
-    log = Log(arguments.data)
-    if arguments.devices:
-        find_devices(log)
+    with Log(arguments.data) as log:
+        if arguments.devices:
+            find_devices(log)
+            return 0
+        lock = device_lock(log.directory, arguments.device)
+        # A server that was killed leaves its worker with one step to finish: wait for that, and no longer.
+        if not lock.acquire(timeout=2 * GRACE):
+            print(f"another worker trains on {arguments.device}", file=sys.stderr)
+            return 0
+        worker = Worker(log, arguments.device, session or _session, _Reporter(sys.stdout, lambda: _close(worker)))
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda *_: _close(worker))
+        threading.Thread(target=_watch_input, args=(worker,), daemon=True).start()
+        if hasattr(os, "nice"):
+            os.nice(NICE)
+        worker.run()
+        lock.release()
         return 0
-    lock = device_lock(log.directory, arguments.device)
-    # A server that was killed leaves its worker with one step to finish: wait for that, and no longer.
-    if not lock.acquire(timeout=2 * GRACE):
-        print(f"another worker trains on {arguments.device}", file=sys.stderr)
-        return 0
-    worker = Worker(log, arguments.device, session or _session, _Reporter(sys.stdout, lambda: _close(worker)))
-    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: _close(worker))
-    threading.Thread(target=_watch_input, args=(worker,), daemon=True).start()
-    if hasattr(os, "nice"):
-        os.nice(NICE)
-    worker.run()
-    lock.release()
-    return 0
 
 
 def _session(job: int, spec: FinetuneSpec, log: Log) -> Training:
