@@ -57,7 +57,7 @@ def test_a_target_in_the_address_is_kept_and_a_bad_one_explained(playground: Pla
     playground.wait_for("location.hash.includes('target=0.5')")
     playground.page.goto("about:blank")
     playground.open(SPEC, "t=1&clock=steps&target=abc")
-    assert "must be a number above 0" in playground.page.inner_text("#message")
+    assert "Target must be a number above 0, not “abc”" in playground.page.inner_text("#message")
     playground.page.get_by_label("Close this message").click()
     assert not playground.page.locator("#message").is_visible()
 

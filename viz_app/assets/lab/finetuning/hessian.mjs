@@ -84,9 +84,8 @@ export class HessianMap extends HessianPanel {
     const last = run.hessians.at(-1);
     if (!last) return;
     const truth = latest(run.truths, cursor);
-    const { clientWidth, clientHeight } = this.stage;
-    const key = [run.index, run.hessians.length, last.step, truth?.step ?? -1, this.#view, look.theme.ink, look.theme.size, clientWidth, clientHeight, budget(record)].join();
-    this.figure.show(key, () => mapFigure(record.plan.groups, run, truth, this.#view, look, budget(record), [clientWidth, clientHeight]));
+    const key = [run.index, run.hessians.length, last.step, truth?.step ?? -1, this.#view, look.theme.ink, look.theme.size, budget(record)].join();
+    this.figure.show(key, (...size) => mapFigure(record.plan.groups, run, truth, this.#view, look, budget(record), size));
   }
 
   /** @param {Overlay} overlay */
@@ -124,7 +123,7 @@ export class HessianMap extends HessianPanel {
  * @param {Group[]} groups @param {Run} run @param {Truth | null} truth @param {View} view @param {Look} look
  * @param {number} end of the x axis @param {[number, number]} size width and height in pixels
  */
-export function mapFigure(groups, run, truth, view, { theme }, end, [width, height]) {
+function mapFigure(groups, run, truth, view, { theme }, end, [width, height]) {
   const order = inOrder(groups);
   const columns = thin(run.hessians, COLUMNS);
   const [before, last] = [columns.at(-2), columns[columns.length - 1]];

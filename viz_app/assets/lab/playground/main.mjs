@@ -4,6 +4,7 @@
 import { stop } from "../web/asking.mjs";
 import { message, rowOf } from "../web/messages.mjs";
 import { noNumber, numberIn, shown } from "../web/widgets.mjs";
+import { mustBe } from "../web/wrong.mjs";
 import { changed, compute, explainErrors, landscapes, traces, zoomTo } from "./answers.mjs";
 import { build } from "./build.mjs";
 import { FULL, change, go, opening, setProps, takeDimension, turn } from "./changing.mjs";
@@ -35,7 +36,7 @@ export async function open([opened]) {
   const view = linkedView();
   const state = (page.state = { ...opened, view: { coords: view.coords ?? "0,1", target: view.target ?? "" } });
   if (state.view.target && !(Number(state.view.target) > 0)) {
-    state.errors.push({ field: "target", message: `target = “${state.view.target}”: must be a number above 0` });
+    state.errors.push({ field: "target", message: mustBe("Target", "a number above 0", state.view.target) });
     state.view.target = "";
   }
   page.picture = null;
