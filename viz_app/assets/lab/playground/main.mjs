@@ -22,6 +22,10 @@ import { mark, presetOf, read, tuned } from "./values.mjs";
 /** @type {Promise<void> | null} */
 let building = null;
 
+const { promise: ready, resolve: isReady } = Promise.withResolvers();
+/** Kept when a spec has been opened for the first time. */
+export { ready };
+
 /** Users who asked for less motion see the end of a run at once. */
 const stillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -58,6 +62,7 @@ export async function open([opened]) {
   zoomTo(view.x && view.y ? { "xaxis.range": view.x.split(",").map(Number), "yaxis.range": view.y.split(",").map(Number) } : null);
   if (state.dim > 2 && state.view.coords !== "0,1") setProps({ role: "field", slot: "view", name: "coords" }, { value: state.view.coords });
   page.autoplay = parts.player.part === 0 && !("t" in view);
+  isReady(null);
 }
 
 /** @param {[string]} values */
