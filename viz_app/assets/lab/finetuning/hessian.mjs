@@ -76,7 +76,7 @@ export class HessianMap extends HessianPanel {
     const words = Number.isFinite(rho)
       ? html`<b data-tip=${tip}>Rank correlation of P with the reference: ${rho.toFixed(2).replace("-", "−")}</b> (1: the same order of groups, 0: unrelated). `
       : html`${pairs.length > 2 ? "P was the same for all groups then: no order to compare. " : ""}`;
-    return html`${words}Reference: Hutchinson's method at step ${count(truth.step)}, ${truth.probes} probes, took ${reading(Number(truth.seconds.toPrecision(2)))} s${noisy ? `; ${noisy} of ${truth.groups.length} groups cannot be told from 0` : ""}.`;
+    return html`${words}Reference: Hutchinson's method at step ${count(truth.step)}, ${truth.probes} probes${noisy ? `; ${noisy} of ${truth.groups.length} groups cannot be told from 0` : ""}.`;
   }
 
   /** @override @param {Run} run @param {Shown} shown */

@@ -6,6 +6,7 @@
 /** @import { Curve, Instant, Picture } from "./pictures.mjs" */
 import { disc, segment, stroke } from "../web/canvas.mjs";
 import { escapedInPlotly } from "../web/escaped.mjs";
+import { decadeStep } from "../web/scale.mjs";
 import { axisTitle, baseLayout } from "./layout.mjs";
 import { PacedFigure } from "./paced.mjs";
 
@@ -64,9 +65,7 @@ function figureOf(picture, theme, isLabelled, height) {
   const order = ["raw", "thin", "bold"];
   const sorted = curves.toSorted((a, b) => order.indexOf(a.weight) - order.indexOf(b.weight));
   const axis = { gridcolor: theme.grid, zeroline: false, linecolor: theme.grid, fixedrange: true };
-  const decades = Math.log10(range[1] / range[0]);
   const margin = { l: 4.5 * theme.size, r: 1.2 * theme.size, t: 8, b: isLabelled ? LABELLED * theme.size : BARE };
-  const fit = Math.max(1, Math.floor((height - margin.t - margin.b) / (1.5 * theme.size))); // ticks, one above the other
   const settings = marks.filter(({ kind }) => kind === "setting");
   const line = (/** @type {object} */ place, /** @type {string} */ color, /** @type {string} */ dash) => ({ type: "line", layer: "below", line: { color, width: 1.2, dash }, ...place });
   return {
@@ -85,8 +84,8 @@ function figureOf(picture, theme, isLabelled, height) {
         hoverformat: ",.0f", unifiedhovertitle: { text: `%{x:,.0f} ${clock}` }, showspikes: true, spikemode: "across", spikesnap: "hovered data", spikethickness: 1, spikecolor: theme.muted, spikedash: "solid",
       },
       yaxis: {
-        ...axis, type: log ? "log" : "linear", range: log ? range.map(Math.log10) : range, exponentformat: "power", nticks: Math.min(5, fit + 1), ticksuffix: unit,
-        dtick: log ? Math.max(1, Math.ceil(decades / Math.min(3, fit))) : undefined, tickfont: { size: log ? theme.size - 2 : theme.size }, title: axisTitle(ylabel, theme, 2),
+        ...axis, type: log ? "log" : "linear", range: log ? range.map(Math.log10) : range, exponentformat: "power", nticks: 5, ticksuffix: unit,
+        dtick: log ? decadeStep(range, height - margin.t - margin.b, theme.size, 3) : undefined, tickfont: { size: log ? theme.size - 2 : theme.size }, title: axisTitle(ylabel, theme, 2),
       },
       shapes: [
         ...levels.map((y) => line({ xref: "x domain", x0: 0, x1: 1, y0: y, y1: y }, theme.muted, "6px,4px")),
