@@ -1,9 +1,5 @@
 """All pages in all themes, from a phone to a large projector: nothing is cut off, and nothing lies over another."""
 
-import json
-import time
-import urllib.request
-
 import pytest
 from conftest import ALL_THREE, Playground, Tuning
 from fits import faults
@@ -13,9 +9,6 @@ from benchmarks.served import Server
 
 SIZES = ((1280, 720), (1440, 900), (1920, 1080), (375, 812))
 THEMES = ("light", "dark", "projector")
-RUN = (
-    "tune=layernorm&batch=4&shots=16&steps=30&eval=30&truth=1&opt=hizoo:n=1,lr=1e-3,alpha=0.0011&opt=mezo:n=1&opt=adam"
-)
 
 
 def unreadable(page: Page) -> dict[str, list[str]]:
@@ -47,21 +40,6 @@ def test_the_estimators_can_be_read(page: Page, server: Server):
     page.wait_for_function("document.querySelectorAll('.estimators-card .main-svg').length >= 5")
     page.wait_for_function("document.querySelectorAll('.estimators-card[data-wait]').length === 0")
     assert unreadable(page) == {}
-
-
-@pytest.fixture(scope="module")
-def trained(server: Server) -> int:
-    """The number of a finished run of three optimizers."""
-    asked = urllib.request.Request(f"{server.url}/api/finetune", data=RUN.encode(), method="POST")
-    with urllib.request.urlopen(asked) as answer:
-        run = json.load(answer)["id"]
-    while True:
-        with urllib.request.urlopen(f"{server.url}/api/finetune/{run}") as answer:
-            job = json.load(answer)
-        assert job["state"] != "failed", job["message"]
-        if job["state"] == "finished":
-            return run
-        time.sleep(0.5)
 
 
 @pytest.mark.parametrize("tabs", [("loss", "hessian"), ("accuracy", "histogram"), ("steps", "memory")])
