@@ -17,7 +17,7 @@ from viz_app.finetuning.store import Log, Setting, StepRow
 PAUSE = float(os.environ.get("FAKE_STEP", "0.002"))
 LOG = os.environ.get("FAKE_LOG")  # a file that gets a line for each step that is made, stored or not
 
-KILLED_AT_OPENING, KILLED_ONCE, KILLED_EVERY_5, RAISES, NO_MEMORY, SLOW, HANGS = range(901, 908)
+KILLED_AT_OPENING, KILLED_ONCE, KILLED_EVERY_5, RAISES, NO_MEMORY, SLOW, HANGS, LOADS = range(901, 909)
 
 
 def scalars(job: int, run: int, step: int) -> tuple[float, ...]:
@@ -35,6 +35,8 @@ class FakeSession:
         FakeSession.opened.append(self.job)
         if self.spec.seed == KILLED_AT_OPENING:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.spec.seed == LOADS:
+            time.sleep(3600)
         if self.spec.seed == NO_MEMORY:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
         self.refresh()

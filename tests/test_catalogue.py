@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from functions import FUNCTIONS
 from hizoo_core import METHODS, POINT_METHODS, describe
 from viz_app.catalogue import catalogue
+from viz_app.estimators import spec as questions
 from viz_app.server import create_app
 from viz_app.spec.runs import KEYS, OPTIMIZERS, parse
 from viz_app.web import catalogue as web
@@ -58,3 +59,12 @@ def test_every_method_has_a_colour_of_the_style_sheet(monkeypatch):
     monkeypatch.setitem(METHODS, "toy2", replace(METHODS["mezo"], key="toy2"))
     colours = web.colours()
     assert (colours["mezo"], colours["toy"], colours["toy2"]) == ("--mezo", "--extra-1", "--extra-2")
+
+
+def test_a_question_to_the_lab_as_its_form_opens_it_is_what_its_spec_takes_where_nothing_is_said():
+    told = {field["key"]: field for field in catalogue()["estimatorsTab"]["fields"]}
+    query = "&".join(f"{key}={field['usual']}" for key, field in told.items())
+    assert questions.parse(f"f=quadratic&{query}") == questions.parse("f=quadratic")
+    records = (questions.N, questions.ALPHA, questions.STEPS, questions.MU, questions.NOISE, questions.SEED)
+    assert [field["label"] for field in told.values()] == [record.label for record in records]
+    assert all(field["help"] for field in told.values())

@@ -397,6 +397,17 @@ def test_stop_ends_a_step_that_does_not_end(lab: Lab, monkeypatch: pytest.Monkey
     lab.ended(lab.start())
 
 
+def test_a_job_is_stopped_while_its_model_is_loading_and_the_others_go_on(lab: Lab):
+    loading = [lab.start(f"{SHORT}&seed={fake_session.LOADS}") for _ in range(workers.DEATHS)]
+    after = lab.start()
+    for id in loading:
+        until(lambda id=id: lab.desk.workers.doing("cpu") == {"job": id, "command": None, "doing": "loading"})
+        lab.http.post(f"/api/finetune/{id}/stop")
+        lab.ended(id, "stopped")
+        assert lab.log.job(id).message == "stopped before the model was loaded"
+    lab.ended(after)
+
+
 def test_a_silent_worker_is_ended_and_its_job_goes_on(lab: Lab, monkeypatch: pytest.MonkeyPatch):
     id = lab.start("steps=100&opt=mezo")
     until(lambda: lab.steps(id) > 3)

@@ -1,5 +1,8 @@
 """A served app and a real Chromium, one of each for the session; a page for each test, and nothing stored before it."""
 
+import json
+import time
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -197,3 +200,21 @@ def tuning(page: Page, server: Server):
     lab = Tuning(page, server.url)
     yield lab
     assert not unexpected(lab.problems)
+
+
+TRAINING = "tune=layernorm&batch=4&shots=16&steps=30&eval=30&truth=1&opt=hizoo:n=1,alpha=0.0011&opt=mezo:n=1&opt=adam"
+
+
+@pytest.fixture(scope="session")
+def trained(server: Server) -> int:
+    """The number of a finished run of three optimizers."""
+    asked = urllib.request.Request(f"{server.url}/api/finetune", data=TRAINING.encode(), method="POST")
+    with urllib.request.urlopen(asked) as answer:
+        run = json.load(answer)["id"]
+    while True:
+        with urllib.request.urlopen(f"{server.url}/api/finetune/{run}") as answer:
+            job = json.load(answer)
+        assert job["state"] != "failed", job["message"]
+        if job["state"] == "finished":
+            return run
+        time.sleep(0.5)

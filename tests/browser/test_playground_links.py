@@ -57,7 +57,7 @@ def test_a_target_in_the_address_is_kept_and_a_bad_one_explained(playground: Pla
     playground.wait_for("location.hash.includes('target=0.5')")
     playground.page.goto("about:blank")
     playground.open(SPEC, "t=1&clock=steps&target=abc")
-    assert "must be a number above 0" in playground.page.inner_text("#message")
+    assert "Target must be a number above 0, not “abc”" in playground.page.inner_text("#message")
     playground.page.get_by_label("Close this message").click()
     assert not playground.page.locator("#message").is_visible()
 
@@ -221,3 +221,33 @@ def test_a_killed_server_is_named_and_its_return_noticed(page):
         playground.wait_for("!document.querySelector('#message').classList.contains('shown')")
     finally:
         running.stop()
+
+
+FORMULA = "x^2+5*y^2"
+
+
+def test_a_formula_that_is_typed_before_the_page_is_open_is_taken(playground: Playground):
+    modules = "**/playground/build.mjs"
+    held = []
+    playground.page.route(modules, lambda route: held.append(route))
+    with playground.page.expect_request(modules):
+        playground.page.goto(f"{playground.url}/?f=expr:x%5E2%2By%5E2#t=1")
+    box = playground.row("function.expr").locator("input")
+    box.fill(FORMULA)
+    box.press("Enter")
+    playground.page.wait_for_timeout(100)
+    held[0].continue_()
+    playground.wait_for("window.drawn.length > 0 && window.drawn.at(-1).query.includes('f=expr:x%5E2%2B5*y%5E2&')")
+    assert box.input_value() == FORMULA
+
+
+def test_enter_takes_a_formula_again_that_was_refused_before(playground: Playground):
+    playground.open("f=expr:x%5E2%2By%5E2")
+    refuse = {"errors": [{"field": "f", "message": "Formula: refused"}]}
+    playground.page.route("**/api/trace?*", lambda route: route.fulfill(status=422, json=refuse))
+    playground.type_into("function.expr", FORMULA)
+    error = playground.row("function.expr").locator(".error-text")
+    error.wait_for()
+    playground.page.unroute("**/api/trace?*")
+    playground.next_picture(lambda: playground.type_into("function.expr", FORMULA))
+    assert error.count() == 0

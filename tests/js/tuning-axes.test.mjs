@@ -18,14 +18,14 @@ test("sound axes have no errors", () => {
 test("an error names the part of the axis that is wrong", () => {
   /** @type {[text: string, part: string, words: RegExp][]} */
   const wrong = [
-    ["a:1:5", "low", /from “a”/],
-    ["1e-4::5", "high", /to “”/],
-    ["0:1:5", "low", /above 0/],
-    ["1:0.1:5", "low", /must be below/],
-    ["0.1:1:1", "count", /from 2 to 2,000/],
+    ["a:1:5", "low", /^From must be a number, not “a”$/],
+    ["1e-4::5", "high", /^To must be a number, not empty$/],
+    ["0:1:5", "low", /^From must be above 0, since this axis is logarithmic, not 0$/],
+    ["1:0.1:5", "low", /^From must be below 0.1, not 1$/],
+    ["0.1:1:1", "count", /^Values must be a whole number from 2 to 2,000, not 1$/],
     ["0.1:1:2.5", "count", /whole number/],
-    ["0.1,", "list", /one is missing/],
-    ["0.1,b", "list", /“b”/],
+    ["0.1,", "list", /^Each value must be a number, not empty$/],
+    ["0.1,b", "list", /^Each value must be a number, not “b”$/],
   ];
   for (const [text, part, words] of wrong) {
     const [error] = axisErrors(axes(text), scaleOf);

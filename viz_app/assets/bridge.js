@@ -5,10 +5,14 @@
   // The Tuning page has controls of the same kinds: each page's module has its own functions of these names.
   const page = () => import(new URL(location.pathname === "/tuning" ? "tuning/main.mjs" : "playground/main.mjs", modules).href);
 
+  const EARLY = new Set(["open", "tab"]); // may be called before a page is open
+
   /** A clientside callback that hands its values, and what triggered it, to a function of the page's module. @param {string} name */
   const entry = (name) => async (/** @type {unknown[]} */ ...values) => {
     const trigger = window.dash_clientside.callback_context.triggered_id;
-    (await page())[name](values, trigger);
+    const module = await page();
+    if (!EARLY.has(name)) await module.ready; // what is typed while a page is still being opened is not lost
+    module[name](values, trigger);
     return window.dash_clientside.no_update;
   };
 

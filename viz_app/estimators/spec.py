@@ -18,20 +18,45 @@ from hizoo_core import describe
 from hizoo_core.estimators import ESTIMATORS
 from hizoo_core.hizoo import HiZOOHyperparameters
 from viz_app.estimators.measure import Place, Probe, place_of
-from viz_app.spec.fields import NOISE, SEED, choice, field
+from viz_app.spec import fields
+from viz_app.spec.fields import choice, field
 from viz_app.spec.reader import Reader, named_point, undefined_error
 from viz_app.spec.runs import UNESCAPED
 from viz_app.spec.text import fault, number, short, whole, wrong
 
 KEYS = ("f", "x0", "coords", "n", "alpha", "mu", "noise", "seed", "P", "estimators")
 KEYS += ("steps", "samples", "runs", "alphas", "row")
-_USUAL = {"n": 8, "alpha": 0.1, "mu": 1e-3}  # HiZOO's own, with the lab's defaults
-N, ALPHA, MU = (
-    replace(next(each for each in describe(HiZOOHyperparameters) if each.name == name), default=value)
-    for name, value in _USUAL.items()
+_HIZOO = {each.name: each for each in describe(HiZOOHyperparameters)}
+N = replace(
+    _HIZOO["n"],
+    default=8,
+    slider=(1, 64),
+    help="Random directions whose estimates a step averages. The spread falls as 1/√n.",
 )
+ALPHA = replace(
+    _HIZOO["alpha"],
+    default=0.1,
+    slider=(1e-3, 1.0),
+    help="Weight of the newest estimate in P. The time constant of P is 1/α steps.",
+)
+MU = replace(_HIZOO["mu"], default=1e-3, help="How far from θ the loss is probed, in units of 1/√P.")
 P = choice("P", "P starts from", ("one", "truth"), "truth")
-STEPS = field("steps", "T, steps", 1, 5_000, 300)
+STEPS = field(
+    "steps",
+    "T, steps",
+    1,
+    5_000,
+    300,
+    help="Horizon: the number of steps in which P is to find the diagonal.",
+    slider=(10, 5000),
+    scale="log",
+)
+NOISE = replace(
+    fields.NOISE,
+    help="In each step the loss has an additional term ξ·θ, ξ ~ N(0, σ²), as a mini-batch's loss has. It is the same "
+    "for all probes of the step, so it cancels in every second difference: the estimates stay the same.",
+)
+SEED = replace(fields.SEED, help="Seeds the random directions.")
 SAMPLES = field("samples", "Samples", 64, 16_384, 4096)
 RUNS = field("runs", "Runs", 4, 256, 32)
 ALPHAS = field("alphas", "The number of α", 2, 25, 13)

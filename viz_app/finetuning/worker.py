@@ -32,6 +32,7 @@ POLL = 0.05  # seconds between looks for work
 IDLE = 600.0  # seconds without work after which the memory is given back
 SPACE = 1.0  # seconds between looks for space on a full disk
 
+LOADING = "loading"  # no step is being made, and none is lost if the process ends
 WAITING = {"job": None, "command": None, "doing": "waiting"}
 DOING = {
     "set": "changing the learning rate",
@@ -98,7 +99,7 @@ class Worker:
 
     def _train(self, id: int) -> None:
         """Train a job until it ends, is paused or stopped, or the worker closes."""
-        self._report({"job": id, "command": None, "doing": "loading"})
+        self._report({"job": id, "command": None, "doing": LOADING})
         try:
             anew = not any(self._seconds(id))
             started = time.monotonic()

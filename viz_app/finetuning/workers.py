@@ -19,6 +19,7 @@ from viz_app.finetuning import forecast as estimate
 from viz_app.finetuning import states
 from viz_app.finetuning.liveness import Lock, server_lock
 from viz_app.finetuning.store import FILE, Job, Log
+from viz_app.finetuning.worker import LOADING
 
 COMMAND = (sys.executable, "-m", "viz_app.finetuning.worker_process")
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,17 +176,27 @@ class Workers:
                 log.change_state(job.id, "failed", sentence, only_from=(job.state,))
 
     def _enforce(self, log: Log, stops: dict[int, int]) -> None:
-        """End a worker that has not obeyed a stop within STOP seconds; the log keeps what was trained."""
+        """End a worker that loads what is to be stopped, at once: it has nothing to finish. One that has not obeyed
+        within STOP seconds as well; the log keeps what was trained.
+        """
         now = time.monotonic()
         self._stops = {command: self._stops.get(command, now) for command in stops}
         for command, since in self._stops.items():
             job = stops[command]
             process = next((one for one in self._processes.values() if one.doing.get("job") == job), None)
-            if now - since > STOP and process is not None:
+            if process is None:
+                continue
+            if process.doing["doing"] == LOADING:
+                sentence = "stopped before the model was loaded"
+            elif now - since > STOP:
                 sentence = f"stopped: the step did not end within {STOP:.0f} s, so the worker was ended"
-                log.change_state(job, "stopped", sentence)
-                log.answer(command, {})
-                process.kill("was ended")
+            else:
+                continue
+            log.change_state(job, "stopped", sentence)
+            log.answer(command, {})
+            process.kill("was ended")
+            process.close()
+            del self._processes[process.device]  # it did not die: nothing is to be told or counted
 
     def _end(self) -> None:
         for process in self._processes.values():

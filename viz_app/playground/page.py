@@ -140,9 +140,10 @@ def register() -> None:
     clientside_callback(lab("chooseFunction"), Input(ids.FUNCTION, "value"), prevent_initial_call=True)
     clientside_callback(lab("clock"), Input("clock", "value"), prevent_initial_call=True)
     clientside_callback(lab("hessianView"), Input("hessian-view", "value"), prevent_initial_call=True)
-    for role, prop in (("field", "value"), ("choice", "value"), ("reset", "n_clicks")):
+    # Enter takes what stands in a field also where that is not new: it was refused, or the server was away.
+    for role, props in (("field", ("value", "n_submit")), ("choice", ("value",)), ("reset", ("n_clicks",))):
         pattern = {"role": role, "slot": MATCH, "name": MATCH}
-        clientside_callback(lab(role), Input(pattern, prop), prevent_initial_call=True)
+        clientside_callback(lab(role), *(Input(pattern, prop) for prop in props), prevent_initial_call=True)
     clientside_callback(lab("switch"), Input({"role": "switch", "slot": MATCH}, "checked"), prevent_initial_call=True)
     clientside_callback(
         lab("duplicate"), Input({"role": "duplicate", "slot": ALL}, "n_clicks"), prevent_initial_call=True

@@ -9,7 +9,7 @@ import { catalogue } from "../web/catalogue.mjs";
  * @property {"n" | "alpha" | "steps" | "mu" | "noise" | "seed"} key @property {string} label @property {string} help
  * @property {string} usual its text where nobody has changed it
  * @property {[number, number] | null} slider the range of its slider, if it has one, in its own unit
- * @property {"linear" | "log"=} scale @property {boolean=} integer both of the slider
+ * @property {"linear" | "log"} scale @property {boolean} integer both of the slider
  */
 
 /**

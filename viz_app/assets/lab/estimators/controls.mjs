@@ -19,7 +19,7 @@ const KEY = { points: "measured, ± 2 s.e.", dashes: "theory; exact", hollow: "|
 const typed = (event) => /** @type {HTMLInputElement | HTMLSelectElement} */ (event.target).value.trim();
 
 /** A slider's range in its own unit, if the field has one. @param {Field} field */
-const rangeOf = ({ slider, scale = "linear", integer = false }) => slider && { scale, integer, low: slider[0], high: slider[1] };
+const rangeOf = ({ slider, scale, integer }) => slider && { scale, integer, low: slider[0], high: slider[1] };
 
 export class Controls {
   /** @type {Wrong[]} */

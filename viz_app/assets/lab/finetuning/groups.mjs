@@ -45,10 +45,12 @@ export function rowLabels(groups, rowHeight, size) {
     const text = inOrder(groups).map((g) => groups[g].name);
     return { at: text.map((_, i) => i), text, borders, title: "", width: Math.min(15, 0.56 * Math.max(...text.map((name) => name.length)) + 0.8) * size };
   }
-  const every = Math.max(1, Math.ceil((1.2 * size * layers.length) / (rowHeight * groups.length)));
+  /** @type {number[]} */
+  const shown = []; // of layers, each far enough below the one before
+  at.forEach((y, i) => (shown.length && (y - at[shown[shown.length - 1]]) * rowHeight < 1.2 * size) || shown.push(i));
   return {
-    at: at.filter((_, i) => i % every === 0),
-    text: layers.map(({ label }) => label).filter((_, i) => i % every === 0),
+    at: shown.map((i) => at[i]),
+    text: shown.map((i) => layers[i].label),
     borders: rowHeight * groups.length > 8 * layers.length ? borders : [],
     title: "layer",
     width: 4.6 * size,

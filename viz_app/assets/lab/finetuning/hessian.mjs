@@ -76,7 +76,7 @@ export class HessianMap extends HessianPanel {
     const words = Number.isFinite(rho)
       ? html`<b data-tip=${tip}>Rank correlation of P with the reference: ${rho.toFixed(2).replace("-", "−")}</b> (1: the same order of groups, 0: unrelated). `
       : html`${pairs.length > 2 ? "P was the same for all groups then: no order to compare. " : ""}`;
-    return html`${words}Reference: Hutchinson's method at step ${count(truth.step)}, ${truth.probes} probes, took ${reading(Number(truth.seconds.toPrecision(2)))} s${noisy ? `; ${noisy} of ${truth.groups.length} groups cannot be told from 0` : ""}.`;
+    return html`${words}Reference: Hutchinson's method at step ${count(truth.step)}, ${truth.probes} probes${noisy ? `; ${noisy} of ${truth.groups.length} groups cannot be told from 0` : ""}.`;
   }
 
   /** @override @param {Run} run @param {Shown} shown */
@@ -84,9 +84,8 @@ export class HessianMap extends HessianPanel {
     const last = run.hessians.at(-1);
     if (!last) return;
     const truth = latest(run.truths, cursor);
-    const { clientWidth, clientHeight } = this.stage;
-    const key = [run.index, run.hessians.length, last.step, truth?.step ?? -1, this.#view, look.theme.ink, look.theme.size, clientWidth, clientHeight, budget(record)].join();
-    this.figure.show(key, () => mapFigure(record.plan.groups, run, truth, this.#view, look, budget(record), [clientWidth, clientHeight]));
+    const key = [run.index, run.hessians.length, last.step, truth?.step ?? -1, this.#view, look.theme.ink, look.theme.size, budget(record)].join();
+    this.figure.show(key, (...size) => mapFigure(record.plan.groups, run, truth, this.#view, look, budget(record), size));
   }
 
   /** @param {Overlay} overlay */
@@ -124,7 +123,7 @@ export class HessianMap extends HessianPanel {
  * @param {Group[]} groups @param {Run} run @param {Truth | null} truth @param {View} view @param {Look} look
  * @param {number} end of the x axis @param {[number, number]} size width and height in pixels
  */
-export function mapFigure(groups, run, truth, view, { theme }, end, [width, height]) {
+function mapFigure(groups, run, truth, view, { theme }, end, [width, height]) {
   const order = inOrder(groups);
   const columns = thin(run.hessians, COLUMNS);
   const [before, last] = [columns.at(-2), columns[columns.length - 1]];

@@ -55,9 +55,8 @@ export class Histogram extends HessianPanel {
     if (!this.#drawn) return;
     const [low, high] = this.#rangeOf(run);
     const { layers } = this.#drawn;
-    const { clientWidth, clientHeight } = this.stage;
-    const key = [run.index, low, high, layers.length, look.theme.ink, look.theme.size, clientWidth, clientHeight].join();
-    this.figure.show(key, () => axesFigure([low, high], layers, look.theme, clientHeight));
+    const key = [run.index, low, high, layers.length, look.theme.ink, look.theme.size].join();
+    this.figure.show(key, (_, height) => axesFigure([low, high], layers, look.theme, height));
   }
 
   /** Half decades that hold every P of the run so far: fixed while one scrubs. @param {Run} run @returns {[number, number]} */
@@ -175,7 +174,7 @@ function axesFigure([low, high], layers, theme, height) {
 }
 
 /** Why the spread inside a group is not curvature (METHOD, standard error of one element's estimate). @param {PlanMessage} plan @param {Run} run */
-export function noiseSentence(plan, run) {
+function noiseSentence(plan, run) {
   const { pool, estimator } = run.hyperparameters;
   const n = Number(run.hyperparameters.n);
   const d = plan.model.tuned;

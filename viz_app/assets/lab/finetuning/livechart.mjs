@@ -6,10 +6,13 @@
 /** @import { Curve, Instant, Picture } from "./pictures.mjs" */
 import { disc, segment, stroke } from "../web/canvas.mjs";
 import { escapedInPlotly } from "../web/escaped.mjs";
+import { decadeStep } from "../web/scale.mjs";
 import { axisTitle, baseLayout } from "./layout.mjs";
 import { PacedFigure } from "./paced.mjs";
 
 const DOTS = 80; // points of a curve that still has dots
+const LABELLED = 3; // times the font's size: the room under the plot for the x axis; in opt.css, too
+const BARE = 6; // pixels under a plot without it; in opt.css, too
 
 export class LiveChart {
   /** @type {Instant} */
@@ -33,11 +36,10 @@ export class LiveChart {
   show(version, make, instant, theme) {
     this.#instant = instant;
     this.#theme = theme;
-    const { clientWidth, clientHeight } = this.figure.stage;
-    this.figure.show(`${version} ${clientWidth} ${clientHeight}`, () => {
+    this.figure.show(version, (_, height) => {
       const picture = make();
       this.#top = picture.range[1];
-      return figureOf(picture, theme, this.isLabelled);
+      return figureOf(picture, theme, this.isLabelled, height);
     });
   }
 
@@ -57,13 +59,13 @@ export class LiveChart {
   }
 }
 
-/** @param {Picture} picture @param {Theme} theme @param {boolean} isLabelled */
-export function figureOf(picture, theme, isLabelled) {
+/** @param {Picture} picture @param {Theme} theme @param {boolean} isLabelled @param {number} height in pixels */
+function figureOf(picture, theme, isLabelled, height) {
   const { curves, levels, marks, log, range, end, clock, ylabel, unit } = picture;
   const order = ["raw", "thin", "bold"];
   const sorted = curves.toSorted((a, b) => order.indexOf(a.weight) - order.indexOf(b.weight));
   const axis = { gridcolor: theme.grid, zeroline: false, linecolor: theme.grid, fixedrange: true };
-  const decades = Math.log10(range[1] / range[0]);
+  const margin = { l: 4.5 * theme.size, r: 1.2 * theme.size, t: 8, b: isLabelled ? LABELLED * theme.size : BARE };
   const settings = marks.filter(({ kind }) => kind === "setting");
   const line = (/** @type {object} */ place, /** @type {string} */ color, /** @type {string} */ dash) => ({ type: "line", layer: "below", line: { color, width: 1.2, dash }, ...place });
   return {
@@ -74,7 +76,7 @@ export function figureOf(picture, theme, isLabelled) {
     }))],
     layout: {
       ...baseLayout(theme),
-      margin: { l: 4.5 * theme.size, r: 10, t: 8, b: isLabelled ? 3 * theme.size : 6 },
+      margin,
       hovermode: "x unified",
       hoverdistance: -1,
       xaxis: {
@@ -83,7 +85,7 @@ export function figureOf(picture, theme, isLabelled) {
       },
       yaxis: {
         ...axis, type: log ? "log" : "linear", range: log ? range.map(Math.log10) : range, exponentformat: "power", nticks: 5, ticksuffix: unit,
-        dtick: log ? Math.max(1, Math.ceil(decades / 3)) : undefined, tickfont: { size: log ? theme.size - 2 : theme.size }, title: axisTitle(ylabel, theme, 2),
+        dtick: log ? decadeStep(range, height - margin.t - margin.b, theme.size, 3) : undefined, tickfont: { size: log ? theme.size - 2 : theme.size }, title: axisTitle(ylabel, theme, 2),
       },
       shapes: [
         ...levels.map((y) => line({ xref: "x domain", x0: 0, x1: 1, y0: y, y1: y }, theme.muted, "6px,4px")),

@@ -8,8 +8,10 @@
 /** @import { Clock } from "./pictures.mjs" */
 import { html, render } from "../vendor/lit.mjs";
 import { byId, one } from "../web/one.mjs";
-import { save } from "../web/save.mjs";
+import { saveAnswer } from "../web/save.mjs";
+import { count } from "../web/scale.mjs";
 import { Bar } from "./bar.mjs";
+import { bytes } from "./bytes.mjs";
 import { AccuracyCurves, LossCurves, StepCurves } from "./curves.mjs";
 import { Form } from "./form.mjs";
 import { HessianMap } from "./hessian.mjs";
@@ -19,7 +21,7 @@ import { Memory } from "./memory.mjs";
 import { Plane } from "./plane.mjs";
 import { spent, stepAt } from "./record.mjs";
 import { Sentences } from "./sentences.mjs";
-import { ask } from "./server.mjs";
+import { ask, inWords } from "./server.mjs";
 import { ENDED, ShownJob } from "./shown.mjs";
 import { Starting } from "./starting.mjs";
 import { watchTabs } from "./tabs.mjs";
@@ -203,13 +205,23 @@ async function command(path) {
 }
 
 /** @param {"table" | "weights"} what */
-function download(what) {
+async function download(what) {
   if (!job) return;
   const { id, record, cursor } = job;
-  if (what === "table") return save(`/api/finetune/${id}/table.csv`, `hizoo-lab-run-${id}.csv`);
   const run = record.runs[cursor.run ?? 0];
   const step = stepAt(run, cursor);
-  save(`/api/finetune/${id}/weights.safetensors?run=${run.index}&step=${step}`, `hizoo-lab-run-${id}-${run.label}-step-${step}.safetensors`);
+  const isTable = what === "table";
+  const title = isTable ? `Table of run ${id}` : `Weights at step ${count(step)}`;
+  message(`${title}: the server ${isTable ? "writes it" : "rebuilds them from the log"} …`);
+  try {
+    const name = await saveAnswer(
+      `/api/finetune/${id}/${isTable ? "table.csv" : `weights.safetensors?run=${run.index}&step=${step}`}`,
+      (come, all) => message(`${title}: ${bytes(come)}${all ? ` of ${bytes(all)}` : ""} loaded`),
+    );
+    message(`Saved as ${name}.`, true);
+  } catch (error) {
+    message(`${title}: ${inWords(error)}`);
+  }
 }
 
 // ---- drawing ----

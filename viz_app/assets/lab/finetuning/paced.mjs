@@ -1,19 +1,20 @@
-// A Plotly figure that draws at most twice a second, of several pictures only the newest, and a canvas over it that
-// is painted at once.
+// A Plotly figure that draws at most twice a second, of several pictures only the newest, and in the size that its element
+// has; and a canvas over it that is painted at once.
 
 import { Overlay } from "../web/overlay.mjs";
 
 const PAUSE = 500; // ms between two drawings
-const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset" };
+const CONFIG = { displayModeBar: false, doubleClick: "reset" };
 
 /** @typedef {{data: PlotlyTrace[], layout: PlotlyLayout}} Figure */
+/** @typedef {(width: number, height: number) => Figure} Make a figure of a size in pixels */
 
 export class PacedFigure {
   /** @type {Overlay | null} */
   overlay = null;
-  /** The key of what Plotly has drawn. @type {string | null} */
+  /** Key and size of what Plotly has drawn. @type {string | null} */
   #drawn = null;
-  /** @type {{key: string, make: () => Figure} | null} */
+  /** @type {{key: string, make: Make} | null} */
   #wanted = null;
   #last = -Infinity;
   #timer = 0;
@@ -29,18 +30,26 @@ export class PacedFigure {
     this.graph = /** @type {PlotlyGraph} */ (/** @type {HTMLElement} */ (document.createElement("div")));
     this.graph.className = "graph";
     stage.append(this.graph);
+    new ResizeObserver(() => this.#update()).observe(this.graph);
   }
 
-  /** Draw what `make` makes as soon as it may be, unless `key` says that it is drawn already; paint now. @param {string} key @param {() => Figure} make */
+  /** Draw what `make` makes as soon as it may be, unless `key` says that it is drawn already; paint now. @param {string} key @param {Make} make */
   show(key, make) {
     this.#wanted = { key, make };
-    clearTimeout(this.#timer);
-    if (key !== this.#drawn) {
-      const wait = this.#last + PAUSE - performance.now();
-      if (wait <= 0) this.#draw();
-      else this.#timer = window.setTimeout(() => this.#draw(), wait);
-    }
+    this.#update();
     this.paint();
+  }
+
+  #update() {
+    clearTimeout(this.#timer);
+    if (this.#key === this.#drawn) return;
+    const wait = this.#last + PAUSE - performance.now();
+    if (wait <= 0) this.#draw();
+    else this.#timer = window.setTimeout(() => this.#draw(), wait);
+  }
+
+  get #key() {
+    return `${this.#wanted?.key} ${this.graph.clientWidth} ${this.graph.clientHeight}`;
   }
 
   /** Paint the canvas again. */
@@ -50,12 +59,12 @@ export class PacedFigure {
   }
 
   #draw() {
-    if (!this.#wanted || !this.graph.clientWidth) return; // hidden in a tab: the next show() draws
-    const { key, make } = this.#wanted;
+    const { clientWidth: width, clientHeight: height } = this.graph;
+    if (!this.#wanted || !width) return; // hidden in a tab: drawn when it is shown
     this.#last = performance.now();
-    this.#drawn = key;
-    const { data, layout } = make();
-    window.Plotly.react(this.graph, data, layout, this.config);
+    this.#drawn = this.#key;
+    const { data, layout } = this.#wanted.make(width, height);
+    window.Plotly.react(this.graph, data, { ...layout, width, height }, this.config);
     this.overlay ??= new Overlay(this.graph, () => this.paint());
     this.paint();
   }

@@ -66,9 +66,8 @@ export class Plane {
     if (isEmpty) return;
     const reach = this.#reaches.of(record.plan.spec, kind, this.#trails, surface);
     const points = this.#trails.reduce((sum, trail) => sum + trail.points.length, 0);
-    const { clientWidth, clientHeight } = this.stage;
-    const key = [record.plan.spec, kind, reach.join(), points, surface?.filled, surface?.done, look.theme.ink, look.theme.size, look.titles.join(), clientWidth, clientHeight].join();
-    this.figure.show(key, () => planeFigure(this.#trails, surface, kind, reach, look, clientHeight));
+    const key = [record.plan.spec, kind, reach.join(), points, surface?.filled, surface?.done, look.theme.ink, look.theme.size, look.titles.join()].join();
+    this.figure.show(key, (...size) => planeFigure(this.#trails, surface, kind, reach, look, size));
     if (this.#isListening || !this.figure.overlay) return;
     this.#isListening = true;
     this.figure.graph.on("plotly_click", ({ points: [clicked] }) => clicked?.customdata && this.asks.seek(clicked.customdata[2]));

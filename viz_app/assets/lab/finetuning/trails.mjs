@@ -72,15 +72,16 @@ export class Reaches {
 
 /**
  * Surface and (invisible, for the pointer) points.
- * @param {Trail[]} trails @param {Surface | null} surface @param {Kind} kind @param {Reach} reach @param {Look} look @param {number} height in pixels
+ * @param {Trail[]} trails @param {Surface | null} surface @param {Kind} kind @param {Reach} reach @param {Look} look @param {[number, number]} size width and height in pixels
  */
-export function planeFigure(trails, surface, kind, [left, right, bottom, top], { theme, titles, colours }, height) {
+export function planeFigure(trails, surface, kind, [left, right, bottom, top], { theme, titles, colours }, [width, height]) {
   const known = surface?.filled ? surface : null;
   const name = kind === "fixed" ? "random direction" : "direction";
-  const axis = (/** @type {number[]} */ range, /** @type {string} */ title) => ({
-    range, constrain: "range", tickangle: 0, title: axisTitle(title, theme), zeroline: false, gridcolor: known ? "rgba(0,0,0,0)" : theme.grid,
-    ticks: "outside", ticklen: 3, tickcolor: theme.grid, tickformat: "~g", nticks: 7, exponentformat: "power",
+  const axis = (/** @type {number[]} */ range, /** @type {number} */ length, /** @type {1 | 2} */ which) => ({
+    range, constrain: "range", tickangle: 0, title: axisTitle(length > 24 * theme.size ? `${name} ${which} (norm of the change)` : `direction ${which} (norm)`, theme), zeroline: false, gridcolor: known ? "rgba(0,0,0,0)" : theme.grid,
+    ticks: "outside", ticklen: 3, tickcolor: theme.grid, tickformat: "~g", nticks: Math.min(7, Math.ceil(length / (5.5 * theme.size))), exponentformat: "power",
   });
+  const margin = { l: 5.8 * theme.size, r: known ? 4.6 * theme.size : 1.2 * theme.size, t: known ? 1.7 * theme.size : 8, b: 3.1 * theme.size };
   return {
     data: [
       ...(known ? [surfaceTrace(known, theme)] : []),
@@ -94,11 +95,11 @@ export function planeFigure(trails, surface, kind, [left, right, bottom, top], {
     ],
     layout: {
       ...baseLayout(theme),
-      margin: { l: 5.8 * theme.size, r: known ? 4.6 * theme.size : 10, t: known ? 1.7 * theme.size : 8, b: 3.1 * theme.size },
+      margin,
       dragmode: "pan",
       uirevision: `${kind} ${left} ${right}`,
-      xaxis: axis([left, right], `${name} 1 (norm of the change)`),
-      yaxis: { ...axis([bottom, top], height > 24 * theme.size ? `${name} 2 (norm of the change)` : "direction 2 (norm)"), scaleanchor: "x" },
+      xaxis: axis([left, right], width - margin.l - margin.r, 1),
+      yaxis: { ...axis([bottom, top], height, 2), scaleanchor: "x" },
     },
   };
 }

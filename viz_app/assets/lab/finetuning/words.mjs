@@ -28,7 +28,7 @@ export function statusLine(job) {
 }
 
 /** What is waited for, and how much of it is done, in what it counts. @param {NonNullable<LabRecord["progress"]>} progress */
-export const progressLine = ({ message, done, total, unit }) => (total > 0 ? `${message}: ${count(done)} of ${count(total)} ${unit}` : message);
+const progressLine = ({ message, done, total, unit }) => (total > 0 ? `${message}: ${count(done)} of ${count(total)} ${unit}` : message);
 
 /** 1.33 M @param {number} value */
 const large = (value) => (value < 1e5 ? count(value) : value < 1e9 ? `${(value / 1e6).toPrecision(3)} M` : `${(value / 1e9).toPrecision(3)} G`);

@@ -4,6 +4,7 @@ import { cross, disc, polyline, segment, stroke, triangle } from "../web/canvas.
 import { escapedInPlotly } from "../web/escaped.mjs";
 import { whenIdle } from "../web/idle.mjs";
 import { Overlay } from "../web/overlay.mjs";
+import { decadeStep } from "../web/scale.mjs";
 import { fade } from "../web/theme.mjs";
 
 /** @import { Theme } from "../web/theme.mjs" */
@@ -12,6 +13,7 @@ import { fade } from "../web/theme.mjs";
 const GHOST = 0.4; // of a band's opacity
 const SETTLE = 260; // ms without news before Plotly draws
 const FAINT = 0.75; // opacity of the second coordinate's curve
+const ENLARGED = 1.25; // by Plotly: powers of ten at an axis
 
 /** How a curve is drawn, on the canvas and by Plotly. @param {Curve} curve @param {Theme} theme */
 function penOf({ dashed, ghost, faint }, theme) {
@@ -59,7 +61,7 @@ export class Chart {
   async commit() {
     const { picture } = this;
     if (!picture || !this.#theme) return;
-    await window.Plotly.react(this.graph, plotlyTraces(picture, this.#theme), plotlyLayout(picture, this.#theme, this.#ylabel), {
+    await window.Plotly.react(this.graph, plotlyTraces(picture, this.#theme), plotlyLayout(picture, this.#theme, this.#ylabel, this.graph.clientHeight), {
       displayModeBar: false,
       responsive: true,
       doubleClick: "reset",
@@ -161,11 +163,12 @@ function plotlyTraces({ curves }, theme) {
   });
 }
 
-/** @param {Picture} picture @param {Theme} theme @param {string} ylabel @returns {PlotlyLayout} */
-function plotlyLayout({ log, range, end, clock, from = 0, labels = [] }, theme, ylabel) {
+/** @param {Picture} picture @param {Theme} theme @param {string} ylabel @param {number} height in pixels @returns {PlotlyLayout} */
+function plotlyLayout({ log, range, end, clock, from = 0, labels = [] }, theme, ylabel, height) {
   const axis = { gridcolor: theme.grid, zeroline: false, linecolor: theme.grid, fixedrange: true };
+  const margin = { l: 4.5 * theme.size, r: 1.2 * theme.size, t: 6, b: 3 * theme.size };
   return {
-    margin: { l: 4.5 * theme.size, r: 10, t: 6, b: 3 * theme.size },
+    margin,
     font: { family: theme.font, size: theme.size, color: theme.muted },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
@@ -177,7 +180,7 @@ function plotlyLayout({ log, range, end, clock, from = 0, labels = [] }, theme, 
       type: log ? "log" : "linear",
       range: log ? range.map(Math.log10) : range,
       exponentformat: "power",
-      dtick: log ? Math.max(1, Math.ceil(Math.log10(range[1] / range[0]) / 6)) : undefined,
+      dtick: log ? decadeStep(range, height - margin.t - margin.b, ENLARGED * theme.size, 6) : undefined,
       title: { text: ylabel, standoff: 2 },
     },
     annotations: labels.map(({ text, y }) => ({

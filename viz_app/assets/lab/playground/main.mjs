@@ -4,6 +4,7 @@
 import { stop } from "../web/asking.mjs";
 import { message, rowOf } from "../web/messages.mjs";
 import { noNumber, numberIn, shown } from "../web/widgets.mjs";
+import { mustBe } from "../web/wrong.mjs";
 import { changed, compute, explainErrors, landscapes, traces, zoomTo } from "./answers.mjs";
 import { build } from "./build.mjs";
 import { FULL, change, go, opening, setProps, takeDimension, turn } from "./changing.mjs";
@@ -21,6 +22,10 @@ import { mark, presetOf, read, tuned } from "./values.mjs";
 /** @type {Promise<void> | null} */
 let building = null;
 
+const { promise: ready, resolve: isReady } = Promise.withResolvers();
+/** Kept when a spec has been opened for the first time. */
+export { ready };
+
 /** Users who asked for less motion see the end of a run at once. */
 const stillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -35,7 +40,7 @@ export async function open([opened]) {
   const view = linkedView();
   const state = (page.state = { ...opened, view: { coords: view.coords ?? "0,1", target: view.target ?? "" } });
   if (state.view.target && !(Number(state.view.target) > 0)) {
-    state.errors.push({ field: "target", message: `target = “${state.view.target}”: must be a number above 0` });
+    state.errors.push({ field: "target", message: mustBe("Target", "a number above 0", state.view.target) });
     state.view.target = "";
   }
   page.picture = null;
@@ -57,6 +62,7 @@ export async function open([opened]) {
   zoomTo(view.x && view.y ? { "xaxis.range": view.x.split(",").map(Number), "yaxis.range": view.y.split(",").map(Number) } : null);
   if (state.dim > 2 && state.view.coords !== "0,1") setProps({ role: "field", slot: "view", name: "coords" }, { value: state.view.coords });
   page.autoplay = parts.player.part === 0 && !("t" in view);
+  isReady(null);
 }
 
 /** @param {[string]} values */

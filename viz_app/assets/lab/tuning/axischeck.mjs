@@ -1,6 +1,7 @@
 // What is wrong with an axis as typed, in the page's words, and in which of its fields.
 
 import { count } from "../web/scale.mjs";
+import { mustBe } from "../web/wrong.mjs";
 import { facts } from "./catalogue.mjs";
 import { isRange } from "./state.mjs";
 
@@ -33,18 +34,18 @@ const error = (which, part, message) => ({ field: which, control: ["axis", which
 /** @param {string[]} texts @param {string} scale @returns {[part: string, message: string] | null} */
 function rangeError(texts, scale) {
   const [low, high, values] = texts.map(number);
-  if (Number.isNaN(low)) return ["low", `from “${texts[0]}”: must be a number`];
-  if (Number.isNaN(high)) return ["high", `to “${texts[1]}”: must be a number`];
-  if (scale === "log" && low <= 0) return ["low", `from ${texts[0]}: must be above 0, as this axis is logarithmic`];
-  if (!(low < high)) return ["low", `from ${texts[0]} to ${texts[1]}: “from” must be below “to”`];
-  if (!Number.isInteger(values) || values < 2 || values > facts.cells) return ["count", `values “${texts[2]}”: must be a whole number from 2 to ${count(facts.cells)}`];
+  if (Number.isNaN(low)) return ["low", mustBe("From", "a number", texts[0])];
+  if (Number.isNaN(high)) return ["high", mustBe("To", "a number", texts[1])];
+  if (scale === "log" && low <= 0) return ["low", mustBe("From", "above 0, since this axis is logarithmic", texts[0])];
+  if (!(low < high)) return ["low", mustBe("From", `below ${texts[1].trim()}`, texts[0])];
+  if (!Number.isInteger(values) || values < 2 || values > facts.cells) return ["count", mustBe("Values", `a whole number from 2 to ${count(facts.cells)}`, texts[2])];
   return null;
 }
 
 /** @param {string[]} texts @returns {[part: string, message: string] | null} */
 function listError(texts) {
   const wrong = texts.find((text) => Number.isNaN(number(text)));
-  return wrong === undefined ? null : ["list", wrong.trim() === "" ? "values: one is missing" : `“${wrong}”: must be a number`];
+  return wrong === undefined ? null : ["list", mustBe("Each value", "a number", wrong)];
 }
 
 /** @param {string} text */

@@ -5,6 +5,7 @@ import { complain, message, rowOf } from "../web/messages.mjs";
 import { fromSlider, toSlider } from "../web/scale.mjs";
 import { watchSliders } from "../web/sliders.mjs";
 import { markChanged, noNumber, numberIn, put, shown } from "../web/widgets.mjs";
+import { mustBe } from "../web/wrong.mjs";
 import { facts } from "./catalogue.mjs";
 
 /** @import { Field } from "../web/catalogue.mjs" */
@@ -80,7 +81,7 @@ export class Controls {
     const number = numberIn(text);
     const field = slot in catalogue.methods ? fieldOf(slot, name) : undefined;
     if (!Number.isFinite(number)) complain([noNumber(slot, name, text)], this.#state);
-    else if (field && !isAllowed(number, field)) complain([{ field: name, control: [slot, name], message: `${field.label} must be ${facts.axes[slot].options.find((each) => each.name === name)?.allowed}, not ${text.trim()}` }], this.#state);
+    else if (field && !isAllowed(number, field)) complain([{ field: name, control: [slot, name], message: mustBe(field.label, facts.axes[slot].options.find((each) => each.name === name)?.allowed ?? "", text) }], this.#state);
     else this.change(slot, name, number, "field");
   }
 

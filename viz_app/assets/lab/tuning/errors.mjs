@@ -6,15 +6,13 @@ import { complain, message } from "../web/messages.mjs";
 /** @import { State } from "./state.mjs" */
 /** @typedef {FieldError & {part?: string}} PartError `part` is the one field of a control that is wrong */
 
-const FIRST = /^[xy] = (\w+=)?/; // the spec's name of an axis, which the page calls Across and Up
-
 /** The server's errors with the control that each belongs to. @param {PartError[]} errors @returns {PartError[]} */
-export function located(errors) {
+function located(errors) {
   return errors.map((error) => {
     const [head, ...rest] = error.field.split(".");
     /** @type {Record<string, FieldError["control"]>} */
     const known = { x: ["axis", "x"], y: ["axis", "y"], opt: [rest[0]?.split("#")[0], rest[1]], f: ["function", rest[0] ?? "expr"] };
-    return { ...error, message: head === "x" || head === "y" ? error.message.replace(FIRST, "") : error.message, control: error.control ?? known[head] ?? ["run", error.field] };
+    return { ...error, control: error.control ?? known[head] ?? ["run", error.field] };
   });
 }
 

@@ -38,6 +38,11 @@ const setProps = (id, properties) => window.dash_clientside.set_props(id, proper
 
 /** The page's parts, once they are asked for. @type {Promise<void> | null} */
 let building = null;
+
+const { promise: ready, resolve: isReady } = Promise.withResolvers();
+/** Kept when a spec has been opened for the first time. */
+export { ready };
+
 /** The estimators' tab. @type {typeof import("../estimators/main.mjs") | null} */
 let estimators = null;
 
@@ -67,6 +72,7 @@ export async function open([opened]) {
   const wanted = asked || location.hash.startsWith("#lab") ? "estimators" : "map";
   if (wanted !== main().dataset.tab) setProps("tuning-tab", { value: wanted });
   else tab([wanted]);
+  isReady(null);
 }
 
 /** @param {[string]} values */

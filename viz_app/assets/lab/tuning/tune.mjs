@@ -61,7 +61,7 @@ export class Tune {
       if (signal.aborted) return;
       if (!(error instanceof SpecError)) return this.#say(`${trouble(/** @type {Error} */ (error))}. Nothing was changed.`);
       const own = error.errors.find(({ field }) => field === "trials"); // the map does not depend on it
-      this.#wrong = own ? own.message.replace(/^trials = /, "") : "";
+      this.#wrong = own ? own.message : "";
       this.#say("");
       if (!own) this.hooks.failed(error);
     }

@@ -25,7 +25,7 @@ export function complain(errors, { text = "" }, controlOf = () => undefined) {
     const [slot, name] = error.control ?? controlOf(error.field) ?? [];
     const row = rowOf(slot, name);
     if (!row) {
-      elsewhere.push(`${error.field}: ${error.message}`);
+      elsewhere.push(error.message);
       continue;
     }
     row.closest("details")?.setAttribute("open", "");

@@ -11,6 +11,29 @@ export function save(url, name) {
   link.click();
 }
 
+/**
+ * Save the server's answer when it is there, under the name that the server gives it.
+ * @param {string} url @param {(bytes: number, all: number) => void} told how much has come; `all` is 0 where that is not known
+ * @returns {Promise<string>} the name. Throws what the server refused, in words
+ */
+export async function saveAnswer(url, told) {
+  const response = await fetch(url);
+  if (!response.ok || !response.body) throw new Error((await response.json()).errors.map((/** @type {{message: string}} */ { message }) => message).join("\n"));
+  const all = Number(response.headers.get("content-length") ?? 0);
+  const name = /filename="?([^";]+)/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? url.split("/").at(-1) ?? "";
+  const reader = response.body.getReader();
+  const parts = [];
+  let bytes = 0;
+  for (let part; !(part = await reader.read()).done; ) {
+    parts.push(part.value);
+    told((bytes += part.value.length), all);
+  }
+  const address = URL.createObjectURL(new Blob(parts));
+  save(address, name);
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  return name;
+}
+
 const FOOT = 52; // px for the legend and the spec
 
 /**

@@ -53,3 +53,14 @@ export function niceBelow(value) {
   const lead = value / power;
   return (lead >= 5 ? 5 : lead >= 2 ? 2 : 1) * power;
 }
+
+const POWER = 1.7; // heights of the font that a power of ten needs at an axis, exponent and gap included
+
+/**
+ * Every how many decades a power of ten stands at an upright logarithmic axis.
+ * @param {[number, number]} range of the axis @param {number} pixels its length @param {number} size of the font in pixels @param {number} most how many there may be
+ */
+export function decadeStep([low, high], pixels, size, most) {
+  const decades = Math.log10(high / low);
+  return Math.max(1, Math.ceil(decades / most), Math.ceil((POWER * size * decades) / Math.max(1, pixels)));
+}
