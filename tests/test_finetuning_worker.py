@@ -284,11 +284,11 @@ def test_memory_is_made_free_before_a_job_fails_for_want_of_it(log: Log, error: 
     class Large(FakeSession):
         alive = 0
 
-        def open(self) -> None:
+        def open(self, training: bool = True) -> None:
             if Large.alive:
                 raise error
             Large.alive += 1
-            super().open()
+            super().open(training)
 
         def close(self) -> None:
             Large.alive -= 1
@@ -297,6 +297,31 @@ def test_memory_is_made_free_before_a_job_fails_for_want_of_it(log: Log, error: 
     log.create_job(spec(), "cpu"), log.create_job(spec(), "cpu")
     work(log, Large)
     assert states(log) == ["finished", "finished"]
+
+
+def test_room_for_training_is_asked_for_where_it_is_needed(log: Log):
+    rooms: list[bool] = []
+
+    class Noted(FakeSession):
+        def open(self, training: bool = True) -> None:
+            rooms.append(training)
+            super().open(training)
+
+    job = log.create_job(spec(), "cpu")
+    work(log, Noted)
+    assert rooms == [True]
+    for command in ({"command": "at", "run": 0, "step": 1}, {"command": "weights", "run": 0, "step": 1}):
+        log.post(job, command)
+    log.post(job, {"command": "truth", "run": 0})
+    log.post(job, {"command": "at", "run": 0, "step": 2})
+    work(log, Noted)
+    assert rooms == [True, False, True], "one session looks, another estimates the diagonal and looks"
+
+
+def test_it_says_how_long_a_job_still_takes(log: Log):
+    job = log.create_job(spec(3, opts="opt=mezo"), "cpu")
+    said = [report["left"] for report in work(log) if report.get("doing") == "training" and report["job"] == job]
+    assert said == ["about 5 min left", "about 3 min left", "about 100 s left", "about 1 s left"]
 
 
 def test_a_full_disk_pauses_and_loses_nothing(log: Log, monkeypatch: pytest.MonkeyPatch):

@@ -49,10 +49,11 @@ DOING = {
 class Training(Protocol):
     """What a worker needs of `viz_app.finetuning.session.Session`."""
 
-    def open(self) -> None: ...
+    def open(self, training: bool = True) -> None: ...
     def advance(self) -> bool: ...
     def survey(self) -> bool: ...
     def trained(self) -> bool: ...
+    def left(self) -> float | None: ...  # seconds
     def set(self, run: int, lr: float | None = None, alpha: float | None = None) -> None: ...
     def estimate_truth(self, run: int) -> None: ...
     def at(self, run: int, step: int) -> dict[str, Any]: ...
@@ -63,7 +64,8 @@ class Training(Protocol):
 
 class Worker:
     """Trains the jobs of one device. `session(job_id, spec, log)` makes a Training; `report` is told what is about to
-    be done, {"job", "command", "doing"}, and with "trouble" what the log cannot be told.
+    be done, {"job", "command", "doing"}; with "left" how long a job still takes, with "trouble" what the log cannot be
+    told.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Worker:
         self.closing = False  # a plain flag: a signal's handler may set it
         self._new_session, self._report = session, report
         self._sessions: OrderedDict[int, Training] = OrderedDict()  # open ones, the least recently used first
+        self._looking: set[int] = set()  # open ones that had room for no training
         self._current: int | None = None  # the job that is being trained
         self._owed: dict[int, tuple[str, str]] = {}  # states that could not be written
 
@@ -124,10 +127,12 @@ class Worker:
             anew = not any(self._seconds(id))
             self._say(id, "running", "")
             started = time.monotonic()
-            session = self._session(id)
+            session = self._session(id, training=True)
             loaded = time.monotonic()
             while not self.closing:
-                self._report({"job": id, "command": None, "doing": "training"})
+                left = session.left()
+                said = {} if left is None else {"left": f"about {estimate.duration(left)} left"}
+                self._report({"job": id, "command": None, "doing": "training", **said})
                 try:
                     if not session.advance():
                         session.flush()
@@ -214,7 +219,7 @@ class Worker:
         if job.state not in SURVEYED:
             return {"errors": [{"field": "state", "message": wrong_state(job, "surface")}]}
         self._report({"job": job.id, "command": command.id, "doing": DOING["surface"]})
-        return None if self._session(job.id).survey() else {}
+        return None if self._session(job.id, training=True).survey() else {}
 
     def _commands(self) -> list[Command]:
         return [command for command in self.log.open_commands() if self._is_mine(self.log.job(command.job))]
@@ -241,7 +246,7 @@ class Worker:
         if name in STATE_COMMANDS:
             return self._change_state(command.job, name)
         self._report({"job": command.job, "command": command.id, "doing": DOING[name]})
-        session = self._session(command.job)
+        session = self._session(command.job, training=name not in ("at", "weights"))
         if name == "set":
             session.set(**arguments)
         elif name == "truth":
@@ -281,20 +286,24 @@ class Worker:
 
     # Sessions
 
-    def _session(self, id: int) -> Training:
-        """A job's open session. Others are closed to make room for it, but never that of the job in training."""
+    def _session(self, id: int, training: bool) -> Training:
+        """A job's open session, with room for `training` or for less. Others are closed to make room for it, but never
+        that of the job in training.
+        """
+        if training and id in self._looking:
+            self._close(id)
         if id not in self._sessions:
             for other in self._others()[: max(0, len(self._sessions) - SESSIONS + 1)]:
                 self._close(other)
             try:
-                self._sessions[id] = self._opened(id)
+                self._sessions[id] = self._opened(id, training)
             except Exception as error:
                 if not (self._others() and (isinstance(error, NoRoom) or is_out_of_memory(error))):
                     raise
         if id not in self._sessions:  # the first attempt's memory is free by now: the exception held on to it
             for other in self._others():
                 self._close(other)
-            self._sessions[id] = self._opened(id)
+            self._sessions[id] = self._opened(id, training)
         self._sessions.move_to_end(id)
         return self._sessions[id]
 
@@ -302,12 +311,14 @@ class Worker:
         """Whose sessions may be closed, the least recently used first."""
         return [id for id in self._sessions if id != self._current]
 
-    def _opened(self, id: int) -> Training:
+    def _opened(self, id: int, training: bool) -> Training:
         session = self._new_session(id, job_spec(self.log.job(id)).query(), self.log)
-        session.open()
+        session.open(training)
+        self._looking |= set() if training else {id}
         return session
 
     def _close(self, id: int) -> None:
+        self._looking.discard(id)
         if session := self._sessions.pop(id, None):
             try:
                 session.close()

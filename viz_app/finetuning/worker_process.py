@@ -17,10 +17,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from viz_app.finetuning import forecast
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.liveness import device_lock
-from viz_app.finetuning.machine import find_devices
+from viz_app.finetuning.machine import find_devices, note_speed
 from viz_app.finetuning.store import Log
 from viz_app.finetuning.worker import Training, Worker
 
@@ -89,12 +88,11 @@ def main(argv: Sequence[str] | None = None, session: Callable[[int, str, Log], T
 
 
 def _session(job: int, spec: str, log: Log) -> Training:
-    from functions.language_model.devices import speed  # loads torch
-    from viz_app.finetuning.session import Session
+    from viz_app.finetuning.session import Session  # loads torch
 
     device = log.job(job).device
     if specs.DEVICE.fullmatch(device):
-        log.note(forecast.SPEED + device, speed(device))  # it depends on what else the machine does
+        note_speed(log, device, specs.parse(spec).model)  # it depends on what else the machine does
     return Session(job, spec, log)
 
 
