@@ -15,7 +15,6 @@ import pytest
 from functions.language_model import LanguageModelError, NoRoom
 from tests import fake_session
 from tests.fake_session import FakeSession, scalars
-from viz_app.finetuning import forecast as estimate
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import worker, worker_process
 from viz_app.finetuning.liveness import Lock, device_lock
@@ -318,12 +317,6 @@ def test_room_for_training_is_asked_for_where_it_is_needed(log: Log):
     assert rooms == [True, False, True], "one session looks, another estimates the diagonal and looks"
 
 
-def test_it_says_how_long_a_job_still_takes(log: Log):
-    job = log.create_job(spec(3, opts="opt=mezo"), "cpu")
-    said = [report["left"] for report in work(log) if report.get("doing") == "training" and report["job"] == job]
-    assert said == ["about 5 min left", "about 3 min left", "about 100 s left", "about 1 s left"]
-
-
 def test_a_full_disk_pauses_and_loses_nothing(log: Log, monkeypatch: pytest.MonkeyPatch):
     full = threading.Event()
     append = log.append
@@ -365,18 +358,6 @@ def test_a_full_disk_pauses_and_loses_nothing(log: Log, monkeypatch: pytest.Monk
     check_steps(log, job, 6)
     assert [message["type"] for message in log.messages(job)].count("held") == 1
     assert ("running", "there is space on the disk again: the training goes on") in statuses(log, job)
-
-
-def test_the_pace_of_a_job_that_ran_through_is_noted(log: Log):
-    job = log.create_job(spec(), "cpu")
-    text = log.job(job).spec
-    before = estimate.estimate(specs.parse(text), log.notes())
-    work(log)
-    after = estimate.estimate(specs.parse(text), log.notes())
-    assert (before["measured"], after["measured"]) == (False, True)
-    assert "(estimate)" in before["sentence"]
-    assert "(estimate)" not in after["sentence"]
-    assert after["seconds"] < 1 < before["seconds"]
 
 
 def test_a_lock_is_held_once_and_let_go(tmp_path: Path):
