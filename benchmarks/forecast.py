@@ -2,7 +2,8 @@
 
 Ten jobs on four architectures with random weights, made in a temporary directory. `seconds` and `bytes` are what was
 measured; `time` is forecast over measured before the start, `corrected` the same after a quarter of the steps, `memory`
-forecast over the process's peak. Right to within 1.5 (time, corrected) and 1.25 (memory) is the goal.
+forecast over the process's peak. Right to within 1.5 (time, corrected) and 1.25 (memory) is the goal. `--table` makes
+a table of these lines, as the manual has it.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -73,30 +75,26 @@ def make(folder: Path, name: str) -> str:
 
 def measure(model: str, text: str, data: Path) -> dict[str, Any]:
     """Train one job in this process, as the shell does, and compare."""
-    from functions.language_model.devices import speed
-    from viz_app.finetuning import forecast
+    started = time.perf_counter()
+    from viz_app.finetuning import machine
     from viz_app.finetuning import spec as specs
     from viz_app.finetuning.session import Session
     from viz_app.finetuning.store import Log
 
-    started = time.perf_counter()
     spec = specs.parse(f"model={model}&device=cpu&{text}")
     log = Log(data)
+    measured = time.perf_counter()
+    machine.note_speed(log, "cpu", model)
+    started += time.perf_counter() - measured
     session = Session(log.create_job(spec.query(), "shell"), spec, log)
     session.open()
     loaded = time.perf_counter()
-    made = forecast.forecast(spec, {forecast.SPEED + "cpu": speed("cpu")})
+    made, corrected = session.forecast, None
     assert made is not None
-    started += time.perf_counter() - loaded
-    loaded = time.perf_counter()
-    corrected = None
     while not session.trained():
         session.advance()
-        shares = [len(run.rows) / run.steps for run in session.runs]
-        if corrected is None and min(shares) >= 0.25:
-            elapsed = time.perf_counter() - loaded
-            left = made.left(shares, [run.seconds for run in session.runs], elapsed)
-            corrected = loaded - started + elapsed + left
+        if corrected is None and min(len(run.rows) / run.steps for run in session.runs) >= 0.25:
+            corrected = time.perf_counter() - started + (session.left() or 0)
     seconds = time.perf_counter() - started
     training = sum(run.seconds for run in session.runs)
     session.close()
@@ -104,7 +102,7 @@ def measure(model: str, text: str, data: Path) -> dict[str, Any]:
     parts = {
         "loading": (made.loading, loaded - started),
         "training": (sum(made.training), training),
-        "measuring": (made.measuring, time.perf_counter() - loaded - training),
+        "measuring": (made.measuring(made.evaluations), seconds - (loaded - started) - training),
     }
     return {
         "seconds": round(seconds, 1),
@@ -116,17 +114,35 @@ def measure(model: str, text: str, data: Path) -> dict[str, Any]:
     }
 
 
+def table(lines: Iterable[str]) -> str:
+    """Markdown of the benchmark's lines."""
+    rows = ["| model | spec | s | time | corrected | MB | memory |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for line in lines:
+        job = json.loads(line)
+        seconds, corrected, memory = (f"{job[name]:.2f}" for name in ("time", "corrected", "memory"))
+        what = f"{job['model']} | `{job['spec']}`"
+        rows.append(
+            f"| {what} | {job['seconds']:.0f} | {seconds} | {corrected} | {job['bytes'] / 1e6:,.0f} | {memory} |"
+        )
+    return "\n".join(rows)
+
+
 def main() -> None:
     """Each job in a process of its own, whose peak is the job's."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--job", nargs=2, metavar=("MODEL", "SPEC"), help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="*", type=int, metavar="N", help="these of the jobs, from 0 (default: all)")
+    parser.add_argument("--table", metavar="FILE", help="make a table of this file's lines instead")
     arguments = parser.parse_args()
+    if arguments.table:
+        print(table(Path(arguments.table).read_text("utf-8").splitlines()))
+        return
     with tempfile.TemporaryDirectory() as folder:
         if arguments.job:
             model, text = arguments.job
             print(json.dumps(measure(model, text, Path(folder))))
             return
-        for name, text in JOBS:
+        for name, text in [JOBS[i] for i in arguments.only or range(len(JOBS))]:
             model = subprocess.run(
                 [sys.executable, "-c", "from benchmarks import forecast; from pathlib import Path;"
                  f"print(forecast.make(Path({folder!r}), {name!r}))"],

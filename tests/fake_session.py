@@ -31,7 +31,7 @@ class FakeSession:
         self.job, self.log, self.spec = job, log, spec
         self.rows: list[list[StepRow]] = []
 
-    def open(self) -> None:
+    def open(self, training: bool = True) -> None:
         FakeSession.opened.append(self.job)
         if self.spec.seed == KILLED_AT_OPENING:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -48,6 +48,9 @@ class FakeSession:
 
     def trained(self) -> bool:
         return all(len(rows) >= self.spec.steps_of(run) for run, rows in enumerate(self.rows))
+
+    def left(self) -> float | None:
+        return 100.0 * (self.spec.steps_of(0) - len(self.rows[0]))
 
     def advance(self) -> bool:
         open_runs = [run for run, rows in enumerate(self.rows) if len(rows) < self.spec.steps_of(run)]

@@ -1,4 +1,5 @@
 import json
+import re
 import shlex
 import signal
 import socket
@@ -180,6 +181,8 @@ def test_finetune_writes_a_table_and_keeps_the_run(tmp_path: Path, capfd: pytest
     assert "forward passes/s" in err
     assert "loading" in err
     assert "held-out loss" in err
+    assert re.search(r"forecast: about \d+ s; .* for the whole process \(estimate\)", err)
+    assert re.search(r"about \d+ s left", err)
     assert "app.py weights 1" in err
     lines = (tmp_path / "run.csv").read_text().splitlines()
     assert lines[0] == COLUMNS

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -100,6 +101,16 @@ def test_a_job_from_start_to_table(lab: Lab):
     assert job["device"] == "cpu", "auto is resolved when the job is queued"
     assert lab.http.get("/api/finetune").json()["jobs"][0] == job
     assert lab.http.get("/api/finetune").json()["note"] is None
+
+
+def test_a_job_that_trains_says_how_long_it_still_takes(lab: Lab):
+    id = lab.start(f"steps=100&seed={fake_session.SLOW}&opt=mezo")
+    until(lambda: lab.http.get(f"/api/finetune/{id}").json()["left"] is not None)
+    left = next(job["left"] for job in lab.http.get("/api/finetune").json()["jobs"] if job["id"] == id)
+    assert re.fullmatch(r"about \S+ (s|min|h) left", left)
+    lab.http.post(f"/api/finetune/{id}/stop")
+    lab.ended(id, "stopped")
+    assert lab.http.get(f"/api/finetune/{id}").json()["left"] is None
 
 
 def test_options_hold_what_the_form_needs(lab: Lab):
@@ -281,8 +292,8 @@ def test_tables_that_will_not_do(lab: Lab, body: str, query: str, field: str):
 
 
 def test_an_upload_has_a_limit(lab: Lab, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(uploads, "UPLOAD", 2**20)
-    assert "larger than 1 MB" in errors(upload(lab, "x" * (2**20 + 1)), 413)["data"]
+    monkeypatch.setattr(uploads, "UPLOAD", 10**6)
+    assert "larger than 1 MB" in errors(upload(lab, "x" * (10**6 + 1)), 413)["data"]
 
 
 # Watching

@@ -15,7 +15,6 @@ import pytest
 from functions.language_model import LanguageModelError, NoRoom
 from tests import fake_session
 from tests.fake_session import FakeSession, scalars
-from viz_app.finetuning import forecast as estimate
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import worker, worker_process
 from viz_app.finetuning.liveness import Lock, device_lock
@@ -285,11 +284,11 @@ def test_memory_is_made_free_before_a_job_fails_for_want_of_it(log: Log, error: 
     class Large(FakeSession):
         alive = 0
 
-        def open(self) -> None:
+        def open(self, training: bool = True) -> None:
             if Large.alive:
                 raise error
             Large.alive += 1
-            super().open()
+            super().open(training)
 
         def close(self) -> None:
             Large.alive -= 1
@@ -298,6 +297,25 @@ def test_memory_is_made_free_before_a_job_fails_for_want_of_it(log: Log, error: 
     log.create_job(spec(), "cpu"), log.create_job(spec(), "cpu")
     work(log, Large)
     assert states(log) == ["finished", "finished"]
+
+
+def test_room_for_training_is_asked_for_where_it_is_needed(log: Log):
+    rooms: list[bool] = []
+
+    class Noted(FakeSession):
+        def open(self, training: bool = True) -> None:
+            rooms.append(training)
+            super().open(training)
+
+    job = log.create_job(spec(), "cpu")
+    work(log, Noted)
+    assert rooms == [True]
+    for command in ({"command": "at", "run": 0, "step": 1}, {"command": "weights", "run": 0, "step": 1}):
+        log.post(job, command)
+    log.post(job, {"command": "truth", "run": 0})
+    log.post(job, {"command": "at", "run": 0, "step": 2})
+    work(log, Noted)
+    assert rooms == [True, False, True], "one session looks, another estimates the diagonal and looks"
 
 
 def test_a_full_disk_pauses_and_loses_nothing(log: Log, monkeypatch: pytest.MonkeyPatch):
@@ -341,18 +359,6 @@ def test_a_full_disk_pauses_and_loses_nothing(log: Log, monkeypatch: pytest.Monk
     check_steps(log, job, 6)
     assert [message["type"] for message in log.messages(job)].count("held") == 1
     assert ("running", "there is space on the disk again: the training goes on") in statuses(log, job)
-
-
-def test_the_pace_of_a_job_that_ran_through_is_noted(log: Log):
-    job = log.create_job(spec(), "cpu")
-    text = log.job(job).spec
-    before = estimate.estimate(specs.parse(text), log.notes())
-    work(log)
-    after = estimate.estimate(specs.parse(text), log.notes())
-    assert (before["measured"], after["measured"]) == (False, True)
-    assert "(estimate)" in before["sentence"]
-    assert "(estimate)" not in after["sentence"]
-    assert after["seconds"] < 1 < before["seconds"]
 
 
 def test_a_lock_is_held_once_and_let_go(tmp_path: Path):

@@ -11,6 +11,9 @@ import torch
 
 from functions.language_model.errors import LanguageModelError
 
+THREADS = torch.get_num_threads()  # as torch chooses them
+ROUNDS = 12  # in which speeds are measured
+
 
 @dataclass(frozen=True)
 class Device:
@@ -82,27 +85,39 @@ def size(amount: float) -> str:
     return f"{amount:.3g} {unit}"
 
 
-def speed(device: str) -> dict[str, float]:
-    """How fast a device is now, found in a fraction of a second: "flops" a second of a matrix product, seconds of an
-    "operation" on next to nothing, and seconds to draw and add one "normal" number.
+def speed(device: str, **works: Callable[[], Any]) -> dict[str, float]:
+    """How fast a device is when nothing else uses it, with as many threads as torch uses now: "flops" a second of a
+    matrix product, "bytes" of weights a second where each is used once, seconds of an "operation" on next to nothing,
+    seconds that an activation function takes for one "element", and seconds of each of `works`, by its name.
+
+    Each is the best of several tries of a few milliseconds, which are spread over a second or two: on a busy machine
+    some of them come between the other processes, while a mean measures those as well.
     """
     square = torch.randn(1024, 1024, device=device)
+    weights = torch.randn(4096, 4096, device=device)
     dot = torch.zeros(8, device=device)
-    line = torch.zeros(2**20, device=device)
+    line = torch.randn(2**17, device=device)
+    repeated: dict[str, tuple[Callable[[], Any], int]] = {
+        "product": (lambda: square @ square, 1),
+        "vector": (lambda: weights @ weights[0], 1),
+        "operation": (lambda: dot.add_(1.0), 200),
+        "elements": (lambda: torch.nn.functional.gelu(line), 20),
+        **{name: (work, 1) for name, work in works.items()},
+    }
 
-    def timed(work: Callable[[], Any], repeats: int) -> float:
-        def once() -> float:
-            start = time.perf_counter()
-            for _ in range(repeats):
-                work()
-            line[0].item()  # waits for the device
-            return (time.perf_counter() - start) / repeats
+    def once(work: Callable[[], Any], repeats: int) -> float:
+        started = time.perf_counter()
+        for _ in range(repeats):
+            work()
+        dot[0].item()  # waits for the device
+        return (time.perf_counter() - started) / repeats
 
-        once()
-        return sum(once() for _ in range(9)) / 9  # the mean: what other processes take is not to be had
-
+    rounds = [{name: once(*work) for name, work in repeated.items()} for _ in range(ROUNDS)]
+    best = {name: min(seconds[name] for seconds in rounds) for name in repeated}
     return {
-        "flops": 2 * 1024**3 / timed(lambda: square @ square, 2),
-        "operation": timed(lambda: dot.add_(1.0), 200),
-        "normal": timed(lambda: line.add_(torch.randn_like(line)), 2) / len(line),
+        "flops": 2 * 1024**3 / best["product"],
+        "bytes": 4 * 4096**2 / best["vector"],
+        "operation": best["operation"],
+        "element": best["elements"] / len(line),
+        **{name: best[name] for name in works},
     }

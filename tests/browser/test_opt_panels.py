@@ -502,6 +502,7 @@ def test_memory_is_compared_in_words_and_bars(panels: Panels):
     panels.tell({"type": "memory", "rows": rows, "how": "Measured by torch's profiler."})
     panels.show()
     assert panels.text("memory", ".memory-sentence") == "Adam needs 3.4 times as much as MeZO: 34.0 MB against 10.0 MB."
+    assert "The forecast beside Start counts all that the job holds" in panels.text("memory", ".memory-part")
     assert panels.text("memory", ".panel-note") == "Measured by torch's profiler."
     widths = [
         [piece["width"] for piece in row]

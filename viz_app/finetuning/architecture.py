@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +136,11 @@ def read(config: Mapping[str, Any]) -> Size | None:
 
 
 def size(model: str) -> Size | None:
-    """The measures of a model that is on this machine."""
+    """The measures of a model that is on this machine, its context as the tokenizer has it if that is shorter."""
     folder = find(model)
-    return read(json.loads((folder / "config.json").read_text("utf-8"))) if folder else None
+    made = read(json.loads((folder / "config.json").read_text("utf-8"))) if folder else None
+    if folder is None or made is None:
+        return None
+    tokenizer = folder / "tokenizer_config.json"
+    longest = json.loads(tokenizer.read_text("utf-8")).get("model_max_length") if tokenizer.is_file() else None
+    return replace(made, context=min(made.context, int(longest or made.context)))

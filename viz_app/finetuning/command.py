@@ -11,17 +11,17 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from viz_app.finetuning import forecast as forecasts
-from viz_app.finetuning import hints
+from viz_app.finetuning import hints, machine
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import table as tables
 from viz_app.finetuning.failures import in_words
+from viz_app.finetuning.forecast import duration
 from viz_app.finetuning.liveness import delete, settled, settled_shells, shell_lock
 from viz_app.finetuning.states import job_spec
 from viz_app.finetuning.store import STATES, Log, LogError, LogFull
@@ -165,6 +165,7 @@ class _Failure:
 def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Namespace) -> _Failure:
     """Train until the end, an interrupt or an error; the log says which."""
     from functions.language_model import LanguageModelError
+    from functions.language_model.devices import pick_device
     from viz_app.finetuning.session import Session, SessionError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
@@ -189,8 +190,11 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
     shown = _Shown(bar, spec.labels)
     session = Session(job, spec, log, shown)
     try:
+        machine.note_speed(log, pick_device(spec.device).name, spec.model)
         session.open()
-        shown.forecast = _said(log, spec, session.runs, bar)
+        if session.forecast:
+            bar.write(f"forecast: {session.forecast.sentence}", file=sys.stderr)
+        shown.left = session.left
         while _advanced(session, bar):
             pass
         session.close()
@@ -215,32 +219,6 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
     finally:
         bar.close()
         alive.release()
-
-
-def _said(log: Log, spec: specs.FinetuneSpec, runs: Any, bar: tqdm) -> Callable[[], str]:
-    """Print what the job will take, and return a function that says how long it still takes."""
-    from functions.language_model.devices import pick_device, speed
-
-    device = pick_device(spec.device).name
-    with contextlib.suppress(LogFull):
-        log.note(forecasts.SPEED + device, speed(device))
-    made = forecasts.forecast(spec, log.notes(), lambda id: log.upload(id)[1])
-    if made is None:
-        return lambda: ""
-    bar.write(f"forecast: {made.sentence}", file=sys.stderr)
-    started = [len(run.rows) for run in runs]
-    before = [run.seconds for run in runs]
-    opened = time.monotonic()
-
-    def left() -> str:
-        """Of a job that was resumed, the steps of this time alone say how fast it goes."""
-        new = [run.seconds - spent for run, spent in zip(runs, before, strict=True)]
-        shares = [(len(run.rows) - first) / max(1, run.steps - first) for run, first in zip(runs, started, strict=True)]
-        rest = [1 - first / run.steps for run, first in zip(runs, started, strict=True)]
-        of_rest = replace(made, training=tuple(a * b for a, b in zip(made.training, rest, strict=True)))
-        return f"about {forecasts.duration(of_rest.left(shares, new, time.monotonic() - opened))} left"
-
-    return left
 
 
 def _keep(session: Any) -> None:
@@ -268,7 +246,7 @@ class _Shown:
 
     def __init__(self, bar: tqdm, labels: tuple[str, ...]) -> None:
         self._bar, self._labels = bar, labels
-        self.forecast: Callable[[], str] = lambda: ""
+        self.left: Callable[[], float | None] = lambda: None
         self._passes = [0] * len(labels)
         self._loss = [""] * len(labels)
         self._accuracy = [""] * len(labels)
@@ -283,7 +261,9 @@ class _Shown:
             self._of_run(message["run"], message)
             shown = zip(self._labels, self._loss, self._accuracy, strict=True)
             losses = [f"{label} {loss}{accuracy}" for label, loss, accuracy in shown]
-            self._bar.set_postfix_str(", ".join(filter(None, [self.forecast(), *losses])))
+            left = self.left()
+            said = "" if left is None else f"about {duration(left)} left"
+            self._bar.set_postfix_str(", ".join(filter(None, [said, *losses])))
 
     def _of_run(self, run: int, message: dict[str, Any]) -> None:
         kind = message["type"]
@@ -342,7 +322,7 @@ def _weights(arguments: argparse.Namespace) -> int:
                 return complain(f"cannot write {out}: an adapter is a folder, and this is a file", FAILED)
             session = Session(arguments.id, spec, log)
             step = len(log.steps(arguments.id, arguments.run)) if arguments.step is None else arguments.step
-            session.open()
+            session.open(training=False)
             weights = session.weights(arguments.run, step)
             session.close()
             facts = {"spec": spec.query(), "run": str(arguments.run), "step": str(step)}

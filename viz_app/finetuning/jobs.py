@@ -56,7 +56,7 @@ def _created(desk: Desk, spec: FinetuneSpec) -> int:
     except RuntimeError as error:
         raise refuse(503, "device", str(error)) from error
     names = [device["name"] for device in found["devices"]]
-    device = {"auto": found["auto"], "cuda": "cuda:0"}.get(spec.device, spec.device)
+    device = forecast.place(spec.device, found["auto"])
     if device not in names:
         raise refuse(422, "device", f"device = {spec.device!r}: must be auto or one of {', '.join(names)}")
     id = log.create_job(spec.query(), device)
@@ -119,7 +119,8 @@ def _plain(desk: Desk, job: Job, jobs: list[Job]) -> dict[str, Any]:
     elif job.state == "queued" and not message:
         before = sum(o.state in ("queued", "running") and o.device == job.device and o.id < job.id for o in jobs)
         message = f"waits for {before} on {job.device}" if before else ""
-    return {**vars(job), "message": message, "labels": _labels(job)}
+    left = doing.get("left") if doing.get("job") == job.id and job.state == "running" else None
+    return {**vars(job), "message": message, "labels": _labels(job), "left": left}
 
 
 def _labels(job: Job) -> list[str]:

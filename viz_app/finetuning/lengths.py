@@ -1,6 +1,7 @@
 """How many texts a task has and how long they are in tokens, found without torch: what a forward pass costs follows."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,7 @@ from viz_app.finetuning import architecture
 from viz_app.finetuning.spec import FinetuneSpec
 
 SST2 = 67_349, 872, 40  # training and held-out texts, tokens of a batch's longest (measured with OPT's tokenizer)
+SAMPLE = 5000  # texts that are made into tokens: of more, so many in their order stand for all
 CHARACTERS = 4.2  # per token, where the model's tokenizer is not at hand as tokenizer.json
 
 
@@ -23,9 +25,16 @@ class Lengths:
 
     def width(self, batch: int) -> float:
         """Expected tokens of the longest of `batch` training texts: a batch is padded to that."""
-        count = len(self.train)
-        shares = [(i / count) ** min(batch, count) for i in range(count + 1)]
-        return sum(length * (shares[i + 1] - shares[i]) for i, length in enumerate(self.train))
+        count, below, expected = len(self.train), 0, 0.0
+        for length, texts in Counter(self.train).items():  # ascending
+            shares = [((below + more) / count) ** min(batch, count) for more in (0, texts)]
+            expected += length * (shares[1] - shares[0])
+            below += texts
+        return expected
+
+    def cut(self, most: int) -> "Lengths":
+        """Of texts of which only so many tokens are read."""
+        return Lengths(*(tuple(min(length, most) for length in part) for part in (self.train, self.held_out)))
 
     def padded(self, texts: int, batch: int) -> list[tuple[int, int]]:
         """(texts, tokens of each) of the batches in which the first `texts` held-out texts are evaluated."""
@@ -54,9 +63,19 @@ def _of(
     if task == "sst2" and not data:  # reading it may mean to download it
         train, held_out, width = SST2
         return Lengths((width,) * (2 * shots or train), (width,) * held_out)
-    made = tasks.make(task, body or data or None, template, words, shots, seed, label_column, text_column)
-    train, held_out = ([made.prompt(example.text) for example in part] for part in (made.train, made.held_out))
-    return Lengths(*(tuple(sorted(_tokens(model, texts))) for texts in (train, held_out)))
+    return of_task(
+        tasks.make(task, body or data or None, template, words, shots, seed, label_column, text_column), model
+    )
+
+
+def of_task(task: tasks.Task, model: str) -> Lengths:
+    """The lengths of a task's texts in a model's tokens."""
+    parts = []
+    for examples in (task.train, task.held_out):
+        chosen = examples[:: -(-len(examples) // SAMPLE)]
+        found = sorted(_tokens(model, [task.prompt(example.text) for example in chosen]))
+        parts.append(tuple(found[i * len(found) // len(examples)] for i in range(len(examples))))
+    return Lengths(*parts)
 
 
 def _tokens(model: str, texts: Sequence[str]) -> list[int]:

@@ -6,14 +6,12 @@ from typing import Any
 
 import torch
 
-from functions.language_model import adapters, metrics, tasks
+from functions.language_model import adapters, devices, metrics, tasks
 from functions.language_model import model as models
-from viz_app.finetuning import forecast, limits
+from viz_app.finetuning import forecast, lengths, limits
 from viz_app.finetuning.fingerprint import weights_hash
-from viz_app.finetuning.presets import BUNDLED
+from viz_app.finetuning.lengths import Lengths
 from viz_app.finetuning.spec import FinetuneSpec
-
-THREADS = torch.get_num_threads()
 
 
 @dataclass
@@ -24,6 +22,7 @@ class Materials:
     model: Any
     task: Any
     encoded: Any
+    texts: Lengths
     held_out: list[Any]
     weights: str  # `fingerprint.weights_hash` of the model
 
@@ -55,24 +54,30 @@ class Materials:
 
 
 def load(
-    spec: FinetuneSpec, device: str, data: str | bytes | None, progress: Callable[[str, int, int, str], None]
+    spec: FinetuneSpec,
+    device: str,
+    data: str | bytes | None,
+    progress: Callable[[str, int, int, str], None],
+    training: bool = True,
 ) -> Materials:
-    """Load the model and make the task; `progress(what, done, total, unit)`. Raises LanguageModelError."""
-    # In so small a model, threads spend more on waiting for each other than they save.
-    torch.set_num_threads(1 if spec.model == BUNDLED else THREADS)
+    """Make the task and load the model, to train it or to rebuild single steps; `progress(what, done, total, unit)`.
+    Raises LanguageModelError.
+    """
+    torch.set_num_threads(1 if limits.single_threaded(spec.model) else devices.THREADS)
 
     def told(what: str, done: int, total: int) -> None:
         progress(what, done, total, "bytes" if what.startswith("downloading") else "tensors")
 
-    needed = forecast.beside_the_weights(spec, lambda _: data if isinstance(data, bytes) else b"")
-    model = models.load(spec.model, device, spec.dtype, told, needed)
     task = tasks.make(
         spec.task, data, spec.template, spec.words, spec.shots, spec.seed, spec.label_column, spec.text_column
     )
+    texts = lengths.of_task(task, spec.model)
+    needed = forecast.beside_the_weights(spec, texts, devices.pick_device(device).name, training)
+    model = models.load(spec.model, device, spec.dtype, told, needed)
     room = model.context - (spec.prefix if spec.tune == "prefix" else 0)
     encoded = tasks.encode(task, model.tokenizer, room)
     held_out = [batch.to(model.device.name) for batch in encoded.held_out(limits.HELD_OUT_BATCH, limits.HELD_OUT)]
-    return Materials(spec, model, task, encoded, held_out, weights_hash(model.module))
+    return Materials(spec, model, task, encoded, texts, held_out, weights_hash(model.module))
 
 
 def plan(spec: FinetuneSpec, materials: Materials, tuned: Any, runs: Any, zero_shot: Any, facts: Any) -> dict[str, Any]:

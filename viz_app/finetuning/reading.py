@@ -69,7 +69,7 @@ async def read_body(request: Request, most: int, field: str) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > most:
-            large = f"{most / 2**20:.0f} MB" if most >= 2**20 else f"{most:,} characters"
+            large = f"{most / 1e6:.0f} MB" if most >= 1e6 else f"{most:,} characters"
             raise refuse(413, field, f"is larger than {large}")
         parts.append(part)
     return b"".join(parts)

@@ -15,8 +15,6 @@ from viz_app.finetuning.loading import Materials
 from viz_app.finetuning.run import Run
 from viz_app.finetuning.store import Log
 
-CHECKPOINT_SHARE = 20  # a checkpoint may take up to one part in so many of the time
-
 
 class Checkpoints:
     """θ and the optimizer's state of runs that a log alone cannot rebuild."""
@@ -28,7 +26,7 @@ class Checkpoints:
         return None if run.method.zeroth_order else self._log.checkpoint(self._job, run.index)
 
     def due(self, run: Run) -> bool:
-        wait = CHECKPOINT_SHARE * run.saving
+        wait = limits.CHECKPOINT_SHARE * run.saving
         return not run.method.zeroth_order and (run.over or time.monotonic() - run.saved > wait)
 
     def save(self, run: Run) -> None:

@@ -4,7 +4,8 @@
     GET    /api/finetune/estimate?SPEC          seconds and bytes it will take, and a sentence
     POST   /api/finetune                        body: SPEC → 201 {"id"}
     GET    /api/finetune                        {"jobs": […newest first], "note"}
-    GET    /api/finetune/ID                     one job; DELETE removes one that is not running
+    GET    /api/finetune/ID                     one job, with how long it will still train as "left"; DELETE removes one
+                                                that is not running
     POST   /api/finetune/ID/pause|resume|stop   200 {"state"}, or 202 if the worker has not reacted yet
     POST   /api/finetune/ID/set?run=&lr=&alpha= from the next step on
     POST   /api/finetune/ID/truth?run=          estimate the diagonal of the Hessian now

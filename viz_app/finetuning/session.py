@@ -10,19 +10,20 @@ Imports torch; a process that only looks at jobs needs `viz_app.finetuning.store
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 import torch
 
 from functions.language_model import devices, export, metrics
 from hizoo_core.training import Diverged
-from viz_app.finetuning import fingerprint, journal, loading
+from viz_app.finetuning import fingerprint, forecast, journal, loading
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.diagnostics import Diagnostics
 from viz_app.finetuning.failures import SessionError, enough_memory
 from viz_app.finetuning.journal import Journal, Message
 from viz_app.finetuning.measuring import Measuring
+from viz_app.finetuning.remaining import Remaining
 from viz_app.finetuning.replay import Checkpoints, Replay
 from viz_app.finetuning.run import Run
 from viz_app.finetuning.spec import FinetuneSpec
@@ -51,18 +52,21 @@ class Session:
         self._journal = Journal(job, log, listen)
         self._surface = Surface(self.runs, self._journal)
         self._survey: Iterator[None] | None = None
+        self.forecast: forecast.Forecast | None = None
+        self._remaining: Remaining | None = None
 
     # The job
 
-    def open(self) -> None:
-        """Load the model and the task, read the log, and say what is planned if that was not said before. Raises
-        SessionError if the log's numbers would be others here.
+    def open(self, training: bool = True) -> None:
+        """Load the model and the task, read the log, and say what is planned if that was not said before. Without
+        `training`, the memory need only suffice for `at` and `weights`. Raises SessionError if the log's numbers would
+        be others here.
         """
         plan = self._recall()
         with enough_memory(self.spec, self.runs, "loading"):
             device = self._device(plan)
             self._check(plan, fingerprint.of_place(devices.pick_device(device).name))
-            self._materials = loading.load(self.spec, device, self._data(), self._journal.progress)
+            self._materials = loading.load(self.spec, device, self._data(), self._journal.progress, training)
         with enough_memory(self.spec, self.runs, "evaluating"):
             zero_shot = metrics.evaluate(self._materials.model.module, self._materials.held_out) if not plan else None
         with enough_memory(self.spec, self.runs, "loading"):
@@ -78,6 +82,9 @@ class Session:
         self._journal.progress_over()
         with suppress(LogFull):  # `advance` will say so, and go on once there is space
             self.flush()
+        texts, place = self._materials.texts, self._materials.device
+        self.forecast = forecast.forecast(self.spec, self.log.notes(), lambda: texts, place)
+        self._expect()
 
     def refresh(self) -> None:
         """Take up what another process has added to the log since: a shell may have trained the job on."""
@@ -88,6 +95,14 @@ class Session:
         if self.log.count_steps(self.job) != sum(len(run.rows) for run in self.runs):
             self._survey = None
             self._recall()
+            self._expect()
+
+    def left(self) -> float | None:
+        """Seconds that the training will still take, by the forecast and by what has been done since `open`."""
+        return self._remaining.seconds() if self._remaining else None
+
+    def _expect(self) -> None:
+        self._remaining = Remaining(self.forecast, self.runs) if self.forecast else None
 
     def trained(self) -> bool:
         """Whether every run has ended and was measured."""
@@ -97,7 +112,8 @@ class Session:
         """Do a small part of what is left: a step of the run whose turn it is, or an evaluation. False when there is
         nothing left.
         """
-        with enough_memory(self.spec, self.runs, "training"):
+        timed = self._remaining.timed() if self._remaining else nullcontext()
+        with enough_memory(self.spec, self.runs, "training"), timed:
             if self._caught_up():
                 running = [run for run in self.runs if not run.over]
                 if not running:
@@ -130,7 +146,7 @@ class Session:
         self.flush()
         for run in self.runs:
             run.tuned = run.trainer = None
-        self._survey = None
+        self._survey = self._remaining = None
         del self._materials, self._replay, self._measuring
 
     # What a person may ask in between

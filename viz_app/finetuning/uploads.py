@@ -13,7 +13,7 @@ from viz_app.finetuning import table as tables
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.reading import Refused, find_job, in_thread, read_body, read_parameters
 
-UPLOAD = 20 * 2**20  # bytes
+UPLOAD = 20_000_000  # bytes
 PREVIEW = 5  # rows
 
 

@@ -45,7 +45,8 @@ DOING = {
 
 class Worker:
     """Trains the jobs of one device. `session(job_id, spec, log)` makes a Training; `report` is told what is about to
-    be done, {"job", "command", "doing"}, and with "trouble" what the log cannot be told.
+    be done, {"job", "command", "doing"}; with "left" how long a job still takes, with "trouble" what the log cannot be
+    told.
     """
 
     def __init__(
@@ -106,7 +107,9 @@ class Worker:
             session = self._sessions.get(id)
             loaded = time.monotonic()
             while not self.closing:
-                self._report({"job": id, "command": None, "doing": "training"})
+                left = session.left()
+                said = {} if left is None else {"left": f"about {estimate.duration(left)} left"}
+                self._report({"job": id, "command": None, "doing": "training", **said})
                 try:
                     if not session.advance():
                         session.flush()
@@ -220,7 +223,7 @@ class Worker:
         if name in STATE_COMMANDS:
             return self._change_state(command.job, name)
         self._report({"job": command.job, "command": command.id, "doing": DOING[name]})
-        session = self._sessions.get(command.job)
+        session = self._sessions.get(command.job, training=name not in ("at", "weights"))
         if name == "set":
             session.set(**arguments)
         elif name == "truth":

@@ -8,7 +8,6 @@ died of.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import signal
@@ -18,13 +17,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from viz_app.finetuning import forecast
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.liveness import device_lock
-from viz_app.finetuning.machine import find_devices
+from viz_app.finetuning.machine import find_devices, note_speed
 from viz_app.finetuning.open_sessions import NewSession, Training
 from viz_app.finetuning.spec import FinetuneSpec
-from viz_app.finetuning.store import Log, LogFull
+from viz_app.finetuning.store import Log
 from viz_app.finetuning.worker import Worker
 
 BEAT = 1.0  # seconds between signs of life
@@ -92,13 +90,11 @@ def main(argv: Sequence[str] | None = None, session: NewSession | None = None) -
 
 
 def _session(job: int, spec: FinetuneSpec, log: Log) -> Training:
-    from functions.language_model.devices import speed  # loads torch
-    from viz_app.finetuning.session import Session
+    from viz_app.finetuning.session import Session  # loads torch
 
     device = log.job(job).device
     if specs.DEVICE.fullmatch(device):
-        with contextlib.suppress(LogFull):
-            log.note(forecast.SPEED + device, speed(device))  # it depends on what else the machine does
+        note_speed(log, device, spec.model)  # it depends on what else the machine does
     return Session(job, spec, log)
 
 
@@ -108,7 +104,7 @@ def _close(worker: Worker) -> None:
 
 def _watch_input(worker: Worker) -> None:
     """The server holds the other end: when it closes, the step in hand is finished, and no more than that."""
-    while sys.stdin.buffer.read(4096):
+    while os.read(sys.stdin.fileno(), 4096):  # not through its buffer, whose lock Python wants when it ends
         pass
     worker.closing = True
     time.sleep(GRACE)

@@ -13,7 +13,8 @@ const SURE = 3000; // ms to confirm a deletion in
 /** Tasks and tuning modes where there is little room. @type {Record<string, string>} */
 const SHORT = { reviews: "reviews", sst2: "SST-2", table: "own file", full: "all", lora: "LoRA", prefix: "prefix", layernorm: "norms" };
 
-/** @typedef {{id: number, spec: string, state: State, message: string, labels: string[]}} Job as GET /api/finetune lists it */
+/** @typedef {{id: number, spec: string, state: State, message: string, labels: string[], left: string | null}} Job as GET
+ *   /api/finetune lists it; `left`: "about 3 min left" */
 
 export class Jobs {
   /** @type {Job[]} */

@@ -24,9 +24,10 @@ import { Sentences } from "./sentences.mjs";
 import { ask, inWords } from "./server.mjs";
 import { ENDED, ShownJob } from "./shown.mjs";
 import { Starting } from "./starting.mjs";
+import { statusLine } from "./status.mjs";
 import { watchTabs } from "./tabs.mjs";
 import { watchTips } from "./tips.mjs";
-import { intention, statusLine, waiting } from "./words.mjs";
+import { intention, waiting } from "./words.mjs";
 
 const PACE = 250; // ms between two drawings
 const RETRY = 2000;
@@ -244,7 +245,8 @@ function draw() {
   byId("opt-bar").hidden = job === null;
   if (job) {
     if (job.cursor.live) job.cursor.forwards = spent(job.record);
-    bar.show(job.record, job.look, job.cursor, statusLine(job), jobs.find(job.id)?.labels.length ?? 0);
+    const listed = jobs.find(job.id);
+    bar.show(job.record, job.look, job.cursor, statusLine(job, listed?.left ?? null), listed?.labels.length ?? 0);
     jobs.show(job.id, job.record.status.state, job.part);
   } else jobs.show(null, null, null);
   for (const { name, place, panel } of panels) {

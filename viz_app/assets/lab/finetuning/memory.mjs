@@ -29,7 +29,9 @@ export class Memory {
   }
 }
 
-const EMPTY = html`<p class="panel-empty">What each method needs is measured here before the first step: weights, activations, gradients, optimizer state and workspace, forward only against Adam.</p>`;
+const EMPTY = html`<p class="panel-empty">What a step of each method needs is measured here after the first evaluation: weights, activations, gradients, optimizer state and workspace, forward only against Adam.</p>`;
+/** What tells these numbers from the forecast beside Start. */
+const PART = "Counted here: the model and a step of one method. The forecast beside Start counts all that the job holds, with libraries, copies and diagnostics.";
 
 /** @param {{rows: MemoryRow[], how: string}} memory @param {(label: string) => string} titleOf */
 function view(memory, titleOf) {
@@ -37,6 +39,7 @@ function view(memory, titleOf) {
   const axis = scale(Math.max(1, ...rows.map((row) => Math.max(row.peak, total(row)))));
   return html`<div class="memory">
     <p class="memory-sentence">${comparison(rows)}</p>
+    <p class="memory-part">${PART}</p>
     <div class="panel-keys">${PARTS.map(([part, name]) => html`<span><i class="part-${part}"></i>${name}</span>`)}<span><u class="upright"></u>peak</span></div>
     <div class="memory-bars">${rows.length ? [...rows.map((row) => bar(row, axis.end)), ruler(axis)] : ""}</div>
     <p class="panel-note" title=${memory.how}>${memory.how}</p>
