@@ -156,6 +156,34 @@ def test_a_link_to_a_run_that_is_gone_says_so(opt: OptPage):
     assert opt.page.locator("#opt-message").inner_text().startswith("Run 999 is no longer here")
 
 
+def test_start_takes_what_is_typed_and_not_yet_left(opt: OptPage):
+    opt.open("opt=mezo")
+    opt.field("run.batch").fill("many")
+    opt.page.evaluate("document.querySelector('#opt-go').click()")  # without a blur before
+    opt.row("run.batch").locator(".error-text").wait_for()
+    assert not opt.jobs
+
+
+def test_a_slider_moves_its_field_and_the_address(opt: OptPage):
+    opt.open("opt=mezo")
+    before = float(opt.field("mezo.lr").input_value())
+    opt.row("mezo.lr").get_by_role("slider").press("ArrowRight")
+    opt.wait_for(f"!location.search.includes('lr={before},')")
+    moved = float(opt.field("mezo.lr").input_value())
+    assert moved > before
+    assert f"lr={moved}," in opt.page.evaluate("location.search")
+    opt.row("mezo.lr").get_by_label("Reset η learning rate").click()
+    opt.wait_for(f"location.search.includes('lr={before},')")
+    assert float(opt.field("mezo.lr").input_value()) == before
+
+
+def test_the_keyboard_shows_what_a_setting_is(opt: OptPage):
+    opt.open("opt=mezo")
+    opt.page.keyboard.press("Tab")
+    opt.row("run.batch").get_by_role("slider").focus()
+    expect(opt.page.locator("#opt-tip")).to_contain_text("Texts in a step's minibatch")
+
+
 def test_copies_and_removal_of_optimizers_are_in_the_spec(opt: OptPage):
     opt.open("opt=hizoo:alpha=0.01&opt=mezo")
     opt.page.get_by_role("button", name="Duplicate HiZOO").click()
@@ -222,7 +250,7 @@ def test_live_pause_time_travel_reload_stop(opt: OptPage):
     assert drawn(opt, "opt-loss") > reached
 
     # A setting changes while it trains.
-    rate = page.get_by_label("learning rate of MeZO")
+    rate = page.get_by_label("learning rate of MeZO", exact=True)
     rate.fill("5e-4")
     rate.press("Enter")
     page.locator("#opt-bar").click(position={"x": 3, "y": 3})

@@ -5,7 +5,7 @@ import "./catalogue.mjs";
 
 const { facts } = await import("../../viz_app/assets/lab/finetuning/facts.mjs");
 const { FormState } = await import("../../viz_app/assets/lab/finetuning/formstate.mjs");
-const { errorPlace, keyOf, meant, placesOf, rangeOf, textOf, valueOf } = await import("../../viz_app/assets/lab/finetuning/places.mjs");
+const { errorPlace, keyOf, meant, placesOf, rangeOf, said, textOf, valueOf } = await import("../../viz_app/assets/lab/finetuning/places.mjs");
 
 /** @param {string} text */
 function opened(text) {
@@ -13,7 +13,11 @@ function opened(text) {
   state.open(text);
   const places = placesOf(state, new Map(state.optimizers.map(({ label, slot }) => [label, slot])));
   /** @param {string} key */
-  const at = (key) => places.find((place) => keyOf(place) === key) ?? assert.fail(key);
+  const at = (key) => {
+    const found = places.find((place) => keyOf(place) === key);
+    assert.ok(found, key);
+    return found;
+  };
   return { state, places, at };
 }
 
@@ -51,4 +55,11 @@ test("an error belongs to its field, to its optimizer's card, or to no place tha
   for (const [field, place] of Object.entries(cases)) assert.deepEqual(errorPlace(field, state), place, field);
   state.set("tune", "lora");
   assert.deepEqual(errorPlace("rank", state), ["run", "rank"]);
+});
+
+test("beside Start an error says whose it is", () => {
+  const { state } = opened("opt=hizoo&opt=hizoo");
+  assert.equal(said({ field: "opt.hizoo#2.lr", message: "η learning rate must be above 0" }, state), "HiZOO 2: η learning rate must be above 0");
+  assert.equal(said({ field: "batch", message: "Batch must be above 0" }, state), "Batch must be above 0");
+  assert.equal(said({ field: "rank", message: "must be above 0" }, state), "rank: must be above 0", "not on the form");
 });

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context
 from math import log10
 from typing import Any
 
@@ -15,6 +16,8 @@ from dash import html
 from functions.base import Parameter
 from hizoo_core import Hyperparameter, describe
 from viz_app.web import ids
+
+FOUR_DIGITS = Context(prec=4, rounding=ROUND_HALF_UP)  # as JavaScript's toPrecision
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def short(value: Any) -> str:
     """Write a number for a field, as the page's `scale.mjs` does: four significant digits, no padded exponent."""
     if not isinstance(value, int | float):
         return str(value)
-    digits = float(f"{value:.4g}")
+    digits = float(FOUR_DIGITS.create_decimal(value))
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{digits:g}"
     mantissa, exponent = f"{digits:.3e}".split("e")

@@ -156,6 +156,15 @@ export class Form {
     this.#set(card, name, meant(place.field, text));
   }
 
+  /** Take what is typed, and not yet left. */
+  settle() {
+    for (const { card, field } of placesOf(this.state, this.#now.cards)) {
+      /** @type {HTMLInputElement | null | undefined} */
+      const input = rowOf(card, field.name)?.querySelector(".mantine-TextInput-input, .mantine-Autocomplete-input");
+      if (input) this.took(input.value, card, field.name);
+    }
+  }
+
   /** @param {string} card @param {string} name @param {number} position */
   #slid(card, name, position) {
     if (this.#now !== this.#next) return; // its widget is being made anew

@@ -1,11 +1,13 @@
 // The settings on the form, each in its place: a card, and a name in it. What its widget holds, and where an error belongs.
 
+/** @import { FieldError } from "../web/latest.mjs" */
 /** @import { Field as Setting } from "../web/catalogue.mjs" */
 /** @import { Field, Values } from "./facts.mjs" */
 /** @import { FormState } from "./formstate.mjs" */
 /** @import { Slot } from "./spec.mjs" */
 import { facts, matters, methodOf } from "./facts.mjs";
 import { shown, typed } from "./formstate.mjs";
+import { sentence } from "./server.mjs";
 
 /** The first card. */
 export const RUN = "run";
@@ -63,4 +65,11 @@ export function errorPlace(field, state) {
   if (!found) return null;
   if (name === undefined) return [label];
   return settingsOf(found.slot.method).some((each) => each.name === name) ? [label, name] : null;
+}
+
+/** An error beside Start: whose it is, where that is an optimizer, or its key in the spec, where no field of the form is. @param {FieldError} error @param {FormState} state */
+export function said({ field, message }, state) {
+  const place = errorPlace(field, state);
+  const found = state.optimizers.find(({ label }) => label === place?.[0]);
+  return found ? `${found.title}: ${message}` : place ? message : sentence({ field, message });
 }

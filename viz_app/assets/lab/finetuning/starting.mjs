@@ -5,7 +5,8 @@
 import { Latest, SpecError } from "../web/latest.mjs";
 import { setText } from "../web/make.mjs";
 import { byId } from "../web/one.mjs";
-import { ask, inWords, sentence } from "./server.mjs";
+import { said } from "./places.mjs";
+import { ask, inWords } from "./server.mjs";
 
 const REST = 350; // ms after the last change of the form, before it is estimated
 
@@ -52,6 +53,7 @@ export class Starting {
 
   async #start() {
     const form = this.form();
+    form.settle();
     this.#isStarting = true;
     this.#showButton();
     try {
@@ -72,8 +74,10 @@ export class Starting {
 
   /** Errors at their fields; beside Start those that have none, or else the first. @param {FieldError[]} errors */
   #refuse(errors) {
-    const others = this.form().complain(errors);
-    this.#say((others.length ? others : errors.slice(0, 1)).map(sentence).join("\n"), true, others.length > 0);
+    const form = this.form();
+    const others = form.complain(errors);
+    const first = others.length ? others : errors.slice(0, 1);
+    this.#say(first.map((error) => said(error, form.state)).join("\n"), true, others.length > 0);
   }
 
   /** What it will take: nothing is wrong. @param {string} text */
