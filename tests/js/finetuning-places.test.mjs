@@ -62,4 +62,6 @@ test("beside Start an error says whose it is", () => {
   assert.equal(said({ field: "opt.hizoo#2.lr", message: "η learning rate must be above 0" }, state), "HiZOO 2: η learning rate must be above 0");
   assert.equal(said({ field: "batch", message: "Batch must be above 0" }, state), "Batch must be above 0");
   assert.equal(said({ field: "rank", message: "must be above 0" }, state), "rank: must be above 0", "not on the form");
+  const unknown = "There is no optimizer “hizzo”";
+  assert.equal(said({ field: "opt.hizzo", message: unknown }, state), unknown);
 });

@@ -43,15 +43,22 @@ export function watchTips(root) {
     over = null;
     hide();
   });
-  root.addEventListener("pointerdown", hide);
+  let isKeyed = false; // a field that is clicked is :focus-visible too
+  root.addEventListener("pointerdown", () => {
+    isKeyed = false;
+    hide();
+  });
   root.addEventListener("scroll", hide, true);
   root.addEventListener("focusin", (event) => {
     const row = around(event, "[data-tip], .row");
     const tipped = row?.matches("[data-tip]") ? row : row?.querySelector("[data-help]");
     const { target } = event;
     hide();
-    if (tipped && target instanceof Element && target.matches(":focus-visible") && !target.matches(TYPED)) timer = window.setTimeout(showAt, DELAY, tipped);
+    if (tipped && target instanceof Element && isKeyed && target.matches(":focus-visible") && !target.matches(TYPED)) timer = window.setTimeout(showAt, DELAY, tipped);
   });
   root.addEventListener("focusout", hide);
-  document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+  document.addEventListener("keydown", (event) => {
+    isKeyed = true;
+    if (event.key === "Escape") hide();
+  });
 }
