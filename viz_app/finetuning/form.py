@@ -34,7 +34,12 @@ from viz_app.web.widgets import (
 
 RUN = "run"  # the first card, as its rows' ids call it
 UNITS = [{"value": "forwards", "label": "passes"}, {"value": "steps", "label": "steps"}]  # of the budget
-CHOICES = {"task": tuple(specs.TASKS), "tune": tuple(specs.TUNES), "loss": tuple(specs.LOSSES), "dtype": specs.DTYPES}
+CHOICES: dict[str, tuple[str, ...]] = {
+    "task": tuple(specs.TASKS),
+    "tune": tuple(specs.TUNES),
+    "loss": tuple(specs.LOSSES),
+    "dtype": specs.DTYPES,
+}
 HELPS = {"tune": specs.TUNES, "loss": specs.LOSSES}  # of a choice's values
 
 
