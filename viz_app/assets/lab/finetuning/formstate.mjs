@@ -154,7 +154,7 @@ function evaluationsOf({ budget, budgetKind }, slots) {
 export const shown = (value) => (typeof value === "number" ? short(value) : String(value ?? ""));
 
 /** Whether two values mean the same: 0.001 and "1e-3". @param {string | number} a @param {string | number} b */
-export const same = (a, b) => shown(a) === shown(b) || (String(a).trim() !== "" && Number(a) === Number(b));
+const same = (a, b) => shown(a) === shown(b) || (String(a).trim() !== "" && Number(a) === Number(b));
 
 /** A number as typed, or the text if it is none: the server says what is wrong with it. @param {string} text */
 export function typed(text) {

@@ -32,7 +32,7 @@ const settingsOf = (method) => methodOf(method)?.hyperparameters ?? [];
 export const keyOf = ({ card, field }) => `${card}.${field.name}`;
 
 /** Whether a slider and a field hold it. @param {Described} field */
-export const isNumber = ({ slider, choices }) => Boolean(slider) && !choices;
+const isNumber = ({ slider, choices }) => Boolean(slider) && !choices;
 
 /** What a widget holds: a number, or text where it is none. @param {Place} place */
 export const valueOf = ({ field, values }) => (isNumber(field) ? typed(String(values[field.name])) : String(values[field.name]));
