@@ -17,7 +17,7 @@ from viz_app.finetuning import routes as finetuning_routes
 from viz_app.playground import page as playground
 from viz_app.tuning import page as tuning
 from viz_app.web import ids, theme
-from viz_app.web.controls import attributes
+from viz_app.web.widgets import attributes
 
 NAV, ACTIONS, FRAME = "nav", "actions", "frame"
 

@@ -1,4 +1,4 @@
-"""A method added to METHODS appears on the Playground by itself: card, controls, colour, curve, table; nothing in
+"""A method added to METHODS appears on the pages by itself: card, controls, colour, curve, table; nothing in
 JavaScript knows it. Its server runs in this process, which alone has the method.
 """
 
@@ -12,7 +12,7 @@ from conftest import Playground
 from playwright.sync_api import Page, expect
 
 from benchmarks.served import free_port
-from hizoo_core import METHODS
+from hizoo_core import METHODS, describe, training_methods
 from viz_app.server import create_app
 
 SPEC = (
@@ -72,3 +72,22 @@ def test_its_step_is_taken_apart_and_its_run_compared(page: Page, toy_url: str):
         " === JSON.stringify(['plus', 'minus', 'slope', 'step'])"
     )
     assert playground.problems == []
+
+
+def test_it_is_in_the_form_of_the_language_model_page(page: Page, toy_url: str):
+    page.goto(f"{toy_url}/opt?tune=layernorm&opt=mezo")
+    page.get_by_role("button", name="Toy descent", exact=True).click()
+    card = page.locator('#opt-form .optimizer[data-slot="toy"]')
+    expect(card.locator("h2")).to_have_text("Toy descent")
+    settings = describe(training_methods.METHODS["toy"].hyperparameters)
+    assert card.locator("[data-field]").count() == len(settings)
+    colours = page.locator("#opt-form .optimizer").evaluate_all(
+        "(cards) => cards.map((card) => getComputedStyle(card).getPropertyValue('--colour'))"
+    )
+    assert len(set(colours)) == 2
+    assert all(colours)
+    directions = card.locator('[data-field="toy.n"] .mantine-TextInput-input')
+    directions.fill("3")
+    directions.press("Enter")
+    expect(card.locator(".passes")).to_have_text("6 passes a step")
+    page.wait_for_function("location.search.includes('opt=toy:n=3,')")

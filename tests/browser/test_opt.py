@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import looks
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from benchmarks.served import Server
 
@@ -40,9 +40,18 @@ class OptPage:
         return self.page.locator(f'[data-field="{field}"]')
 
     def type_into(self, field: str, text: str) -> None:
-        box = self.row(field).locator("input[type=text]")
+        box = self.field(field)
         box.fill(text)
         box.press("Enter")
+
+    def field(self, field: str):
+        """The text field of a row, which may have a list too."""
+        return self.row(field).locator("input:not([type=hidden], [type=file])").last
+
+    def choose(self, field: str, label: str) -> None:
+        """Take a value of a list that opens."""
+        self.field(field).click()
+        self.page.get_by_role("listbox").get_by_role("option", name=label, exact=True).click()
 
     @property
     def passes(self) -> int:
@@ -90,15 +99,12 @@ def test_task_and_tuning_mode_bring_their_preset_unless_changed_by_hand(opt: Opt
     opt.open()
     presets = json.load(urllib.request.urlopen(f"{opt.url}/api/finetune/options"))["presets"]
     opt.type_into("hizoo.n", "3")
-    opt.page.get_by_label("Trainable", exact=True).select_option("layernorm")
-    rate = opt.row("hizoo.lr").locator("input[type=text]").input_value()
-    assert float(rate) == presets["reviews/layernorm"]["opts"]["hizoo"]["lr"]
-    assert opt.row("hizoo.n").locator("input[type=text]").input_value() == "3"
+    preset = presets["reviews/layernorm"]["opts"]["hizoo"]
+    opt.choose("run.tune", "norms and biases")
+    expect(opt.field("hizoo.lr")).to_have_value(str(preset["lr"]))
+    expect(opt.field("hizoo.n")).to_have_value("3")
     opt.row("hizoo.n").get_by_role("button").click()
-    assert (
-        float(opt.row("hizoo.n").locator("input[type=text]").input_value())
-        == (presets["reviews/layernorm"]["opts"]["hizoo"]["n"])
-    )
+    expect(opt.field("hizoo.n")).to_have_value(str(preset["n"]))
 
 
 def test_start_leads_to_an_error_in_a_fold(opt: OptPage):
@@ -109,26 +115,39 @@ def test_start_leads_to_an_error_in_a_fold(opt: OptPage):
 
 def test_a_link_with_an_unknown_optimizer_shows_an_error_and_trains_nothing(opt: OptPage):
     opt.open("opt=hizzo:n=2&opt=mezo")
-    opt.wait_for("document.querySelector('#opt-message').textContent.includes('hizzo')")
-    before = len(opt.jobs)
-    opt.page.get_by_role("button", name="Start").click()
-    opt.wait_for("document.querySelector('#opt-prediction.bad').textContent.includes('hizzo')")
-    assert len(opt.jobs) == before
+    opt.wait_for("document.querySelector('#opt-prediction.bad')?.textContent.includes('hizzo')")
+    expect(opt.page.get_by_role("button", name="Start")).to_be_disabled()
     assert "opt=hizzo" in opt.page.url, "the address stays as it is"
     opt.type_into("mezo.n", "1")
     opt.wait_for("document.querySelector('#opt-prediction:not(.bad)')?.textContent.includes('MB')")
+    expect(opt.page.get_by_role("button", name="Start")).to_be_enabled()
     assert opt.page.locator("#opt-message").inner_text() == ""
+
+
+def test_a_link_with_no_known_optimizer_shows_the_usual_ones(opt: OptPage):
+    opt.open("opt=hizzo")
+    expect(opt.page.locator("#opt-form .optimizer h2")).to_have_text(["HiZOO", "MeZO", "Adam"])
+    opt.wait_for("document.querySelector('#opt-prediction.bad')?.textContent.includes('hizzo')")
+    sentence = opt.page.locator("#opt-prediction").inner_text()
+    assert opt.page.locator("body").inner_text().count(sentence) == 1
+    expect(opt.page.locator(".badge")).to_have_count(0)
+    expect(opt.page.get_by_role("button", name="Start")).to_be_disabled()
+    opt.page.get_by_role("button", name="Remove Adam").click()
+    opt.wait_for("!location.search.includes('hizzo') && location.search.includes('opt=mezo')")
+    expect(opt.page.locator(".badge")).to_have_text("tuned preset")
+    expect(opt.page.get_by_role("button", name="Start")).to_be_enabled()
 
 
 def test_a_preset_that_nobody_tuned_is_not_called_tuned(opt: OptPage):
     opt.open()
     badge = opt.page.locator(".badge")
-    assert badge.inner_text() == "tuned preset"
-    opt.page.locator("#opt-run-loss").select_option("f1")
-    assert badge.inner_text() == "not tuned"
-    opt.page.locator("#opt-run-loss").select_option("cross_entropy")
+    expect(badge).to_have_text("tuned preset")
+    opt.choose("run.loss", "1 − F1")
+    expect(badge).to_have_text("not tuned")
+    opt.choose("run.loss", "cross-entropy")
+    expect(badge).to_have_text("tuned preset")
     opt.type_into("run.model", "facebook/opt-125m")
-    assert badge.inner_text() == "not tuned"
+    expect(badge).to_have_text("not tuned")
 
 
 def test_a_link_to_a_run_that_is_gone_says_so(opt: OptPage):
@@ -137,9 +156,38 @@ def test_a_link_to_a_run_that_is_gone_says_so(opt: OptPage):
     assert opt.page.locator("#opt-message").inner_text().startswith("Run 999 is no longer here")
 
 
+def test_start_takes_what_is_typed_and_not_yet_left(opt: OptPage):
+    opt.open("opt=mezo")
+    opt.field("run.batch").fill("many")
+    opt.page.evaluate("document.querySelector('#opt-go').click()")  # without a blur before
+    opt.row("run.batch").locator(".error-text").wait_for()
+    assert not opt.jobs
+
+
+def test_a_slider_moves_its_field_and_the_address(opt: OptPage):
+    opt.open("opt=mezo")
+    before = float(opt.field("mezo.lr").input_value())
+    opt.row("mezo.lr").get_by_role("slider").press("ArrowRight")
+    opt.wait_for(f"!location.search.includes('lr={before},')")
+    moved = float(opt.field("mezo.lr").input_value())
+    assert moved > before
+    assert f"lr={moved}," in opt.page.evaluate("location.search")
+    opt.row("mezo.lr").get_by_label("Reset η learning rate").click()
+    opt.wait_for(f"location.search.includes('lr={before},')")
+    assert float(opt.field("mezo.lr").input_value()) == before
+
+
+def test_the_keyboard_shows_what_a_setting_is(opt: OptPage):
+    opt.open("opt=mezo")
+    opt.page.keyboard.press("Tab")
+    opt.row("run.batch").get_by_role("slider").focus()
+    expect(opt.page.locator("#opt-tip")).to_contain_text("Texts in a step's minibatch")
+
+
 def test_copies_and_removal_of_optimizers_are_in_the_spec(opt: OptPage):
     opt.open("opt=hizoo:alpha=0.01&opt=mezo")
-    opt.page.get_by_role("button", name="Copy HiZOO").click()
+    opt.page.get_by_role("button", name="Duplicate HiZOO").click()
+    opt.row("hizoo#2.alpha").wait_for()
     opt.type_into("hizoo#2.alpha", "0.2")
     opt.page.get_by_role("button", name="Remove MeZO").click()
     opt.wait_for("location.search.includes('alpha=0.2,') && !location.search.includes('mezo')")
@@ -163,13 +211,13 @@ def test_errors_stand_at_their_fields(opt: OptPage):
     opt.type_into("mezo.lr", "0.001")
     opt.type_into("run.batch", "8")
     opt.wait_for("document.querySelectorAll('.error-text').length === 0")
-    opt.page.locator("#opt-run-loss").select_option("accuracy")
+    opt.choose("run.loss", "1 − accuracy")
     opt.page.locator('.optimizer[data-slot="adam"] .error-text').wait_for()
 
 
 def test_a_table_is_uploaded_and_a_missing_column_is_named(opt: OptPage):
     opt.open()
-    opt.page.get_by_label("Task", exact=True).select_option("table")
+    opt.choose("run.task", "your own file")
     lines = [
         f"{text} {i},{label}" for i in range(20) for text, label in (("a fine film", "good"), ("a dull film", "bad"))
     ]
@@ -202,7 +250,7 @@ def test_live_pause_time_travel_reload_stop(opt: OptPage):
     assert drawn(opt, "opt-loss") > reached
 
     # A setting changes while it trains.
-    rate = page.get_by_label("learning rate of MeZO")
+    rate = page.get_by_label("learning rate of MeZO", exact=True)
     rate.fill("5e-4")
     rate.press("Enter")
     page.locator("#opt-bar").click(position={"x": 3, "y": 3})

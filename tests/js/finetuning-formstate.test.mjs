@@ -33,6 +33,14 @@ test("what the form cannot hold is sent as it stands, until something is changed
   assert.match(opened("opt=mezo:n=1").spec, /^model=bundled&task=reviews&.*opt=mezo:n=1,lr=/);
 });
 
+test("a text without a known optimizer has the usual ones to go on with, and no preset is called tuned", () => {
+  const form = opened("opt=hizzo");
+  assert.deepEqual(form.slots.map(({ method }) => method), facts.default_methods);
+  assert.ok(!form.isTuned);
+  form.set("batch", facts.presets["reviews/full"].batch);
+  assert.ok(form.isTuned);
+});
+
 test("task and tuning mode bring their preset, but not over what was changed by hand", () => {
   const form = opened("");
   const [hizoo] = form.slots;

@@ -14,7 +14,7 @@ test("a slider's position and its value are each other's inverse", () => {
 });
 
 test("short writes four significant digits, and small and large numbers with an exponent", () => {
-  assert.deepEqual([0, 0.00003, 123456, 0.12345].map(short), ["0", "3e-5", "1.235e5", "0.1235"]);
+  assert.deepEqual([0, 0.00003, 123456, 0.12345, 1e-4, 12345, 3, -2e-4].map(short), ["0", "3e-5", "1.235e5", "0.1235", "1e-4", "12350", "3", "-2e-4"]);
 });
 
 test("powers of ten at an axis stand so far apart that none lies over another", () => {

@@ -2,8 +2,10 @@
 (() => {
   const script = /** @type {HTMLScriptElement} */ (document.currentScript);
   const modules = new URL("lab/", script.src);
-  // The Tuning page has controls of the same kinds: each page's module has its own functions of these names.
-  const page = () => import(new URL(location.pathname === "/tuning" ? "tuning/main.mjs" : "playground/main.mjs", modules).href);
+  // The pages have controls of the same kinds: each page's module has its own functions of these names.
+  /** @type {Record<string, string>} */
+  const pages = { "/tuning": "tuning", "/opt": "finetuning" };
+  const page = () => import(new URL(`${pages[location.pathname] ?? "playground"}/main.mjs`, modules).href);
 
   const EARLY = new Set(["open", "tab"]); // may be called before a page is open
 
@@ -18,16 +20,10 @@
 
   /** What Dash calls. @type {Record<string, (...values: any[]) => unknown>} */
   const lab = Object.fromEntries(
-    ["open", "chooseFunction", "clock", "hessianView", "field", "choice", "reset", "switch", "duplicate", "method", "tab"].map(
+    ["open", "chooseFunction", "clock", "hessianView", "field", "choice", "reset", "switch", "duplicate", "method", "tab", "made"].map(
       (name) => [name, entry(name)],
     ),
   );
-
-  /** The Language model page is there: its modules fill it. */
-  lab.opt = async () => {
-    (await import(new URL("finetuning/main.mjs", modules).href)).open();
-    return window.dash_clientside.no_update;
-  };
 
   let first = true;
   /** Apply a theme: its value is kept in this browser, the first call restores it. */

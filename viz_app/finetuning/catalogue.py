@@ -4,6 +4,7 @@ What depends on the machine (devices, uploads) is in `GET /api/finetune/options`
 """
 
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from typing import Any
 
 from hizoo_core.training_methods import METHODS
@@ -108,20 +109,23 @@ NAMES = {
 """Values of choices as they are shown, where that is not the value itself."""
 
 
+def colours() -> dict[str, str]:
+    """The CSS variable of every method's colour: its own, or one of the spare ones."""
+    spare = cycle(SPARE)
+    return {key: COLOURS.get(key) or next(spare) for key in METHODS}
+
+
 def catalogue() -> dict[str, Any]:
     """Plain values for JSON: `finetuning.spec.catalogue()` with what the page adds."""
     known = specs.catalogue()
-    spare = iter(SPARE)
+    own = colours()
     return known | {
         "methods": [
-            method | {"colour": COLOURS.get(method["key"]) or next(spare), "cost": cost(METHODS[method["key"]])}
-            for method in known["methods"]
+            method | {"colour": own[method["key"]], "cost": cost(METHODS[method["key"]])} for method in known["methods"]
         ],
         "spareColours": SPARE,
         "fields": [asdict(field) | {"label": field.label} for field in FIELDS],
         "names": NAMES,
-        "models": MODELS,
-        "primary": PRIMARY,
         "only": ONLY,
         "keys": specs.KEYS,
         "evaluations": specs.EVALUATIONS,

@@ -1,15 +1,16 @@
 """The language-model page: one is fine-tuned with forward passes only, watched live.
 
-Python makes the page's frame; assets/lab/finetuning fills it. The form, the list of jobs and everything that moves
-talk to /api/finetune themselves, so that a job's messages never wait behind a callback.
+Python makes the page's frame and the form's widgets (form.py); assets/lab/finetuning fills them. The list of jobs and
+everything that moves talk to /api/finetune themselves, so that a job's messages never wait behind a callback.
 """
 
 from typing import Any
 
-from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html
+from dash import ClientsideFunction, Input, Output, callback, clientside_callback, dcc, html
 
+from viz_app.finetuning import form
 from viz_app.web import ids
-from viz_app.web.controls import attributes
+from viz_app.web.widgets import attributes, tip
 
 CURVES = {
     "loss": ("Loss", "Training and held-out loss of every optimizer"),
@@ -29,12 +30,14 @@ def layout() -> html.Main:
     return html.Main(
         [
             dcc.Store(id=ids.OPT_PAGE, data=True),
+            dcc.Store(id=ids.OPT_ASKED),
+            dcc.Store(id=ids.OPT_MADE),
             html.Div(dcc.Graph(id=ids.OPT_PLOTLY), hidden=True),  # a page with a graph gets plotly.js; none is on it
             html.Aside(
                 [
                     html.Section(id="opt-jobs", className="card", hidden=True, **attributes(aria_label="Runs")),
-                    html.Div(id="opt-form", role="form", **attributes(aria_label="What to train")),
-                    html.Section(id="opt-start", className="card", **attributes(aria_label="Start")),
+                    html.Div(id=ids.OPT_FORM, role="form", **attributes(aria_label="What to train")),
+                    start_card(),
                 ],
                 id="opt-controls",
                 **attributes(aria_label="Controls"),
@@ -61,6 +64,18 @@ def layout() -> html.Main:
             ),
         ],
         className="opt",
+    )
+
+
+def start_card() -> html.Section:
+    """Start, and beside it what it will take, or what is wrong."""
+    button = html.Button("Start", id="opt-go", type="button", className="primary")
+    help = "Put these runs into the queue of their device; they train side by side on the same minibatches"
+    return html.Section(
+        [tip(button, help), html.P(id="opt-prediction", role="status")],
+        id="opt-start",
+        className="card",
+        **attributes(aria_label="Start"),
     )
 
 
@@ -115,8 +130,14 @@ def clock() -> html.Div:
 
 
 def register() -> None:
-    """Connect the page. Called once, by `create_app`."""
+    """Connect the page. Called once, by `create_app`; roles such as fields and sliders are the Playground's."""
+    callback(
+        output={"form": Output(ids.OPT_FORM, "children"), "made": Output(ids.OPT_MADE, "data")},
+        inputs={"asked": Input(ids.OPT_ASKED, "data")},
+        prevent_initial_call=True,
+    )(form.widgets)
     # Its output never changes: without one, Dash would not call it for a page that a callback has put there.
     clientside_callback(
-        ClientsideFunction("lab", "opt"), Output(ids.OPT_PLOTLY, "className"), Input(ids.OPT_PAGE, "data")
+        ClientsideFunction("lab", "open"), Output(ids.OPT_PLOTLY, "className"), Input(ids.OPT_PAGE, "data")
     )
+    clientside_callback(ClientsideFunction("lab", "made"), Input(ids.OPT_MADE, "data"), prevent_initial_call=True)

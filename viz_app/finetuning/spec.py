@@ -66,7 +66,7 @@ LABELS = {
     **TEXTS,
     "words": WORDS,
     "device": "Device",
-    "budget": "Budget,",  # followed by its unit
+    "budget": "Budget",
 }
 """What the form calls its fields."""
 MOST_STEPS = int(NUMBERS["steps"].high)

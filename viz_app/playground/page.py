@@ -15,7 +15,7 @@ from viz_app.spec.reader import DEFAULT_FUNCTION
 from viz_app.spec.runs import RunSpec, SpecError, parse
 from viz_app.spec.text import pairs
 from viz_app.web import controls, ids
-from viz_app.web.controls import attributes
+from viz_app.web.widgets import attributes
 
 GRAPH: Any = {"displayModeBar": False, "responsive": True}  # the rest is the modules’ to say
 

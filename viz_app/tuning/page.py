@@ -10,7 +10,7 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
 
 from functions import FUNCTIONS, TestFunction, resolve
-from hizoo_core import METHODS, describe
+from hizoo_core import METHODS
 from viz_app.playground.page import fallback, stage
 from viz_app.spec.fields import NOISE
 from viz_app.spec.runs import SpecError
@@ -19,7 +19,7 @@ from viz_app.tuning import spec as map_spec
 from viz_app.tuning.catalogue import AUTO, MEASURES, axes_of
 from viz_app.tuning.spec import MapSpec
 from viz_app.web import controls, ids
-from viz_app.web.controls import Control, attributes
+from viz_app.web.widgets import Control, attributes, method_rows, row, text_row
 
 METHOD_CHOICE = ("hizoo", "mezo", "adam")
 TABS = {"map": "Map", "estimators": "Estimator lab"}
@@ -232,21 +232,17 @@ def panel(spec: MapSpec, methods: dict[str, dict[str, Any]]) -> list:
         **attributes(aria_label="Optimizer"),
     )
     bodies = [
-        html.Div(settings(key, slot["values"]), className="method", **attributes(data_of=key))
+        html.Div(
+            method_rows(key, METHODS[key], slot["values"], controls.SECONDARY),
+            className="method",
+            **attributes(data_of=key),
+        )
         for key, slot in methods.items()
     ]
     return [
         function_card(spec, spec.function),
         html.Section([switch, *bodies], className="card optimizer", **attributes(aria_label="Optimizer")),
     ]
-
-
-def settings(method: str, values: dict[str, Any]) -> list:
-    """The rows of one optimizer's hyperparameters: where the controls are on its map."""
-    described = [Control.of(h) for h in describe(METHODS[method].hyperparameters)]
-    rows = [controls.row(method, c, values[c.name]) for c in described if c.name not in controls.SECONDARY]
-    more = [controls.row(method, c, values[c.name]) for c in described if c.name in controls.SECONDARY]
-    return [*rows, html.Details([html.Summary("more"), *more])] if more else rows
 
 
 def function_card(spec: MapSpec, function: TestFunction) -> html.Section:
@@ -258,21 +254,20 @@ def function_card(spec: MapSpec, function: TestFunction) -> html.Section:
     rows: list = [html.H2("Function"), controls.function_choice(key)]
     if key == "expr":
         text = base.f.partition(":")[2]
-        rows.append(controls.text_row("function", "expr", "f(x, y)", text, controls.EXPRESSION_HELP))
-    target = controls.text_row("run", TARGET.name, TARGET.label, target_text(spec), TARGET.help)
-    target.children = [*(target.children or ()), controls.reset_button("run", TARGET)]
+        rows.append(text_row("function", "expr", "f(x, y)", text, controls.EXPRESSION_HELP))
+    target = text_row("run", TARGET.name, TARGET.label, target_text(spec), TARGET.help, resets=True)
     rows += [
         html.Div(controls.formula(function), id=ids.FORMULA),
-        *(controls.row("function", Control.of(p), chosen[p.name]) for p in (family.parameters if family else ())),
-        controls.row("run", BUDGET, spec.forwards),
-        controls.row("run", RUNS, base.runs),
+        *(row("function", Control.of(p), chosen[p.name]) for p in (family.parameters if family else ())),
+        row("run", BUDGET, spec.forwards),
+        row("run", RUNS, base.runs),
         target,
         html.Details(
             [
                 html.Summary("start, seed, noise"),
-                controls.text_row("run", "x0", "Start", controls.start_text(base.x0), controls.START_HELP),
-                controls.text_row("run", "seed", "Seed", str(base.seed), SEED_HELP),
-                controls.text_row("run", "noise", NOISE.label, number(float(base.noise)), NOISE.help),
+                text_row("run", "x0", "Start", controls.start_text(base.x0), controls.START_HELP),
+                text_row("run", "seed", "Seed", str(base.seed), SEED_HELP),
+                text_row("run", "noise", NOISE.label, number(float(base.noise)), NOISE.help),
             ]
         ),
     ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import cycle
-from math import log10
 from typing import Any
 from urllib.parse import quote
 
@@ -12,59 +11,19 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from functions import FUNCTIONS, TestFunction
-from functions.base import Parameter
-from hizoo_core import METHODS, POINT_METHODS, Hyperparameter, describe
+from hizoo_core import METHODS, POINT_METHODS, describe
 from viz_app.spec import presets
 from viz_app.spec.fields import NOISE, RUNS, STEPS
 from viz_app.spec.runs import OptSpec, RunSpec, labels, parse
 from viz_app.spec.text import number
 from viz_app.web import ids
 from viz_app.web.catalogue import SPARE, colours
+from viz_app.web.widgets import Control, attributes, duplicate_button, method_card, remove_button, row, text_row
 
 SECONDARY = {"floor", "beta", "beta1", "beta2", "eps"}  # folded away under "more"
 
 
-@dataclass(frozen=True)
-class Control:
-    """One control: what its slider spans (`slider`, in the quantity's own unit) and how (`scale`)."""
-
-    name: str
-    label: str
-    help: str
-    slider: tuple[float, float]
-    scale: str = "linear"
-    integer: bool = False
-    choices: tuple[str, ...] | None = None
-    unit: str = ""
-
-    @classmethod
-    def of(cls, source: Hyperparameter | Parameter) -> Control:
-        """Take it from an optimizer's hyperparameter or a function's parameter."""
-        span = source.slider if isinstance(source, Hyperparameter) else (source.low, source.high)
-        return cls(
-            source.name,
-            source.label,
-            source.help,
-            (float(span[0]), float(span[1])),
-            source.scale,
-            source.integer,
-            source.choices,
-            source.unit,
-        )
-
-
 RUN_CONTROLS = (Control.of(STEPS), Control.of(RUNS))
-
-
-def short(value: Any) -> str:
-    """Write a number for a field: four significant digits, no padded exponent."""
-    if not isinstance(value, int | float):
-        return str(value)
-    text = f"{value:.4g}"
-    if "e" in text:
-        mantissa, exponent = text.split("e")
-        return f"{mantissa}e{int(exponent)}"
-    return text
 
 
 def panel(spec: RunSpec, function: TestFunction, optimizers: list[dict[str, Any]]) -> list:
@@ -243,149 +202,14 @@ def start_text(x0: tuple[float, ...]) -> str:
 
 
 def optimizer_card(slot: dict[str, Any]) -> html.Section:
-    """One optimizer: its switch, its hyperparameters; folded to a line while it is off."""
-    method = METHODS[slot["method"]]
-    controls = [Control.of(h) for h in describe(method.hyperparameters)]
-    key = slot["slot"]
-    primary = [row(key, c, slot["values"][c.name]) for c in controls if c.name not in SECONDARY]
-    secondary = [row(key, c, slot["values"][c.name]) for c in controls if c.name in SECONDARY]
-    remove = []
-    if "#" in key:
-        label = f"Remove {slot['name']}"
-        remove = [html.Button("×", className="quiet", title=label, **attributes(data_remove=key, aria_label=label))]
-    head = html.Div(
-        [
-            tip(html.H2(slot["name"]), method.summary),
-            html.Span(f"{slot['passes']} passes a step", className="passes", **attributes(data_passes=key)),
-            tip(
-                html.Button(
-                    "+", id=ids.duplicate(key), className="quiet", **attributes(aria_label=f"Duplicate {slot['name']}")
-                ),
-                "Add a copy of this optimizer, to compare two settings",
-            ),
-            *remove,
-            dmc.Switch(
-                id=ids.switch(key),
-                checked=slot["on"],
-                size="xs",
-                color=f"var({slot['colour']})",
-                **attributes(aria_label=f"{slot['name']} on or off"),
-            ),
-        ],
-        className="head",
+    """One optimizer of the Playground: its switch, its hyperparameters; folded to a line while it is off."""
+    key, name = slot["slot"], slot["name"]
+    switch = dmc.Switch(
+        id=ids.switch(key),
+        checked=slot["on"],
+        size="xs",
+        color=f"var({slot['colour']})",
+        **attributes(aria_label=f"{name} on or off"),
     )
-    more = [html.Details([html.Summary("more"), *secondary])] if secondary else []
-    return html.Section(
-        [head, html.Div([*primary, *more], className="body")],
-        className="card optimizer" + ("" if slot["on"] else " off"),
-        style={"--colour": f"var({slot['colour']})"},
-        **attributes(data_slot=key),
-    )
-
-
-def row(slot: str, control: Control, value: Any) -> html.Div:
-    """One control: label with tooltip, slider or choice, field, reset."""
-    label = tip(html.Label(control.label + (f", {control.unit}" if control.unit else "")), control.help)
-    if control.choices:
-        return html.Div(
-            [
-                html.Div([label, reset_button(slot, control)], className="choice-label"),
-                dmc.SegmentedControl(
-                    id=ids.choice(slot, control.name),
-                    data=[{"value": c, "label": c.replace("_", " ")} for c in control.choices],
-                    value=value,
-                    fullWidth=True,
-                    size="xs",
-                ),
-            ],
-            className="row choice",
-            **attributes(data_field=f"{slot}.{control.name}"),
-        )
-    low, high = control.slider
-    name = f"{control.label} of {slot}"
-    return html.Div(
-        [
-            label,
-            dmc.Slider(
-                id=ids.slider(slot, control.name),
-                **slider_scale(control, value),
-                label=None,
-                size=4,
-                thumbSize=14,
-                color="var(--colour)",
-                updatemode="mouseup",  # while it moves, the page's modules watch it themselves: see sliders.mjs
-                **attributes(aria_label=f"{name}, {short(low)} to {short(high)} {control.unit}".strip()),
-            ),
-            dmc.TextInput(
-                id=ids.field(slot, control.name),
-                value=short(value),
-                size="xs",
-                debounce=True,
-                spellCheck=False,
-                **attributes(aria_label=name),
-            ),
-            reset_button(slot, control),
-        ],
-        className="row",
-        **attributes(data_field=f"{slot}.{control.name}"),
-    )
-
-
-def slider_scale(control: Control, value: Any) -> dict[str, float]:
-    """A slider's min, max, step and value: decades for a log scale; the page's `scale.mjs` is the inverse."""
-    low, high = control.slider
-    if control.scale == "log":
-        low, high = log10(low), log10(high)
-        at = log10(value) if value > 0 else low
-        return {"min": low, "max": high, "step": (high - low) / 200, "value": min(max(at, low), high)}
-    step = 1.0 if control.integer else (high - low) / 200
-    return {"min": low, "max": high, "step": step, "value": min(max(value, low), high)}
-
-
-def attributes(**named: str) -> dict[str, Any]:
-    """Attributes with a hyphen (aria_label → aria-label), for which Python has no keyword."""
-    return {name.replace("_", "-"): value for name, value in named.items()}
-
-
-def text_row(slot: str, name: str, label: str, value: str, help: str) -> html.Div:
-    """A control that only a text field can be."""
-    return html.Div(
-        [
-            tip(html.Label(label), help),
-            dmc.TextInput(
-                id=ids.field(slot, name),
-                value=value,
-                size="xs",
-                debounce=True,
-                spellCheck=False,
-                **attributes(aria_label=label),
-            ),
-        ],
-        className="row text",
-        **attributes(data_field=f"{slot}.{name}"),
-    )
-
-
-def reset_button(slot: str, control: Control) -> html.Button:
-    """Back to the tuned preset; shown by the style sheet only where the value differs from it."""
-    return html.Button(
-        "↺",
-        id=ids.reset(slot, control.name),
-        className="reset",
-        title="Back to the preset",
-        **attributes(aria_label=f"Reset {control.label}"),
-    )
-
-
-def tip(child: Any, text: str) -> dmc.Tooltip:
-    """Put a tooltip on a component."""
-    return dmc.Tooltip(
-        child,
-        label=text,
-        multiline=True,
-        w=280,
-        withArrow=True,
-        openDelay=350,
-        position="right",
-        events={"hover": True, "focus": True, "touch": True},
-    )
+    buttons = [duplicate_button(key, name), *([remove_button(key, name)] if "#" in key else []), switch]
+    return method_card(slot, METHODS[slot["method"]], buttons, SECONDARY)

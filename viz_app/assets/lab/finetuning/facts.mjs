@@ -34,7 +34,6 @@ import { catalogue } from "../web/catalogue.mjs";
  * @property {Record<string, [number, number]>} limits @property {Values} defaults
  * @property {Record<string, Preset>} presets by "task/tune" for the bundled model, "other/tune" for any other
  * @property {Field[]} fields @property {Record<string, Record<string, string>>} names of choices' values
- * @property {string[]} models @property {string[]} primary settings that are not in a card's fold
  * @property {Record<string, Record<string, string[] | null>[]>} only keys that matter only where, in one of these cases, others have one of these values; null: any but an empty one
  * @property {string[]} keys of a spec, in order @property {number} evaluations of a run whose spec does not say
  * @property {{cells: number, texts: number}} surface points of the loss surface, and texts of the loss at each

@@ -1,48 +1,50 @@
-// What to train: the left column's controls, drawn from what they say (formstate.mjs) and what the server offers.
+// What to train: the left column's widgets, which Python makes (viz_app/finetuning/form.py), filled and read here.
 
 /** @import { FieldError } from "../web/latest.mjs" */
-/** @import { Field } from "./facts.mjs" */
-/** @import { Choice, Row } from "./fields.mjs" */
-/** @import { Optimizer } from "./formstate.mjs" */
-import { classMap, html, nothing, ref, render, repeat } from "../vendor/lit.mjs";
-import { facts, matters, methodOf, nameOf } from "./facts.mjs";
-import { errorView, idOf, numberInput, rowView, select, textInput } from "./fields.mjs";
-import { FormState, typed } from "./formstate.mjs";
+/** @import { Slot } from "./spec.mjs" */
+import { html, render } from "../vendor/lit.mjs";
+import { setText } from "../web/make.mjs";
+import { rowOf, showErrors } from "../web/messages.mjs";
+import { around, one } from "../web/one.mjs";
+import { fromSlider, toSlider } from "../web/scale.mjs";
+import { watchSliders } from "../web/sliders.mjs";
+import { markChanged, put, setProps } from "../web/widgets.mjs";
+import { facts, matters, nameOf } from "./facts.mjs";
+import { FormState } from "./formstate.mjs";
+import { RUN, errorPlace, keyOf, meant, placesOf, rangeOf, textOf, valueOf } from "./places.mjs";
 import { Upload } from "./upload.mjs";
 
 /** @typedef {{devices?: {name: string, title: string}[], auto: string | null, transport: {upload: number, paths: boolean}}} Options of GET /api/finetune/options, what depends on the machine */
+/** @typedef {{number: number, cards: Map<string, Slot>, held: Map<string, string>, then: () => void}} Made widgets: the optimizers by card, and what each widget holds */
+
+const AGAIN = 2000; // ms after which widgets that have not come are asked for again
 
 export class Form {
   state = new FormState();
   upload = new Upload();
-  /** What is wrong, by place: run.batch, hizoo#2.lr, adam. @type {Map<string, string>} */
-  #errors = new Map();
-  #dropping = false;
-  /** @type {HTMLInputElement | undefined} */
-  #file;
+  /** The widgets that there are. @type {Made} */
+  #now = { number: 0, cards: new Map(), held: new Map(), then: () => {} };
+  /** Those that were asked for last. */
+  #next = this.#now;
+  #again = 0;
+  /** What is wrong. @type {FieldError[]} */
+  #errors = [];
 
   /** @param {HTMLElement} root @param {Options} options @param {(spec: string) => void} changed */
   constructor(root, options, changed) {
     this.root = root;
     this.options = options;
     this.changed = changed;
-    const devices = Object.fromEntries((options.devices ?? []).map(({ name, title }) => [name, title]));
-    const auto = options.auto ? `auto: ${devices[options.auto] ?? options.auto}` : "automatic";
-    /** @type {Record<string, Choice[]>} */
-    this.choices = {
-      task: named("task", facts.tasks),
-      tune: named("tune", facts.tunes),
-      loss: named("loss", facts.losses),
-      dtype: facts.dtypes.map((name) => [name, facts.names.dtype[name] ?? name]),
-      device: Object.entries({ auto, cpu: "CPU", ...devices }),
-    };
+    watchSliders(root, (card, name, position) => this.#slid(card, name, position));
+    root.addEventListener("click", (event) => this.#clicked(event));
+    for (const kind of /** @type {const} */ (["dragover", "dragleave", "drop"])) root.addEventListener(kind, (event) => this.#dragged(event));
   }
 
   /** Show a spec: what it leaves out takes the preset. @param {string} text */
   open(text) {
     this.upload.clear();
     this.state.open(text);
-    this.#told();
+    this.#make();
   }
 
   get spec() {
@@ -54,160 +56,186 @@ export class Form {
     return this.state.values.task === "table" ? this.upload.refused : null;
   }
 
-  /** @param {() => unknown} change */
-  #do(change) {
-    change();
-    this.#told();
-  }
+  // ---- the widgets ----
 
-  #told() {
-    this.render();
+  /** Have widgets made for what the form says. @param {() => void} then done when they are there */
+  #make(then = () => {}) {
+    const { state } = this;
+    const cards = new Map(state.optimizers.map(({ label, slot }) => [label, slot]));
+    const places = placesOf(state, cards);
+    const held = new Map(places.map((place) => [keyOf(place), textOf(place)]));
+    this.#next = { number: this.#next.number + 1, cards, held, then };
+    const values = (/** @type {string} */ card) => Object.fromEntries(places.filter((place) => place.card === card).map((place) => [place.field.name, valueOf(place)]));
+    this.#ask({
+      number: this.#next.number,
+      values: values(RUN),
+      hidden: facts.fields.map(({ name }) => name).filter((name) => !matters(name, state.values)),
+      devices: this.#devices,
+      optimizers: state.optimizers.map(({ label, title, colour, passes, slot }) => ({ slot: label, method: slot.method, name: title, colour, passes, values: values(label) })),
+      full: state.isFull,
+    });
     this.changed(this.spec);
   }
 
-  // ---- drawing ----
+  /** Dash does not say when the server is away. @param {object} asked */
+  #ask(asked) {
+    clearTimeout(this.#again);
+    this.#again = window.setTimeout(() => this.#ask(asked), AGAIN);
+    setProps("opt-asked", { data: { ...asked, at: Date.now() } });
+  }
 
-  render() {
+  get #devices() {
+    const { auto, devices = [] } = this.options;
+    const titles = Object.fromEntries(devices.map(({ name, title }) => [name, title]));
+    const chosen = auto ? `auto: ${titles[auto] ?? auto}` : "automatic";
+    return Object.entries({ auto: chosen, cpu: "CPU", ...titles }).map(([value, label]) => ({ value, label }));
+  }
+
+  /** Widgets are there. @param {number} number */
+  made(number) {
+    if (number !== this.#next.number) return;
+    clearTimeout(this.#again);
+    this.#now = this.#next;
+    this.#show();
+    this.complain(this.#errors);
+    this.#now.then();
+  }
+
+  /** Bring the widgets in line with the state. @param {string} [slid] the setting whose slider is being moved */
+  #show(slid) {
+    const { state, root } = this;
+    const { cards, held } = this.#now;
+    if (!this.#now.number) return;
+    for (const place of placesOf(state, cards)) {
+      const { card, field, values, presets } = place;
+      const [key, value, text] = [keyOf(place), valueOf(place), textOf(place)];
+      if (held.get(key) !== text) put(card, field.name, value, { from: key === slid ? "slider" : undefined, range: rangeOf(field), now: () => valueOf(place) });
+      held.set(key, text);
+      markChanged(card, field.name, value, presets[field.name]);
+      const row = card === RUN && rowOf(card, field.name);
+      if (row) row.hidden = !matters(field.name, values);
+    }
+    for (const { label, passes } of state.optimizers) {
+      const place = root.querySelector(`[data-passes="${CSS.escape(label)}"]`);
+      if (place) setText(place, `${passes} passes a step`);
+    }
+    this.#showBadge();
+    this.#showData();
+  }
+
+  #showBadge() {
     const { state } = this;
-    const shown = facts.fields.filter(({ name }) => matters(name, state.values));
-    const rows = (/** @type {boolean} */ more) => repeat(shown.filter((field) => field.more === more), ({ name }) => name, (field) => this.#field(field));
     const searched = state.preset.tuned.map(nameOf).join(", ");
     const badge = state.isTuned
-      ? html`<span class="badge" data-tip="The settings of ${searched} were searched for with equal budgets for this model, task and tuning mode.">tuned preset</span>`
+      ? html`<span class="badge" tabindex="0" data-tip="The settings of ${searched} were searched for with equal budgets for this model, task and tuning mode.">tuned preset</span>`
       : html`<span class="badge untuned" tabindex="0" data-tip="Nobody has searched for good settings for this combination: take them as a place to start.">not tuned</span>`;
-    const drag = (/** @type {boolean} */ on) => (/** @type {DragEvent} */ event) => {
-      event.preventDefault();
-      this.#dropping = on;
-      this.render();
-    };
-    const drop = (/** @type {DragEvent} */ event) => {
-      drag(false)(event);
-      this.#send(event.dataTransfer?.files[0]);
-    };
-    render(
-      html`
-        <section class=${classMap({ card: true, dropping: this.#dropping })} data-slot="run" @dragover=${drag(true)} @dragleave=${drag(false)} @drop=${drop}>
-          <div class="head"><h2>Train</h2>${badge}</div>
-          ${rows(false)}
-          <details><summary>few-shot, prompt, seed, intervals, device</summary>${rows(true)}</details>
-        </section>
-        ${repeat(state.optimizers, ({ slot }) => slot, (optimizer) => this.#card(optimizer))}
-        <div class="adders" role="group" aria-label="Add an optimizer">
-          <span>Add</span>
-          ${facts.methods.map(({ key, name, summary, colour }) => html`<button type="button" ?disabled=${state.isFull} style="--colour:var(${colour})" data-tip="${name}: ${summary}" data-add=${key} @click=${() => this.#add(key)}>${name}</button>`)}
-        </div>`,
-      this.root,
-    );
+    render(state.unread === null ? badge : "", one(this.root, "#opt-badge"));
   }
 
-  /** @param {Optimizer} optimizer */
-  #card({ slot, label, title, colour, passes }) {
-    const { state } = this;
-    const method = methodOf(slot.method);
-    const preset = state.preset.opts[slot.method];
-    const settings = method?.hyperparameters ?? [];
-    const rows = (/** @type {boolean} */ primary) => settings
-      .filter(({ name }) => facts.primary.includes(name) === primary)
-      .sort((a, b) => facts.primary.indexOf(a.name) - facts.primary.indexOf(b.name))
-      .map((setting) => {
-        const { name, choices } = setting;
-        const value = slot.values[name];
-        const set = (/** @type {string | number} */ next) => this.#do(() => state.setOf(slot, name, next));
-        const id = idOf({ slot: label, name });
-        const control = choices
-          ? select(id, choices.map((choice) => [choice, choice.replaceAll("_", " ")]), value, set)
-          : numberInput(id, setting, value, set);
-        return this.#row({ ...setting, slot: label, value, preset: preset[name], wide: choices !== null, control, set });
-      });
-    const more = settings.some(({ name }) => !facts.primary.includes(name)) ? html`<details><summary>more</summary>${rows(false)}</details>` : nothing;
-    return html`<section class="card optimizer" style="--colour:var(${colour})" data-slot=${label}>
-      <div class="head">
-        <h2 data-tip=${method?.summary ?? ""}>${title}</h2>
-        <span class="passes">${passes} passes a step</span>
-        <button type="button" class="quiet" aria-label="Copy ${title}" ?disabled=${state.isFull} data-tip="Add a copy of this optimizer, to compare other settings" @click=${() => this.#add(slot.method, slot)}>+</button>
-        <button type="button" class="quiet" aria-label="Remove ${title}" ?disabled=${state.slots.length === 1} data-tip="Remove this optimizer" @click=${() => this.#do(() => state.remove(slot))}>×</button>
-      </div>
-      ${rows(true)}${more}${errorView(this.#errors.get(label))}
-    </section>`;
-  }
-
-  /** A row of the first card. @param {Field} field */
-  #field(field) {
-    const { name, kind } = field;
-    const { state } = this;
-    const { classes } = this.upload;
-    const help = name === "words" && state.values.task === "table" && classes ? `${field.help} The classes of your file, in this order: ${classes.join(", ")}.` : field.help;
-    const set = (/** @type {string | number} */ value) => this.#set(name, value);
-    const beside = kind === "budget"
-      ? select(`${idOf({ slot: "run", name })}-kind`, [["forwards", "passes"], ["steps", "steps"]], state.values.budgetKind, (value) => this.#set("budgetKind", value), "Unit of the budget", "unit")
-      : undefined;
-    const wide = kind !== "number" && kind !== "budget";
-    return this.#row({ slot: "run", name, label: field.label, unit: field.unit, help, value: state.values[name], preset: state.preset.values[name], wide, beside, set, control: this.#control(field) });
-  }
-
-  /** @param {Field} field */
-  #control(field) {
-    const { name, kind, slider } = field;
-    const value = this.state.values[name];
-    const id = idOf({ slot: "run", name });
-    const set = (/** @type {string | number} */ next) => this.#set(name, next);
-    if (slider) return numberInput(id, { ...field, slider, integer: true }, value, set);
-    if (kind === "choice") return select(id, this.choices[name], value, set);
-    if (kind === "data") return this.#dataControl(id);
-    const own = this.state.values.task === "table" ? "one per class, e.g. bad,good" : "the task's own";
-    const placeholder = { template: "{text} it was", words: own }[name];
-    return textInput(id, value, (text) => set(name === "seed" ? typed(text) : text.trim()), { placeholder, list: name === "model" ? facts.models : undefined });
-  }
-
-  /** @param {string} id */
-  #dataControl(id) {
-    const { values } = this.state;
-    const placeholder = values.task === "sst2" ? "empty: the hub" : this.options.transport.paths ? "path, or upload" : "upload a table";
-    const take = (/** @type {string} */ text) => {
-      this.upload.clear();
-      this.#set("data", text.trim());
-    };
-    const chosen = (/** @type {Event} */ event) => this.#send(/** @type {HTMLInputElement} */ (event.target).files?.[0]);
-    return html`<div class="data">
-      ${textInput(id, values.data, take, { placeholder })}
-      <button type="button" data-tip="Upload a CSV or TSV of at most 50,000 rows; or drop it on this card" @click=${() => this.#file?.click()}>Upload…</button>
-      <input type="file" accept=".csv,.tsv,.txt" hidden ${ref((file) => (this.#file = /** @type {HTMLInputElement} */ (file)))} @change=${chosen}>
-      <p class="uploaded">${this.upload.summary}</p>
-    </div>`;
-  }
-
-  /** @param {Omit<Row, "error" | "reset">} row */
-  #row(row) {
-    const reset = () => {
-      if (row.slot === "run") this.#do(() => this.state.reset(row.name));
-      else if (row.preset !== undefined) row.set(row.preset);
-    };
-    return rowView({ ...row, reset, error: this.#errors.get(`${row.slot}.${row.name}`) });
+  /** What stands in empty fields, and what came of a file. */
+  #showData() {
+    const { upload, root } = this;
+    const { task } = this.state.values;
+    const classes = upload.classes?.join(",");
+    const own = task === "table" ? `one per class, e.g. ${classes ?? "bad,good"}` : "the task's own";
+    const data = task === "sst2" ? "empty: the hub" : this.options.transport.paths ? "path, or upload" : "upload a table";
+    for (const [name, text] of Object.entries({ template: "{text} it was", words: own, data })) one(root, `[data-field="run.${name}"] input`, HTMLInputElement).placeholder = text;
+    const chosen = (/** @type {Event} */ { target }) => this.#send(/** @type {HTMLInputElement} */ (target).files?.[0]);
+    render(html`<input type="file" accept=".csv,.tsv,.txt" hidden @change=${chosen}><p>${upload.summary}</p>`, one(root, ".uploaded"));
   }
 
   // ---- changes ----
 
-  /** @param {string} name @param {string | number} value */
-  #set(name, value) {
-    this.state.set(name, value);
-    const { file } = this.upload;
-    if (file && (name === "text_column" || name === "label_column")) this.#send(file);
-    else this.#told();
+  /** A widget holds another text. @param {string} text @param {string} card @param {string} name */
+  took(text, card, name) {
+    const { cards, held } = this.#now;
+    const place = placesOf(this.state, cards).find((each) => each.card === card && each.field.name === name);
+    if (!place || held.get(keyOf(place)) === text) return;
+    held.set(keyOf(place), text);
+    if (keyOf(place) === "run.data") this.upload.clear();
+    this.#set(card, name, meant(place.field, text));
   }
 
-  /** @param {string} method @param {import("./spec.mjs").Slot | null} copied */
+  /** Take what is typed, and not yet left. */
+  settle() {
+    for (const { card, field } of placesOf(this.state, this.#now.cards)) {
+      /** @type {HTMLInputElement | null | undefined} */
+      const input = rowOf(card, field.name)?.querySelector(".mantine-TextInput-input, .mantine-Autocomplete-input");
+      if (input) this.took(input.value, card, field.name);
+    }
+  }
+
+  /** @param {string} card @param {string} name @param {number} position */
+  #slid(card, name, position) {
+    if (this.#now !== this.#next) return; // its widget is being made anew
+    const place = placesOf(this.state, this.#now.cards).find((each) => each.card === card && each.field.name === name);
+    const range = place && rangeOf(place.field);
+    if (!range || Math.abs(toSlider(Number(valueOf(place)), range) - position) <= 1e-9) return;
+    this.#set(card, name, fromSlider(position, range), `${card}.${name}`);
+  }
+
+  /** Back to the preset. @param {string} card @param {string} name */
+  reset(card, name) {
+    const slot = this.#now.cards.get(card);
+    if (card === RUN) this.state.reset(name);
+    else if (slot) this.state.setOf(slot, name, this.state.preset.opts[slot.method][name]);
+    this.#told();
+  }
+
+  /** @param {string} card @param {string} name @param {string | number} value @param {string} [slid] */
+  #set(card, name, value, slid) {
+    const slot = this.#now.cards.get(card);
+    if (slot) this.state.setOf(slot, name, value);
+    else this.state.set(name, value);
+    const { file } = this.upload;
+    if (file && (name === "text_column" || name === "label_column")) this.#send(file);
+    else this.#told(slid);
+  }
+
+  /** @param {string} [slid] */
+  #told(slid) {
+    this.#show(slid);
+    this.changed(this.spec);
+  }
+
+  /** @param {Event} event */
+  #clicked(event) {
+    if (around(event, "[data-do=upload]")) return one(this.root, "input[type=file]").click();
+    const method = around(event, "[data-add]")?.dataset.add;
+    if (method) return this.#add(method);
+    const slot = this.#now.cards.get(around(event, "[data-remove]")?.dataset.remove ?? "");
+    if (!slot) return;
+    this.state.remove(slot);
+    this.#make();
+  }
+
+  /** @param {string} card */
+  duplicate(card) {
+    const slot = this.#now.cards.get(card);
+    if (slot) this.#add(slot.method, slot);
+  }
+
+  /** @param {string} method @param {Slot | null} copied */
   #add(method, copied = null) {
     const place = this.state.add(method, copied);
-    this.#told();
-    const label = this.state.optimizers[place].label;
-    this.root.querySelector(`[data-slot="${CSS.escape(label)}"]`)?.scrollIntoView({ block: "nearest" });
+    const { label } = this.state.optimizers[place];
+    this.#make(() => one(this.root, `.card[data-slot="${CSS.escape(label)}"]`).scrollIntoView({ block: "nearest" }));
+  }
+
+  /** A file is dragged over the first card, or dropped. @param {DragEvent} event */
+  #dragged(event) {
+    const card = around(event, '[data-slot="run"]');
+    if (!card) return;
+    event.preventDefault();
+    card.classList.toggle("dropping", event.type === "dragover");
+    if (event.type === "drop") this.#send(event.dataTransfer?.files[0]);
   }
 
   /** @param {File | undefined} file */
   async #send(file) {
     if (!file) return;
     const most = this.options.transport.upload;
-    if (file.size > most) return this.complain([{ field: "data", message: `${file.name} has ${megabytes(file.size)} MB; allowed: up to ${megabytes(most)} MB` }]);
+    if (file.size > most) return void this.complain([{ field: "data", message: `${file.name} has ${megabytes(file.size)} MB; allowed: up to ${megabytes(most)} MB` }]);
     if (this.state.values.task !== "table") this.state.set("task", "table");
     const sent = this.upload.send(file, this.state.values);
     this.#told();
@@ -220,32 +248,20 @@ export class Form {
 
   /** Show each error at its field; returns those that have none. @param {FieldError[]} errors */
   complain(errors) {
-    this.#errors = new Map(errors.map(({ field, message }) => [placeOf(field), message]));
-    this.render();
-    const shown = new Set();
-    for (const text of this.root.querySelectorAll(".error-text")) {
-      const holder = /** @type {HTMLElement} */ (text.parentElement);
-      text.closest("details")?.setAttribute("open", "");
-      shown.add(holder.dataset.field ?? holder.dataset.slot);
-    }
-    return errors.filter(({ field }) => !shown.has(placeOf(field)));
+    this.#errors = errors;
+    showErrors(this.root, errors, ({ field }) => {
+      const [card, name] = errorPlace(field, this.state) ?? [];
+      return name ? rowOf(card, name) : card ? this.root.querySelector(`.card[data-slot="${CSS.escape(card)}"]`) : null;
+    });
+    return errors.filter(({ field }) => errorPlace(field, this.state) === null);
   }
 
   /** Bring the first field with an error into view, and the keyboard to it. */
   reveal() {
     const place = this.root.querySelector(".error-text")?.parentElement;
     place?.scrollIntoView({ block: "nearest" });
-    /** @type {HTMLElement | null | undefined} */ (place?.querySelector("input[type=text], select:not([data-part])"))?.focus({ preventScroll: true });
+    /** @type {HTMLElement | null | undefined} */ (place?.querySelector("input:not([type=hidden], .unit *)"))?.focus({ preventScroll: true });
   }
-}
-
-/** @param {string} field @param {Record<string, string>} helps @returns {Choice[]} */
-const named = (field, helps) => Object.entries(helps).map(([key, help]) => [key, facts.names[field][key] ?? key, help]);
-
-/** `opt.hizoo#2.lr` → hizoo#2.lr, `steps` → run.budget, `batch` → run.batch. @param {string} field */
-function placeOf(field) {
-  if (field.startsWith("opt.")) return field.slice(4);
-  return `run.${field === "steps" || field === "forwards" ? "budget" : field}`;
 }
 
 /** @param {number} bytes */

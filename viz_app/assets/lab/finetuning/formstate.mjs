@@ -29,8 +29,8 @@ export class FormState {
     this.values = { ...preset.values, model, task, tune, ...given };
     if (forwards !== undefined) Object.assign(this.values, { budget: forwards, budgetKind: "forwards" });
     if (steps !== undefined) Object.assign(this.values, { budget: steps, budgetKind: "steps" });
-    this.slots = (opts.length ? opts : facts.default_methods.map((method) => ({ method, given: {} })))
-      .filter(({ method }) => methodOf(method))
+    const known = opts.filter(({ method }) => methodOf(method));
+    this.slots = (known.length ? known : facts.default_methods.map((method) => ({ method, given: {} })))
       .map(({ method, given: settings }) => ({ method, values: { ...preset.opts[method], ...settings } }));
     if (!("eval" in keys)) this.values.eval = evaluationsOf(this.values, this.slots);
     this.unread = isReadable(text) ? null : text;
@@ -47,7 +47,7 @@ export class FormState {
 
   /** Whether the preset's settings were searched for, for just this case, this loss included. */
   get isTuned() {
-    return this.preset.tuned.length > 0 && this.values.loss === facts.defaults.loss;
+    return this.unread === null && this.preset.tuned.length > 0 && this.values.loss === facts.defaults.loss;
   }
 
   /** The optimizers in order with their labels, names, colours (CSS variables) and passes a step. @returns {Optimizer[]} */
@@ -154,7 +154,7 @@ function evaluationsOf({ budget, budgetKind }, slots) {
 export const shown = (value) => (typeof value === "number" ? short(value) : String(value ?? ""));
 
 /** Whether two values mean the same: 0.001 and "1e-3". @param {string | number} a @param {string | number} b */
-export const same = (a, b) => shown(a) === shown(b) || (String(a).trim() !== "" && Number(a) === Number(b));
+const same = (a, b) => shown(a) === shown(b) || (String(a).trim() !== "" && Number(a) === Number(b));
 
 /** A number as typed, or the text if it is none: the server says what is wrong with it. @param {string} text */
 export function typed(text) {

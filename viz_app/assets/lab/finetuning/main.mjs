@@ -81,7 +81,7 @@ export async function open() {
   const asks = { seek: (/** @type {number} */ forwards) => job?.seek(forwards), post: async (/** @type {string} */ path) => job?.post(path) ?? "" };
   const panels = Object.entries(PANELS).map(([name, [Kind]]) => ({ name, place: byId(`opt-${name}-place`), panel: new Kind(byId(`opt-${name}`), asks) }));
   const form = new Form(byId("opt-form"), options, formChanged);
-  const starting = new Starting(byId("opt-start"), () => form, { started, message, shown: () => byId("opt-message").textContent ?? "" });
+  const starting = new Starting(() => form, { started, message });
   const bar = new Bar(byId("opt-bar"), {
     act: command,
     seek: (forwards) => job?.seek(forwards),
@@ -100,6 +100,25 @@ export async function open() {
   while (!window.Plotly) await new Promise((resolve) => setTimeout(resolve, 20));
   await openAddress(page);
 }
+
+// ---- what Dash calls: (values, what triggered) ----
+
+/** @typedef {{slot: string, name: string}} Place a widget's card and name */
+
+/** Widgets of the form are there. @param {[number]} values */
+export const made = ([number]) => page?.form.made(number);
+
+/** @param {[string | null | undefined]} values @param {Place} place */
+export const field = ([text], { slot, name }) => typeof text === "string" && page?.form.took(text, slot, name);
+export { field as choice };
+
+/** @param {[number | undefined]} values @param {Place} place */
+export const reset = ([clicks], { slot, name }) => clicks && page?.form.reset(slot, name);
+
+/** @param {[(number | undefined)[]]} values @param {{slot: string} | undefined} trigger */
+export const duplicate = ([clicks], trigger) => trigger && clicks.some(Boolean) && page?.form.duplicate(trigger.slot);
+
+// ---- from the outside ----
 
 document.addEventListener("lab:theme", () => draw());
 window.addEventListener("hashchange", () => page && hashRun() !== (job?.id ?? null) && openAddress(page));

@@ -20,5 +20,5 @@ export function inWords(error) {
 /** An error as a sentence that says what it is about. @param {{field: string, message: string}} error */
 export function sentence({ field, message }) {
   const name = field.split(".").at(-1) ?? "";
-  return message.toLowerCase().startsWith(name) ? message : `${name}: ${message}`;
+  return message.toLowerCase().includes(name.toLowerCase()) ? message : `${name}: ${message}`;
 }

@@ -2,45 +2,39 @@
 
 /** @import { FieldError } from "../web/latest.mjs" */
 /** @import { Form } from "./form.mjs" */
-import { html, render } from "../vendor/lit.mjs";
 import { Latest, SpecError } from "../web/latest.mjs";
-import { ask, inWords, sentence } from "./server.mjs";
+import { setText } from "../web/make.mjs";
+import { byId } from "../web/one.mjs";
+import { said } from "./places.mjs";
+import { ask, inWords } from "./server.mjs";
 
 const REST = 350; // ms after the last change of the form, before it is estimated
 
 export class Starting {
-  /** @type {{text: string, bad: boolean}} beside the button */
-  #prediction = { text: "", bad: false };
   #isStarting = false;
-  /** What stands over the picture because of the form. */
-  #said = "";
+  /** Whether something is wrong that is no field's, to which Start could lead. */
+  #isStuck = false;
   #timer = 0;
+  #button = byId("opt-go", HTMLButtonElement);
 
   /**
-   * @param {HTMLElement} root @param {() => Form} form
-   * @param {{started: (id: number) => void, message: (text: string) => void, shown: () => string}} hooks
-   *   `message` says something over the picture, `shown` is what it says there now
+   * @param {() => Form} form
+   * @param {{started: (id: number) => void, message: (text: string) => void}} hooks `message` says something over the picture
    */
-  constructor(root, form, hooks) {
-    this.root = root;
+  constructor(form, hooks) {
     this.form = form;
     this.hooks = hooks;
     /** @type {Latest<string, {sentence: string}>} */
     this.estimates = new Latest(
       (spec, signal) => ask(`/estimate?${spec}`, { signal }),
-      (estimate, spec) => {
-        if (!this.#isCurrent(spec)) return;
-        this.#complain([]);
-        this.#predict(estimate.sentence, false);
-      },
+      (estimate, spec) => this.#isCurrent(spec) && this.#predict(estimate.sentence),
       (error, spec) => {
         if (!this.#isCurrent(spec)) return;
-        if (error instanceof SpecError) return this.#refuse(error.errors);
-        this.#complain([]);
-        this.#predict(`no prediction: ${inWords(error)}`, false);
+        if (error instanceof SpecError) this.#refuse(error.errors);
+        else this.#predict(`no prediction: ${inWords(error)}`);
       },
     );
-    this.#draw();
+    this.#button.addEventListener("click", () => this.#start());
   }
 
   /** The form says something else. @param {string} spec */
@@ -59,12 +53,13 @@ export class Starting {
 
   async #start() {
     const form = this.form();
+    form.settle();
     this.#isStarting = true;
-    this.#draw();
+    this.#showButton();
     try {
       if (form.refusal) throw new SpecError(form.refusal);
       const { id } = await ask("", { method: "POST", body: form.spec, headers: { "Content-Type": "text/plain" } });
-      this.#complain([]);
+      form.complain([]);
       this.hooks.started(id);
     } catch (error) {
       if (error instanceof SpecError) {
@@ -73,35 +68,35 @@ export class Starting {
       } else this.hooks.message(inWords(error));
     } finally {
       this.#isStarting = false;
-      this.#draw();
+      this.#showButton();
     }
   }
 
-  /** Show errors at their fields, and the rest over the picture, where other messages stay as they are. @param {FieldError[]} errors */
-  #complain(errors) {
-    const text = this.form().complain(errors).map(sentence).join("\n");
-    if (text || this.hooks.shown() === this.#said) this.hooks.message(text);
-    this.#said = text;
-  }
-
-  /** Errors at their fields, and the first of them beside Start. @param {FieldError[]} errors */
+  /** Errors at their fields; beside Start those that have none, or else the first. @param {FieldError[]} errors */
   #refuse(errors) {
-    this.#complain(errors);
-    this.#predict(errors.length ? sentence(errors[0]) : "", true);
+    const form = this.form();
+    const others = form.complain(errors);
+    const first = others.length ? others : errors.slice(0, 1);
+    this.#say(first.map((error) => said(error, form.state)).join("\n"), true, others.length > 0);
   }
 
-  /** @param {string} text @param {boolean} bad */
-  #predict(text, bad) {
-    this.#prediction = { text, bad };
-    this.#draw();
+  /** What it will take: nothing is wrong. @param {string} text */
+  #predict(text) {
+    this.form().complain([]);
+    this.#say(text, false, false);
   }
 
-  #draw() {
-    const { text, bad } = this.#prediction;
-    render(
-      html`<button type="button" class="primary" ?disabled=${this.#isStarting} data-tip="Put these runs into the queue of their device; they train side by side on the same minibatches" @click=${() => this.#start()}>${this.#isStarting ? "Starting …" : "Start"}</button>
-        <p id="opt-prediction" role="status" class=${bad ? "bad" : ""}>${text}</p>`,
-      this.root,
-    );
+  /** Beside the button. @param {string} text @param {boolean} isBad @param {boolean} isStuck */
+  #say(text, isBad, isStuck) {
+    const place = byId("opt-prediction");
+    setText(place, text);
+    place.classList.toggle("bad", isBad);
+    this.#isStuck = isStuck;
+    this.#showButton();
+  }
+
+  #showButton() {
+    setText(this.#button, this.#isStarting ? "Starting …" : "Start");
+    this.#button.disabled = this.#isStarting || this.#isStuck;
   }
 }

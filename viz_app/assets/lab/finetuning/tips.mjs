@@ -1,10 +1,12 @@
 // Tooltips of everything that has a data-tip, beside it or what around it has a data-tip-beside: after a moment under
-// the pointer, at once under the keyboard's focus.
+// the pointer or the keyboard's focus. Rows of the form have tooltips of their own for the pointer; here they get the
+// keyboard's, from their label's data-help.
 
 import { around } from "../web/one.mjs";
 
 const DELAY = 350; // ms, as in the Playground
 const GAP = 8; // px
+const TYPED = "[type=text], textarea, .mantine-TextInput-input, .mantine-Autocomplete-input"; // nothing stands in the way of typing
 
 /** Watch a part of the page. @param {HTMLElement} root */
 export function watchTips(root) {
@@ -18,10 +20,11 @@ export function watchTips(root) {
     bubble.hidden = true;
   };
   const showAt = (/** @type {HTMLElement} */ target) => {
-    if (!target.isConnected || !target.dataset.tip) return;
-    bubble.textContent = target.dataset.tip;
+    const text = target.dataset.tip ?? target.dataset.help;
+    if (!target.isConnected || !text) return;
+    bubble.textContent = text;
     bubble.hidden = false;
-    const beside = target.closest("[data-tip-beside]") ?? target;
+    const beside = target.closest("[data-tip-beside], .row") ?? target;
     const [at, size] = [beside.getBoundingClientRect(), bubble.getBoundingClientRect()];
     const right = at.right + GAP + size.width < innerWidth;
     const left = right ? at.right + GAP : Math.max(GAP, Math.min(at.left, innerWidth - size.width - GAP));
@@ -40,15 +43,22 @@ export function watchTips(root) {
     over = null;
     hide();
   });
-  root.addEventListener("pointerdown", hide);
+  let isKeyed = false; // a field that is clicked is :focus-visible too
+  root.addEventListener("pointerdown", () => {
+    isKeyed = false;
+    hide();
+  });
   root.addEventListener("scroll", hide, true);
   root.addEventListener("focusin", (event) => {
     const row = around(event, "[data-tip], .row");
-    const tipped = row?.matches("[data-tip]") ? row : row?.querySelector("[data-tip]");
+    const tipped = row?.matches("[data-tip]") ? row : row?.querySelector("[data-help]");
     const { target } = event;
     hide();
-    if (tipped && target instanceof Element && target.matches(":focus-visible") && !target.matches("[type=text], textarea")) timer = window.setTimeout(showAt, DELAY, tipped);
+    if (tipped && target instanceof Element && isKeyed && target.matches(":focus-visible") && !target.matches(TYPED)) timer = window.setTimeout(showAt, DELAY, tipped);
   });
   root.addEventListener("focusout", hide);
-  document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+  document.addEventListener("keydown", (event) => {
+    isKeyed = true;
+    if (event.key === "Escape") hide();
+  });
 }

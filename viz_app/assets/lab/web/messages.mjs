@@ -16,24 +16,34 @@ export const rowOf = (slot, name) => document.querySelector(`[data-field="${slot
  * @param {(field: string) => FieldError["control"]} [controlOf] where a field is shown, of errors that do not say it
  */
 export function complain(errors, { text = "" }, controlOf = () => undefined) {
-  for (const old of document.querySelectorAll(".error-text")) old.remove();
-  for (const old of document.querySelectorAll(".row.error")) old.classList.remove("error");
   if (line.stays) message(""); // what is said for a moment goes by itself
   one(document, "main").classList.toggle("stale", errors.length > 0); // the picture is of the last good spec
-  const elsewhere = [];
-  for (const error of errors) {
+  const rowFor = (/** @type {FieldError} */ error) => {
     const [slot, name] = error.control ?? controlOf(error.field) ?? [];
-    const row = rowOf(slot, name);
-    if (!row) {
-      elsewhere.push(error.message);
-      continue;
-    }
-    row.closest("details")?.setAttribute("open", "");
-    row.classList.add("error");
-    const place = error.position !== undefined && text ? make("pre", {}, `${text}\n${" ".repeat(error.position)}^`) : null;
-    row.append(make("p", { class: "error-text", role: "alert" }, error.message, place));
-  }
+    return rowOf(slot, name);
+  };
+  const elsewhere = showErrors(document, errors, rowFor, text).map((error) => error.message);
   if (elsewhere.length) message(elsewhere.join("\n"), true);
+}
+
+/**
+ * Show each error in its place and no others; returns those that have none.
+ * @param {ParentNode} root where old ones stand @param {FieldError[]} errors
+ * @param {(error: FieldError) => HTMLElement | null} placeOf a row, or a card
+ * @param {string} [text] the expression that an error's position counts in
+ */
+export function showErrors(root, errors, placeOf, text = "") {
+  for (const old of root.querySelectorAll(".error-text")) old.remove();
+  for (const old of root.querySelectorAll(".row.error")) old.classList.remove("error");
+  return errors.filter((error) => {
+    const place = placeOf(error);
+    if (!place) return true;
+    place.closest("details")?.setAttribute("open", "");
+    place.classList.add("error");
+    const pointer = error.position !== undefined && text ? make("pre", {}, `${text}\n${" ".repeat(error.position)}^`) : null;
+    place.append(make("p", { class: "error-text", role: "alert" }, error.message, pointer));
+    return false;
+  });
 }
 
 /** The line over the picture. */

@@ -8,7 +8,7 @@ import { short, toSlider } from "./scale.mjs";
 /** @typedef {number | string | null | undefined} Value what a control holds */
 
 /** @param {DashId} id @param {Record<string, unknown>} properties */
-const setProps = (id, properties) => window.dash_clientside.set_props(id, properties);
+export const setProps = (id, properties) => window.dash_clientside.set_props(id, properties);
 
 /** A value as its field shows it. @param {Value} value */
 export const shown = (value) => (typeof value === "number" ? short(value) : String(value ?? ""));
@@ -30,11 +30,11 @@ export const noNumber = (slot, name, text) => ({ field: name, control: [slot, na
  */
 export function put(slot, name, value, { from, range, now }) {
   const row = rowOf(slot, name);
-  const isChoice = row?.classList.contains("choice");
+  const isChoice = row?.matches(".choice, .select");
   if (isChoice && from !== "choice") setProps({ role: "choice", slot, name }, { value });
   if (from === "slider") {
     /** @type {HTMLInputElement | null | undefined} */
-    const input = row?.querySelector("input:not([type=hidden])");
+    const input = row?.querySelector(".mantine-TextInput-input");
     if (input) input.value = shown(value);
     pending.set(`${slot}.${name}`, () => setProps({ role: "field", slot, name }, { value: shown(now()) }));
     flush();
