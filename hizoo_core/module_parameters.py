@@ -7,68 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
 import torch
 
-from hizoo_core import normals
 from hizoo_core.estimators import Estimator
 from hizoo_core.preconditioner import Curvature, Piece, TorchArithmetic, WeightedSquares, matrix, working_dtype
+from hizoo_core.workspace import SeededDirections, Workspace, join
 
 CPU_CHUNK = 2**18  # numbers: much to compute for a call's cost, little enough for the cache
 CHUNK = 2**21  # elsewhere: the launch of a kernel costs more than the cache saves
 # Numbers of a tensor, and of all such tensors together, up to which θ is copied for the time of a step, so that it is
 # restored bit for bit: norms, biases, adapters. The smallest come first. At most 4 MB in float32.
 COPIED, COPIED_IN_ALL = 2**16, 2**20
-
-Draw = Callable[[int, torch.Tensor, torch.Generator], torch.Tensor]
-
-
-class SeededDirections:
-    """u_i of a step for tensors: drawn again whenever needed, chunk by chunk, from (seed, step, i, chunk)."""
-
-    # torch's generator on the CPU uses 32 bits of its seed. An odd factor makes those differ between all the chunks of
-    # a direction.
-    SPREAD = 0x9E3779B97F4A7C15
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-
-    def open(self, step: int, i: int) -> Draw:
-        """A function (chunk's index, out, generator) that fills `out`, float32 or float64, with u_i."""
-        key = int(np.random.SeedSequence((self._seed, step, i)).generate_state(1, np.uint64)[0])
-
-        def draw(chunk: int, out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-            if out.device.type == "cpu" and out.dtype == torch.float32 and out.numel() >= normals.LEAST:
-                normals.fill(out.view(-1).numpy(), (key, chunk))
-                return out
-            generator.manual_seed((key + chunk * self.SPREAD) % 2**64)
-            return out.normal_(generator=generator)
-
-        return draw
-
-
-class Workspace:
-    """What one thread works with: a generator a device, and buffers of a piece's size, by name."""
-
-    def __init__(self, draws: list[Draw]) -> None:
-        self._draws = draws
-        self._generators: dict[torch.device, torch.Generator] = {}
-        self._buffers: dict[tuple[str, torch.device, torch.dtype], torch.Tensor] = {}
-
-    def buffer(self, name: str, piece: Piece) -> torch.Tensor:
-        theta = piece.theta
-        count, dtype = theta.numel(), working_dtype(theta)
-        key = (name, theta.device, dtype)
-        if key not in self._buffers or self._buffers[key].numel() < count:
-            self._buffers[key] = torch.empty(count, dtype=dtype, device=theta.device)
-        return self._buffers[key][:count].view(theta.shape)
-
-    def draw(self, piece: Piece, i: int) -> torch.Tensor:
-        """u_i on a piece, until the next one is drawn."""
-        device = piece.theta.device
-        if device not in self._generators:
-            self._generators[device] = torch.Generator(device)
-        return self._draws[i](piece.index, self.buffer("u", piece), self._generators[device])
 
 
 def cut(tensor: torch.Tensor) -> Iterator[tuple[slice, slice]]:
@@ -123,7 +72,8 @@ class ModuleParameters:
     """θ for one step.
 
     tensors: each parameter with its curvature; decays: for each, what the update subtracts of it, lr · weight_decay
-    (none: 0). Nothing of the size of θ is allocated: θ is taken in chunks, and u is drawn again for every pass. One
+    (none: 0); firsts: for each, its first number's place among the elements of u (none: one after the other). Nothing
+    of the size of θ is allocated: θ is taken in chunks, and u is drawn again for every pass. One
     pass over θ serves for leaving one probe and entering the next, and one for the restoration and the update. Threads
     share the chunks out among them; no number depends on how many there are.
 
@@ -149,6 +99,7 @@ class ModuleParameters:
         directions: SeededDirections,
         centre: bool,
         decays: Sequence[float] = (),
+        firsts: Sequence[int] = (),
     ) -> None:
         self.n, self._mu, self._centre = n, mu, centre
         self._draws = [directions.open(step, i) for i in range(n)]
@@ -158,12 +109,15 @@ class ModuleParameters:
         self._curvatures: list[Curvature] = []
         tensors = list(tensors)
         copied = _small([tensor.numel() for tensor, _ in tensors])
+        following = 0
         for place, (tensor, curvature) in enumerate(tensors):
             if not tensor.numel():
                 continue
             theta = matrix(tensor)
+            following = firsts[place] if firsts else following
             for rows, columns in cut(tensor):
-                piece = Piece(len(self._pieces), theta[rows, columns], rows, columns, curvature)
+                piece = Piece(len(self._pieces), following, theta[rows, columns], rows, columns, curvature)
+                following += piece.theta.numel()
                 curvature.add(piece)
                 self._pieces.append(piece)
                 self._decays.append(decays[place] if decays else 0.0)
@@ -171,6 +125,7 @@ class ModuleParameters:
                     self._copied.append(piece)
             curvature.prepare()
             self._curvatures.append(curvature)
+        join(self._pieces, n)
         on_cpu = all(piece.theta.device.type == "cpu" for piece in self._pieces)
         large = sum(piece.theta.numel() for piece in self._pieces) >= CPU_CHUNK
         self._threads = torch.get_num_threads() if on_cpu and large else 1

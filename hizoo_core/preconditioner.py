@@ -51,13 +51,18 @@ def matrix(tensor: torch.Tensor) -> torch.Tensor:
 
 @dataclass(slots=True)
 class Piece:
-    """A chunk of θ: a view (rows, columns) of one tensor, `index` its place among all chunks of θ."""
+    """A chunk of θ: a view (rows, columns) of one tensor, `index` its place among all chunks of θ.
+
+    `first` is its first number's place among the elements of u, `window` the elements that are drawn together.
+    """
 
     index: int
+    first: int
     theta: torch.Tensor
     rows: slice
     columns: slice
     curvature: Curvature
+    window: range = range(0)
 
 
 class WeightedSquares:

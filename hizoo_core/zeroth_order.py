@@ -18,8 +18,9 @@ from hizoo_core import noise
 from hizoo_core.base import HyperparameterError
 from hizoo_core.closure import same_draws, users_level
 from hizoo_core.estimators import ESTIMATORS, first_difference, second_difference
-from hizoo_core.module_parameters import ModuleParameters, SeededDirections
+from hizoo_core.module_parameters import ModuleParameters
 from hizoo_core.preconditioner import Curvature, TorchArithmetic, matrix, working_dtype
+from hizoo_core.workspace import SeededDirections
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ class ZerothOrder(Optimizer):
     @torch.inference_mode(False)
     @torch.no_grad()
     def _space(self, step: int) -> ModuleParameters:
-        tensors, decays = [], []
+        tensors, decays, firsts = [], [], []
+        following = 0  # frozen parameters count, so that freezing one leaves the others' directions as they are
         for group in self.param_groups:
             self._check(group)
             constants = type(self)._init(self._hyperparameters(group), float)
@@ -139,11 +141,13 @@ class ZerothOrder(Optimizer):
                 if parameter.requires_grad and parameter.numel():
                     tensors.append((parameter, self._curvature(parameter, group, constants)))
                     decays.append(group["lr"] * group["weight_decay"])
+                    firsts.append(following)
+                following += parameter.numel()
         if not tensors:
             raise ValueError("no parameter requires a gradient: nothing to optimize")
         common = self.param_groups[0]
         directions = SeededDirections(common["seed"])
-        return ModuleParameters(tensors, common["n"], common["mu"], step, directions, self._centre, decays)
+        return ModuleParameters(tensors, common["n"], common["mu"], step, directions, self._centre, decays, firsts)
 
     def _curvature(self, parameter: torch.Tensor, group: dict[str, Any], constants: Any) -> Curvature:
         return Curvature(constants)

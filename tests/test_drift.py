@@ -16,8 +16,9 @@ import torch
 
 from hizoo_core import HiZOO, MeZO, module_parameters
 from hizoo_core.hizoo import HiZOOHyperparameters, init
-from hizoo_core.module_parameters import ModuleParameters, SeededDirections
+from hizoo_core.module_parameters import ModuleParameters
 from hizoo_core.preconditioner import Curvature, Elementwise
+from hizoo_core.workspace import SeededDirections
 
 ROUNDS, COUNT, MU = 5_000, 400, 1e-3
 CONSTANTS = init(HiZOOHyperparameters(), float)
@@ -81,7 +82,8 @@ def test_bfloat16_does_not_drift_to_one_side(weights):
     rounds(theta, None, steps)
     outward = (theta.double() - start) * start.sign()
     assert outward.abs().max() > 0  # it is not exact
-    assert abs(outward.mean()) <= 4 * outward.std() / count**0.5 + 1e-12
+    known = 3e-8 * steps * start.abs().mean()  # of numbers that are a power of two (see ModuleParameters)
+    assert abs(outward.mean()) <= 4 * outward.std() / count**0.5 + known
     if weights != "normal":
         assert abs(outward.mean()) < 2e-4
 

@@ -6,8 +6,10 @@ import torch
 from objectives import Quadratic, Ripples
 
 from hizoo_core import METHODS, HiZOO, MeZO, directions, module_parameters, optimize, zeroth_order
-from hizoo_core.module_parameters import ModuleParameters, SeededDirections
+from hizoo_core.module_parameters import ModuleParameters
+from hizoo_core.normals import Source
 from hizoo_core.preconditioner import Curvature
+from hizoo_core.workspace import SeededDirections
 
 
 def numpys_directions(run, shapes, d):
@@ -19,8 +21,7 @@ def numpys_directions(run, shapes, d):
 
         def open(self, step, i):
             numbers = torch.from_numpy(directions(self.seed, step, i + 1, run + 1, d)[i, run].copy())
-            pieces = numbers.split(shapes)
-            return lambda chunk, out, generator: out.copy_(pieces[chunk].view(out.shape))
+            return lambda out, first, source: out.copy_(numbers[first : first + len(out)])
 
     return Directions
 
@@ -109,12 +110,14 @@ def test_chunks_cover_every_number_once(monkeypatch):
     torch.testing.assert_close(torch.cat([t.flatten() for t in tensors]), torch.zeros(38), atol=1e-7, rtol=0)
 
 
-def draw(seed, step, i, count=20_000, chunk=0):
-    return SeededDirections(seed).open(step, i)(chunk, torch.empty(count), torch.Generator())
+def draw(seed, step, i, count=20_000, first=0, dtype=torch.float32):
+    out = torch.empty(count, dtype=dtype)
+    SeededDirections(seed).open(step, i)(out, first, Source())
+    return out
 
 
 def test_directions_in_torch_are_normal_and_differ():
-    draws = [draw(0, step, i) for step in range(3) for i in range(2)] + [draw(1, 0, 0), draw(0, 0, 0, chunk=1)]
+    draws = [draw(0, step, i) for step in range(3) for i in range(2)] + [draw(1, 0, 0), draw(0, 0, 0, first=20_000)]
     matrix = np.corrcoef(torch.stack(draws).numpy())
     assert np.abs(matrix - np.eye(8)).max() < 4 / np.sqrt(20_000)
     assert torch.stack(draws).std() == pytest.approx(1, abs=0.01)

@@ -1,8 +1,8 @@
 """What the numbers of a job depend on besides its spec, so that a log is not continued where they would be others.
 
-Directions and the start of an adapter are drawn by torch and numpy, whose generators differ between kinds of devices
-and may differ between versions; so a few of the numbers themselves are kept, and compared. Versions only serve to
-explain a difference.
+Directions are the same on every device (`hizoo_core.normals`), so the device is not among it. A few of a direction's
+numbers are kept all the same, and compared: a device that does not compute them as it should is found out. Versions
+only serve to explain a difference.
 """
 
 import hashlib
@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from hizoo_core import normals
 from hizoo_core.torch_optim import MeZO
 
 HASHED = 2_000_000  # numbers of the weights that are hashed, evenly spaced: all of a small model's
-PLACES = (0, 63, 2**18 - 1, 2**18, 2**21 - 1, 2**21, 2**21 + 63)  # of a direction: on either side of chunks' borders
+PLACES = (0, 63, 2**11 - 1, 2**11, 2**16, 2**18 - 1, 2**18, 2**21)  # of a direction: on either side of some borders
+EARLIER = "generators of an earlier version of this program"  # of logs from before `normals`
 NEAR = 1e-3  # between numbers that two processors round differently, or that two generators drew: 1
 
 
-def of_place(device: str, dtype: Any = None) -> dict[str, Any]:
-    """The part that is known before a model is loaded, or from a log of before fingerprints."""
-    kind = {"device": device.partition(":")[0]}
-    return kind if dtype is None else {**kind, "dtype": str(dtype).removeprefix("torch.")}
+def of_code() -> dict[str, Any]:
+    """The part that is known before a model is loaded."""
+    return {"noise": normals.NAME}
 
 
 def fingerprint(materials: Any, tuned: Any) -> dict[str, Any]:
@@ -32,7 +33,8 @@ def fingerprint(materials: Any, tuned: Any) -> dict[str, Any]:
     parameters = list(tuned.parameters.values())
     some = parameters[:: max(1, len(parameters) // 32)]
     return {
-        **of_place(materials.device, materials.model.dtype),
+        **of_code(),
+        "dtype": str(materials.model.dtype).removeprefix("torch."),
         "weights": materials.weights,
         "examples": _examples_hash(materials.encoded),
         "start": [float(p.detach().reshape(-1)[-1]) for p in some],
@@ -42,13 +44,10 @@ def fingerprint(materials: Any, tuned: Any) -> dict[str, Any]:
 
 
 def directions(device: str, seed: int) -> list[float]:
-    """Some numbers of the first direction drawn on a device: of a small tensor, and of one of several chunks."""
-    found = []
-    for size in (64, PLACES[-1] + 1):
-        parameter = torch.nn.Parameter(torch.empty(size, device=device))
-        (u,) = MeZO([parameter], n=1, seed=seed).direction(0, 0)
-        found += [float(u[place]) for place in PLACES if place < size]
-    return found
+    """Some numbers of the first direction, drawn on a device."""
+    parameter = torch.nn.Parameter(torch.empty(PLACES[-1] + 1, device=device))
+    (u,) = MeZO([parameter], n=1, seed=seed).direction(0, 0)
+    return [float(u[place]) for place in PLACES]
 
 
 def weights_hash(module: torch.nn.Module) -> str:
@@ -70,9 +69,10 @@ def _examples_hash(encoded: Any) -> str:
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs between two fingerprints, in words; facts that either lacks are passed over."""
+    then = {"noise": EARLIER, **then}
     versions = f" ({then.get('versions', 'unknown versions')} then, {now.get('versions', 'unknown versions')} now)"
     words = {
-        "device": "its steps were made on {then}, and this is {now}",
+        "noise": "its random directions are those of {then}, and this one draws others ({now})",
         "dtype": "the model was in {then}, and is in {now} here",
         "weights": "the model's weights are not those that it started from",
         "examples": "the task's texts, labels or tokens are not those that it was trained on",
@@ -81,7 +81,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     }
     found = {key: (then[key], now[key]) for key in words if key in then and key in now}
     differing = {key: pair for key, pair in found.items() if not _same(*pair)}
-    if "weights" in differing or "device" in differing:  # which the others follow from
+    if "weights" in differing or "noise" in differing:  # which the others follow from
         differing = {key: pair for key, pair in differing.items() if key not in ("start", "directions")}
     return [words[key].format(then=one, now=other) for key, (one, other) in differing.items()]
 

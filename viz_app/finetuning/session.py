@@ -65,8 +65,11 @@ class Session:
         plan = self._recall()
         with enough_memory(self.spec, self.runs, "loading"):
             device = self._device(plan)
-            self._check(plan, fingerprint.of_place(devices.pick_device(device).name))
-            self._materials = loading.load(self.spec, device, self._data(), self._journal.progress, training)
+            self._check(plan, fingerprint.of_code())
+            spec = self.spec
+            if plan is not None and spec.dtype == "auto":  # which may be another format on this device
+                spec = replace(spec, dtype=plan["dtype"])
+            self._materials = loading.load(spec, device, self._data(), self._journal.progress, training)
         with enough_memory(self.spec, self.runs, "evaluating"):
             zero_shot = metrics.evaluate(self._materials.model.module, self._materials.held_out) if not plan else None
         with enough_memory(self.spec, self.runs, "loading"):
@@ -230,11 +233,10 @@ class Session:
         return name if name in [device.name for device in devices.devices()] else "auto"
 
     def _check(self, plan: Message | None, facts: Message) -> None:
-        """Refuse to go on with a log that is of another device, model or generator of random numbers."""
+        """Refuse to go on with a log that is of another model or generator of random numbers."""
         if plan is None:
             return
-        then = plan.get("fingerprint") or fingerprint.of_place(plan["device"]["name"], plan["dtype"])
-        if found := fingerprint.differences(then, facts):
+        if found := fingerprint.differences(plan.get("fingerprint") or {}, facts):
             raise SessionError("fingerprint", fingerprint.mismatch(self.job, found))
 
     def _data(self) -> str | bytes | None:
