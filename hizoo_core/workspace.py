@@ -9,8 +9,9 @@ import torch
 from hizoo_core import normals
 from hizoo_core.preconditioner import Piece, working_dtype
 
-WINDOW = 2**16  # numbers of u that small neighbours may together have, which are then drawn together
-KEPT = 2**21  # numbers of u that a thread keeps of them for the next pass
+# Up to this many numbers of u are drawn together, those of small neighbours, and kept for the step's next pass.
+WINDOW = 2**16
+KEPT = 2**21  # at most, in all, by each thread
 
 Draw = Callable[[torch.Tensor, int, normals.Source], None]
 
@@ -46,6 +47,7 @@ class Workspace:
 
     def __init__(self, draws: list[Draw]) -> None:
         self._draws = draws
+        self._most = most(len(draws))
         self._source = normals.Source()
         self._windows: dict[tuple[int, int], torch.Tensor] = {}
         self._buffers: dict[tuple[str, torch.device, torch.dtype], torch.Tensor] = {}
@@ -61,7 +63,7 @@ class Workspace:
     def draw(self, piece: Piece, i: int) -> torch.Tensor:
         """u_i on a piece, until the next one is drawn; not to be changed."""
         theta, window = piece.theta, piece.window
-        if len(window) == theta.numel():
+        if len(window) > self._most:
             u = self.buffer("u", piece)
             self._draws[i](u.view(-1), piece.first, self._source)
             return u
@@ -75,19 +77,21 @@ class Workspace:
         return self._windows[key][piece.first - window.start :][: theta.numel()].view(theta.shape)
 
 
-def join(pieces: list[Piece], n: int) -> None:
-    """Give every piece its window: small ones that follow each other among u's elements share one.
+def most(n: int) -> int:
+    """The longest window: those of n directions can be kept together."""
+    return min(WINDOW, KEPT // n)
 
-    Of n directions, those of one window can be kept together.
-    """
-    most = min(WINDOW, KEPT // n)
+
+def join(pieces: list[Piece], n: int) -> None:
+    """Give every piece its window: small ones that follow each other among u's elements share one."""
+    longest = most(n)
     runs: list[list[Piece]] = []
     for piece in pieces:
         last = runs[-1] if runs else None
         if (
             last is not None
             and piece.first == last[-1].first + last[-1].theta.numel()
-            and piece.first + piece.theta.numel() - last[0].first <= most
+            and piece.first + piece.theta.numel() - last[0].first <= longest
             and (piece.theta.device, working_dtype(piece.theta)) == (last[0].theta.device, working_dtype(last[0].theta))
         ):
             last.append(piece)
