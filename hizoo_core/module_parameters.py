@@ -129,7 +129,7 @@ class ModuleParameters:
         on_cpu = all(piece.theta.device.type == "cpu" for piece in self._pieces)
         large = sum(piece.theta.numel() for piece in self._pieces) >= CPU_CHUNK
         self._threads = torch.get_num_threads() if on_cpu and large else 1
-        self._workspaces = [Workspace(self._draws) for _ in range(self._threads)]
+        self._workspaces = [Workspace(self._draws, self._threads == 1) for _ in range(self._threads)]
         self._away: tuple[int, float] | None = None  # (i, ±1): θ is at the probe ±μ Σ^{1/2} u_i
         self._copies: dict[int, torch.Tensor] = {}  # θ of the small pieces, while it is away
         self._watched = False

@@ -24,14 +24,16 @@ import torch
 
 NAME = "splitmix64, box-muller 1"  # for a log: to be changed whenever the numbers change
 TILE = 2**11  # words
-BLOCK = 2**15  # words at a time, for the cache: whole tiles
+# Words at a time, in whole tiles: for the cache; and where threads share the work, for few calls, which wait for each
+# other (for Python's lock: with the smaller block two threads would be no faster than one).
+BLOCK, SHARED_BLOCK = 2**15, 2**17
 DEVICE_BLOCK = 2**20  # numbers at a time on another device, where they take 16 MB meanwhile
 ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))  # shift, factor: Stafford's variant 13, as in SplitMix
 LAST = 31
 TURN, QUARTER, LARGEST = np.pi * 2.0**-31, 0.25, 2.0**62
 _ROUNDS = tuple((np.uint64(shift), np.uint64(factor)) for shift, factor in ROUNDS)
 _LAST = np.uint64(LAST)
-_COUNT = np.arange(BLOCK, dtype=np.uint64)
+_COUNT = np.arange(SHARED_BLOCK, dtype=np.uint64)
 _TURN, _QUARTER, _LARGEST = np.float32(TURN), np.float32(QUARTER), np.float32(LARGEST)
 
 
@@ -62,9 +64,10 @@ def _tiles(first: int, count: int) -> tuple[int, int]:
 
 
 class Source:
-    """What one thread on the CPU draws with: buffers for a block, at most 1 MB."""
+    """What one thread on the CPU draws with: buffers for a block of BLOCK words (1 MB) or of SHARED_BLOCK (4 MB)."""
 
-    def __init__(self) -> None:
+    def __init__(self, block: int = BLOCK) -> None:
+        self._block = block
         self._room(TILE)
 
     def _room(self, words: int) -> None:
@@ -74,9 +77,9 @@ class Source:
     def fill(self, out: np.ndarray, stream: Stream, first: int) -> None:
         """Fill a vector of float32 with the elements first, first + 1, … of a direction."""
         begin, end = _tiles(first, out.size)
-        self._prepare(stream, min(BLOCK, end - begin))
-        for word in range(begin, end, BLOCK):
-            count = min(BLOCK, end - word)
+        self._prepare(stream, min(self._block, end - begin))
+        for word in range(begin, end, self._block):
+            count = min(self._block, end - word)
             low, high = 2 * word - first, 2 * (word + count) - first  # in `out`, of which a tile may stick out
             whole = low >= 0 and high <= out.size
             block = out[low:high] if whole else self._edge[: 2 * count]
@@ -86,7 +89,7 @@ class Source:
                 out[inside] = block[inside.start - low : inside.stop - low]
 
     def words(self, stream: Stream, first: int, count: int) -> np.ndarray:
-        """At most BLOCK words of a stream from word `first` on: uint64, until the next call."""
+        """At most SHARED_BLOCK words of a stream from word `first` on: uint64, until the next call."""
         self._prepare(stream, count)
         return self._words(stream.at(first), count)
 

@@ -45,10 +45,10 @@ class SeededDirections:
 class Workspace:
     """What one thread works with: buffers of a piece's size, by name, and a source of normal numbers."""
 
-    def __init__(self, draws: list[Draw]) -> None:
+    def __init__(self, draws: list[Draw], alone: bool) -> None:
         self._draws = draws
         self._most = most(len(draws))
-        self._source = normals.Source()
+        self._source = normals.Source(normals.BLOCK if alone else normals.SHARED_BLOCK)
         self._windows: dict[tuple[int, int], torch.Tensor] = {}
         self._buffers: dict[tuple[str, torch.device, torch.dtype], torch.Tensor] = {}
 

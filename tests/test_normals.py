@@ -11,9 +11,9 @@ from hizoo_core import MeZO, module_parameters, normals, workspace
 from hizoo_core.normals import TILE, Source, Stream
 
 
-def draw(stream, first=0, count=2**20):
+def draw(stream, first=0, count=2**20, block=normals.BLOCK):
     out = np.full(count, np.nan, np.float32)
-    Source().fill(out, stream, first)
+    Source(block).fill(out, stream, first)
     return out
 
 
@@ -98,7 +98,8 @@ def test_no_word_makes_a_number_that_is_not_finite():
 def test_an_element_does_not_depend_on_what_is_drawn_with_it(first, count):
     stream = Stream.of(1, 2, 3)
     whole = draw(stream, 0, 14 * normals.BLOCK)
-    assert np.array_equal(draw(stream, first, count), whole[first : first + count])
+    for block in (TILE, normals.BLOCK, normals.SHARED_BLOCK):
+        assert np.array_equal(draw(stream, first, count, block), whole[first : first + count])
 
 
 def test_they_are_normal():
