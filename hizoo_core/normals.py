@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 NAME = "splitmix64, box-muller 1"  # for a log: to be changed whenever the numbers change
-TILE = 2**11  # words
+TILE = 2**10  # words
 # Words at a time, in whole tiles: for the cache; and where threads share the work, for few calls, which wait for each
 # other (for Python's lock: with the smaller block two threads would be no faster than one).
 BLOCK, SHARED_BLOCK = 2**15, 2**17
