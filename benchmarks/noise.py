@@ -19,7 +19,7 @@ import torch
 from hizoo_core import workspace
 from hizoo_core.module_parameters import ModuleParameters
 from hizoo_core.normals import BLOCK, Source, Stream
-from hizoo_core.preconditioner import Curvature
+from hizoo_core.preconditioner import Curvature, Piece
 from hizoo_core.workspace import Draw, SeededDirections
 
 COUNTS = (10**4, 10**6, 10**8)
@@ -40,12 +40,14 @@ class Torchs(SeededDirections):
 def main() -> None:
     """Print one JSON line a benchmark."""
     workspace.KEPT = 0  # else the numbers of small tensors would be drawn once a step
+    before = torch.get_num_threads()
     for count in COUNTS:
         theta = torch.zeros(count)
         for threads in (1, 2):
             torch.set_num_threads(threads)
             ours, torchs = (drawing(theta, directions) for directions in (SeededDirections(0), Torchs(0)))
             compare(f"{count:,} numbers, threads: {threads}", "normal_", ours, torchs, count)
+    torch.set_num_threads(before)
     stream, source = Stream.of(0, 0, 0), Source()
     philox = np.random.Philox(key=0)
     ours = lambda: source.words(stream, 0, BLOCK)  # noqa: E731
@@ -55,7 +57,11 @@ def main() -> None:
 def drawing(theta: torch.Tensor, directions: SeededDirections) -> Callable[[], object]:
     """Draws one direction for θ, which is left alone."""
     space = ModuleParameters([(theta, Curvature(None))], 1, 1e-3, 0, directions, centre=False)
-    return lambda: space._share(lambda piece, own: own.draw(piece, 0), space._pieces)
+
+    def draw(piece: Piece, own: workspace.Workspace) -> None:
+        own.draw(piece, 0)
+
+    return lambda: space._share(draw, space._pieces)
 
 
 def compare(name: str, other: str, ours: Callable[[], object], theirs: Callable[[], object], count: int) -> None:
