@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     import torch
 
     from functions.language_model.model import LanguageModel
+    from functions.language_model.states import States
+    from functions.language_model.top_layers import TopLayers
 
 TUNES: dict[str, str] = {
     "full": "Everything: all the weights of the model, embeddings included.",
     "lora": "LoRA: a low-rank change of the attention's query and value matrices; the model itself stays as it is.",
     "prefix": "A prefix: a few keys and values that every layer attends to before the text, started from real tokens.",
     "layernorm": "Layer norms and biases only: a few thousand numbers.",
+    "top": "The top layers: all weights of the last few layers and of the norm after them.",
 }
+CUT = ("top", "lora", "layernorm")  # what may be restricted to the top layers
 RANKS = (1, 256)
 PREFIXES = (1, 64)
 
@@ -69,32 +73,46 @@ class Tuned:
     adapter: Any = None
 
 
-def adapt(model: LanguageModel, tune: str, seed: int, rank: int = 8, prefix: int = 5) -> Tuned:
+def adapt(
+    model: LanguageModel,
+    tune: str,
+    seed: int,
+    rank: int = 8,
+    prefix: int = 5,
+    top: int = 0,
+    states: States | None = None,
+) -> Tuned:
     """Make of `model.module` what is tuned; the model given is changed or wrapped, so every run needs its own.
 
     seed decides LoRA's start and the tokens that the prefix starts from; torch's global generator is left alone.
     rank is LoRA's, prefix the number of places before the text. Adapters are in float32 whatever the model's dtype.
+    top restricts the tunes in CUT to so many layers at the top (0: to none, which tune "top" does not allow), and to
+    the norm after them; `states` then stand in the place of what lies below them, as `TopLayers` says.
 
     Raises LanguageModelError: field "tune", "rank" or "prefix".
     """
     if tune not in TUNES:
         raise LanguageModelError("tune", f"tune is {tune[:40]!r}, but must be one of {', '.join(TUNES)}")
-    context, adapter = model.context, None
+    context, adapter, cut = model.context, None, None
+    if tune == "top" or top:
+        from functions.language_model.top_layers import TopLayers
+
+        cut = TopLayers(model.module, top, states)
     if tune == "lora":
-        module, adapter = _lora(model, seed, _checked("rank", rank, RANKS))
+        module, adapter = _lora(model, seed, _checked("rank", rank, RANKS), cut)
     elif tune == "prefix":
         least, most = PREFIXES
         module, adapter = _prefix(model, seed, _checked("prefix", prefix, (least, min(most, context // 2))))
         context -= prefix
     else:
         module = model.module
-        wanted = {id(p) for p in (module.parameters() if tune == "full" else _norms_and_biases(module))}
-        for parameter in module.parameters():
-            parameter.requires_grad_(id(parameter) in wanted)
-    module.eval()
+        wanted = {id(p) for p in (_norms_and_biases(module) if tune == "layernorm" else module.parameters())}
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(id(parameter) in wanted and (cut is None or cut.holds(name)))
     # named_parameters() lists a tied tensor once, under its first name.
     parameters = {readable(name): p for name, p in module.named_parameters() if p.requires_grad}
-    return Tuned(module, parameters, group(parameters), context, adapter)
+    whole: Any = module if cut is None else cut
+    return Tuned(whole.eval(), parameters, group(parameters), context, adapter)
 
 
 def _checked(field: str, value: int, allowed: tuple[int, int]) -> int:
@@ -112,7 +130,7 @@ def _norms_and_biases(module: torch.nn.Module) -> Iterator[torch.nn.Parameter]:
                 yield parameter
 
 
-def _lora(model: LanguageModel, seed: int, rank: int) -> tuple[torch.nn.Module, Any]:
+def _lora(model: LanguageModel, seed: int, rank: int, cut: TopLayers | None) -> tuple[torch.nn.Module, Any]:
     """LoRA on queries and values with the scale 2 of MeZO's runs; B starts at 0, so the model starts unchanged."""
     import torch
     from peft import LoraConfig, inject_adapter_in_model
@@ -127,6 +145,7 @@ def _lora(model: LanguageModel, seed: int, rank: int) -> tuple[torch.nn.Module, 
         lora_dropout=0.0,
         bias="none",
         target_modules=targets,
+        layers_to_transform=None if cut is None else [*range(cut.total - cut.top, cut.total)],
         # A Conv1D (GPT-2's) stores its matrix transposed; peft warns when it has to find that out by itself.
         fan_in_fan_out=any(type(owner).__name__ == "Conv1D" for owner in model.module.modules()),
     )
@@ -227,7 +246,7 @@ def group(parameters: Iterable[str]) -> tuple[Group, ...]:
     layers = 1 + max((int(number[1]) for number in numbers if number), default=-1)
     found: dict[tuple[int, str], list[str]] = {}
     for name, number in zip(names, numbers, strict=True):
-        place = (int(number[1]), _kind(f".{name}"[number.end() :])) if number else _outside(name, layers)
+        place = (int(number[1]), _kind(f".{name}"[number.end() :])) if number else outside(name, layers)
         found.setdefault(place, []).append(name)
     return tuple(_group(*place, members, layers) for place, members in sorted(found.items(), key=_order))
 
@@ -262,7 +281,7 @@ def _kind(name: str) -> str:
     return f"{owner}{low_rank}"
 
 
-def _outside(name: str, layers: int) -> tuple[int, str]:
+def outside(name: str, layers: int) -> tuple[int, str]:
     """Layer (−1 or `layers`) and kind of a parameter that belongs to no layer."""
     owner = name.rpartition(".")[0].rpartition(".")[2]
     if owner.endswith("norm") and "embed" in owner:
