@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 Row = tuple[int, ...]
+ROOM = 4_000_000_000  # bytes of files that a folder may hold
 
 
 class States:
@@ -54,7 +55,9 @@ class States:
         return sum(states.nbytes for states in self._of.values())
 
     def save(self) -> None:
-        """Write those that are new to the file, with all others. Raises OSError."""
+        """Write those that are new to the file, with all others; the files of its folder that were not used for longest
+        go where they take more than ROOM together. Raises OSError.
+        """
         rows = [row for row, states in self._of.items() if states.dtype == torch.float16]
         if self.file is None or len(rows) == self._saved:
             return
@@ -73,6 +76,12 @@ class States:
         finally:
             written.unlink(missing_ok=True)
         self._saved = len(rows)
+        others = sorted(self.file.parent.glob("*.safetensors"), key=lambda path: path.stat().st_mtime, reverse=True)
+        taken = 0
+        for path in others:
+            taken += path.stat().st_size
+            if taken > ROOM:
+                path.unlink()
 
     def _read(self, file: Path) -> None:
         try:
