@@ -42,7 +42,8 @@ def measure(module: Any, top: int, batch: int, tokens: int, rounds: int) -> dict
         whole = lambda: module(input_ids=ids, attention_mask=mask, logits_to_keep=1)  # noqa: E731
         above = lambda: cut(input_ids=ids, attention_mask=mask, logits_to_keep=1)  # noqa: E731
         fill = timed(lambda: cut.fill(ids.tolist()))
-        whole(), above()
+        whole()
+        above()
         pairs = [(timed(whole), timed(above)) for _ in range(rounds)]
     one, other = (statistics.median(times) for times in zip(*pairs, strict=True))
     return {

@@ -24,8 +24,9 @@ from transformers import (
 )
 
 from functions.language_model import export
-from functions.language_model.adapters import TUNES, Group, _random_tokens, adapt, group
+from functions.language_model.adapters import TUNES, _random_tokens, adapt
 from functions.language_model.errors import LanguageModelError
+from functions.language_model.groups import Group, group
 from functions.language_model.model import LanguageModel, copy_model, load
 
 TOP = {"top": 1}

@@ -186,13 +186,13 @@ def test_states_are_read_from_the_file_that_they_were_written_to(tmp_path: Path)
 
 
 def test_files_that_were_not_used_for_longest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("functions.language_model.states.ROOM", 100_000)
     for i, name in enumerate(("old", "older", "read", "new")):
         states = States(tmp_path / f"{name}.safetensors")
         states[i,] = torch.zeros(1, 18_000)
         states.save()
         os.utime(tmp_path / f"{name}.safetensors", (2000 - i, 2000 - i) if name != "new" else None)
     States(tmp_path / "read.safetensors")
+    monkeypatch.setattr("functions.language_model.states.ROOM", 100_000)
     last = States(tmp_path / "last.safetensors")
     last[9,] = torch.zeros(1, 10_000)
     last.save()

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from functions.language_model.adapters import outside
 from functions.language_model.errors import LanguageModelError
+from functions.language_model.groups import outside
 from functions.language_model.states import States
 
 FILL = 32  # texts that are read at a time when states are computed
