@@ -24,10 +24,12 @@ from transformers import (
 )
 
 from functions.language_model import export
-from functions.language_model.adapters import TUNES, Group, _random_tokens, adapt, group
+from functions.language_model.adapters import TUNES, _random_tokens, adapt
 from functions.language_model.errors import LanguageModelError
+from functions.language_model.groups import Group, group
 from functions.language_model.model import LanguageModel, copy_model, load
 
+TOP = {"top": 1}
 TEXTS = ["a fine film it was", "dull , and sad , and far too long for what it has to say . it was", "good . it was"]
 TINY = {"vocab_size": 4096, "bos_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}
 WIDE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -65,14 +67,14 @@ def logits(module, model, texts=TEXTS):
 
 @pytest.mark.parametrize("tune", TUNES)
 def test_padding_on_the_left_changes_nothing(bundled, tune):
-    tuned = adapt(copy_model(bundled), tune, seed=0)
+    tuned = adapt(copy_model(bundled), tune, seed=0, top=TOP.get(tune, 0))
     together = logits(tuned.module, bundled)
     assert together.shape == (3, 4096)
     for text, row in zip(TEXTS, together, strict=True):
         torch.testing.assert_close(logits(tuned.module, bundled, [text])[0], row, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("tune", TUNES)
+@pytest.mark.parametrize("tune", [tune for tune in TUNES if tune != "top"])  # which has a test of its own
 def test_it_goes_with_other_architectures(other, tune):
     model = copy_model(other)
     tuned = adapt(model, tune, seed=0)
@@ -163,7 +165,7 @@ def test_a_prefix_that_moves_moves_the_logits(bundled):
 @pytest.mark.parametrize("tune", TUNES)
 def test_gradients_reach_what_is_tuned_and_nothing_else(bundled, tune):
     model = copy_model(bundled)
-    tuned = adapt(model, tune, seed=0)
+    tuned = adapt(model, tune, seed=0, top=TOP.get(tune, 0))
     batch = model.tokenizer(TEXTS, return_tensors="pt", padding=True)
     out = tuned.module(input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=1).logits
     out[:, -1, 300].sum().backward()
@@ -177,7 +179,7 @@ def test_gradients_reach_what_is_tuned_and_nothing_else(bundled, tune):
 def test_a_copy_is_independent_and_torchs_generator_is_left_alone(bundled, tune):
     before = logits(bundled.module, bundled)
     state = torch.get_rng_state()
-    tuned = adapt(copy_model(bundled), tune, seed=0)
+    tuned = adapt(copy_model(bundled), tune, seed=0, top=TOP.get(tune, 0))
     assert torch.equal(torch.get_rng_state(), state)
     with torch.no_grad():
         for parameter in tuned.parameters.values():
@@ -188,7 +190,7 @@ def test_a_copy_is_independent_and_torchs_generator_is_left_alone(bundled, tune)
 @pytest.mark.parametrize("tune", ["lora", "prefix"])
 def test_adapters_are_in_float32_on_a_halved_model(tune):
     model = load("bundled", "cpu", "bfloat16")
-    tuned = adapt(model, tune, seed=0)
+    tuned = adapt(model, tune, seed=0, top=TOP.get(tune, 0))
     assert {parameter.dtype for parameter in tuned.parameters.values()} == {torch.float32}
     assert logits(tuned.module, model).isfinite().all()
 
@@ -258,7 +260,7 @@ def test_peft_loads_an_exported_adapter_with_the_same_predictions(other, tune, s
 
 @pytest.mark.parametrize("tune", ["full", "layernorm"])
 def test_the_models_own_parameters_are_one_file_that_the_model_loads(bundled, tune, tmp_path):
-    tuned = adapt(copy_model(bundled), tune, seed=0)
+    tuned = adapt(copy_model(bundled), tune, seed=0, top=TOP.get(tune, 0))
     with torch.no_grad():
         for parameter in tuned.parameters.values():
             parameter.add_(0.1)

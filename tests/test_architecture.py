@@ -66,11 +66,14 @@ def test_operations_are_counted_as_torch_counts_them(both):
     assert size.forward(3, 20) == pytest.approx(counter.get_total_flops(), rel=0.02)
 
 
-@pytest.mark.parametrize("tune", adapters.TUNES)
-def test_trainable_parameters_are_those_of_the_adapted_model(tune):
-    tuned = adapters.adapt(load("bundled", "cpu"), tune, seed=0)
+@pytest.mark.parametrize(
+    ("tune", "top"),
+    [*((tune, 0) for tune in adapters.TUNES if tune != "top"), ("top", 1), ("top", 3), ("lora", 2), ("layernorm", 1)],
+)
+def test_trainable_parameters_are_those_of_the_adapted_model(tune, top):
+    tuned = adapters.adapt(load("bundled", "cpu"), tune, seed=0, top=top)
     size = architecture.size("bundled")
-    assert size.trainable(specs.parse(f"tune={tune}")) == sum(p.numel() for p in tuned.parameters.values())
+    assert size.trainable(specs.parse(f"tune={tune}&top={top}")) == sum(p.numel() for p in tuned.parameters.values())
 
 
 def test_a_folder_without_a_model_has_no_size(tmp_path):

@@ -1,54 +1,37 @@
-"""What is tuned of a model: everything, LoRA, a prefix, or layer norms and biases; and how its parameters are grouped.
+"""What is tuned of a model: everything, the top layers, LoRA, a prefix, or layer norms and biases.
 
 Importing this loads no torch: the page lists `TUNES` without it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.language_model.errors import LanguageModelError
+from functions.language_model.groups import Group, group
 
 if TYPE_CHECKING:
     import torch
 
     from functions.language_model.model import LanguageModel
+    from functions.language_model.states import States
+    from functions.language_model.top_layers import TopLayers
 
 TUNES: dict[str, str] = {
     "full": "Everything: all the weights of the model, embeddings included.",
     "lora": "LoRA: a low-rank change of the attention's query and value matrices; the model itself stays as it is.",
     "prefix": "A prefix: a few keys and values that every layer attends to before the text, started from real tokens.",
     "layernorm": "Layer norms and biases only: a few thousand numbers.",
+    "top": "The top layers: all weights of the last few layers and of the norm after them.",
 }
+CUT = ("top", "lora", "layernorm")  # what may be restricted to the top layers
 RANKS = (1, 256)
 PREFIXES = (1, 64)
 
 # Modules that make queries and values, by the names that architectures give them, where peft knows no better.
 QUERY_VALUE = (("q_proj", "v_proj"), ("query_key_value",), ("qkv_proj",), ("c_attn",), ("Wqkv",), ("query", "value"))
-# What a matrix of the attention makes, by the same names; and the order in which kinds are shown.
-ATTENTION = {
-    "q_proj": "q", "query": "q", "k_proj": "k", "key": "k", "v_proj": "v", "value": "v",
-    "c_attn": "qkv", "query_key_value": "qkv", "qkv_proj": "qkv", "Wqkv": "qkv", "in_proj": "qkv",
-    "out_proj": "out", "o_proj": "out", "c_proj": "out", "dense": "out",
-}  # fmt: skip
-KINDS = ("token embeddings", "position embeddings", "prefix", "attention", "mlp", "norms")
-
-
-@dataclass(frozen=True)
-class Group:
-    """Trainable parameters that are shown as one: those of one kind in one layer.
-
-    layer counts from 0, as in the parameters' names ("layer 2 · attention q" is `layers.2.self_attn.q_proj`); −1 means
-    before the first layer (embeddings) and the number of layers means after the last (final norm, head).
-    """
-
-    name: str
-    layer: int
-    kind: str
-    parameters: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,32 +52,46 @@ class Tuned:
     adapter: Any = None
 
 
-def adapt(model: LanguageModel, tune: str, seed: int, rank: int = 8, prefix: int = 5) -> Tuned:
+def adapt(
+    model: LanguageModel,
+    tune: str,
+    seed: int,
+    rank: int = 8,
+    prefix: int = 5,
+    top: int = 0,
+    states: States | None = None,
+) -> Tuned:
     """Make of `model.module` what is tuned; the model given is changed or wrapped, so every run needs its own.
 
     seed decides LoRA's start and the tokens that the prefix starts from; torch's global generator is left alone.
     rank is LoRA's, prefix the number of places before the text. Adapters are in float32 whatever the model's dtype.
+    top restricts the tunes in CUT to so many layers at the top (0: to none, which tune "top" does not allow), and to
+    the norm after them; `states` then stand in the place of what lies below them, as `TopLayers` says.
 
     Raises LanguageModelError: field "tune", "rank" or "prefix".
     """
     if tune not in TUNES:
         raise LanguageModelError("tune", f"tune is {tune[:40]!r}, but must be one of {', '.join(TUNES)}")
-    context, adapter = model.context, None
+    context, adapter, cut = model.context, None, None
+    if tune == "top" or top:
+        from functions.language_model.top_layers import TopLayers
+
+        cut = TopLayers(model.module, top, states)
     if tune == "lora":
-        module, adapter = _lora(model, seed, _checked("rank", rank, RANKS))
+        module, adapter = _lora(model, seed, _checked("rank", rank, RANKS), cut)
     elif tune == "prefix":
         least, most = PREFIXES
         module, adapter = _prefix(model, seed, _checked("prefix", prefix, (least, min(most, context // 2))))
         context -= prefix
     else:
         module = model.module
-        wanted = {id(p) for p in (module.parameters() if tune == "full" else _norms_and_biases(module))}
-        for parameter in module.parameters():
-            parameter.requires_grad_(id(parameter) in wanted)
-    module.eval()
+        wanted = {id(p) for p in (_norms_and_biases(module) if tune == "layernorm" else module.parameters())}
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(id(parameter) in wanted and (cut is None or cut.holds(name)))
     # named_parameters() lists a tied tensor once, under its first name.
     parameters = {readable(name): p for name, p in module.named_parameters() if p.requires_grad}
-    return Tuned(module, parameters, group(parameters), context, adapter)
+    whole: Any = module if cut is None else cut
+    return Tuned(whole.eval(), parameters, group(parameters), context, adapter)
 
 
 def _checked(field: str, value: int, allowed: tuple[int, int]) -> int:
@@ -112,7 +109,7 @@ def _norms_and_biases(module: torch.nn.Module) -> Iterator[torch.nn.Parameter]:
                 yield parameter
 
 
-def _lora(model: LanguageModel, seed: int, rank: int) -> tuple[torch.nn.Module, Any]:
+def _lora(model: LanguageModel, seed: int, rank: int, cut: TopLayers | None) -> tuple[torch.nn.Module, Any]:
     """LoRA on queries and values with the scale 2 of MeZO's runs; B starts at 0, so the model starts unchanged."""
     import torch
     from peft import LoraConfig, inject_adapter_in_model
@@ -127,6 +124,7 @@ def _lora(model: LanguageModel, seed: int, rank: int) -> tuple[torch.nn.Module, 
         lora_dropout=0.0,
         bias="none",
         target_modules=targets,
+        layers_to_transform=None if cut is None else [*range(cut.total - cut.top, cut.total)],
         # A Conv1D (GPT-2's) stores its matrix transposed; peft warns when it has to find that out by itself.
         fan_in_fan_out=any(type(owner).__name__ == "Conv1D" for owner in model.module.modules()),
     )
@@ -218,61 +216,3 @@ def _activations(model: LanguageModel, ids: torch.Tensor) -> list[tuple[torch.Te
 def readable(name: str) -> str:
     """A parameter's name without what peft adds to LoRA's, which says nothing."""
     return name.removesuffix(".default.weight")
-
-
-def group(parameters: Iterable[str]) -> tuple[Group, ...]:
-    """Parameters by layer and kind, told from their names alone; a matrix and its bias are of one kind."""
-    names = list(parameters)
-    numbers = [re.search(r"\.(\d+)\.", f".{name}") for name in names]
-    layers = 1 + max((int(number[1]) for number in numbers if number), default=-1)
-    found: dict[tuple[int, str], list[str]] = {}
-    for name, number in zip(names, numbers, strict=True):
-        place = (int(number[1]), _kind(f".{name}"[number.end() :])) if number else _outside(name, layers)
-        found.setdefault(place, []).append(name)
-    return tuple(_group(*place, members, layers) for place, members in sorted(found.items(), key=_order))
-
-
-def _group(layer: int, kind: str, members: list[str], layers: int) -> Group:
-    if "norm" not in kind and all(name.endswith("bias") for name in members):
-        kind += " bias"
-    return Group(f"layer {layer} · {kind}" if 0 <= layer < layers else kind, layer, kind, tuple(members))
-
-
-def _order(item: tuple[tuple[int, str], list[str]]) -> tuple[int, int, int]:
-    """Embeddings, then each layer from its attention to its norms, queries first; then what comes after the layers."""
-    (layer, kind), _ = item
-    first = next((i for i, known in enumerate(KINDS) if kind.startswith(known)), len(KINDS))
-    letter = kind.removeprefix("attention ")[:1] if kind.startswith("attention") else ""
-    return layer, first, "qkvo".find(letter)
-
-
-def _kind(name: str) -> str:
-    """Of a parameter by its name within its layer: "self_attn.q_proj.weight" is of "attention q"."""
-    *owners, leaf = name.split(".")
-    if not owners:
-        return f"prefix {leaf}"
-    owner, path = owners[-1], ".".join(owners)
-    if re.search(r"norm|\bln_", path):
-        return "norms"
-    low_rank = f" {leaf.replace('_', ' ')}" if leaf.startswith("lora_") else ""
-    if re.search(r"attn|attention", path):
-        return f"attention {ATTENTION.get(owner, owner)}{low_rank}"
-    if re.search(r"mlp|ffn|feed_forward|\bfc\d", path):
-        return f"mlp {owner}{low_rank}"
-    return f"{owner}{low_rank}"
-
-
-def _outside(name: str, layers: int) -> tuple[int, str]:
-    """Layer (−1 or `layers`) and kind of a parameter that belongs to no layer."""
-    owner = name.rpartition(".")[0].rpartition(".")[2]
-    if owner.endswith("norm") and "embed" in owner:
-        return -1, "embedding norm"
-    if re.search(r"norm|\bln_", owner):
-        return layers, "final norm"
-    if re.search(r"pos|wpe", owner):
-        return -1, "position embeddings"
-    if re.search(r"emb|wte", owner):
-        return -1, "token embeddings"
-    if owner == "project_in":
-        return -1, "input projection"
-    return layers, {"lm_head": "head", "embed_out": "head", "project_out": "output projection"}.get(owner, owner)

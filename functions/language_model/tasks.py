@@ -155,6 +155,13 @@ class Encoded:
         rows = [orders[epoch][place] for epoch, place in places]
         return self._batch(self.task.train, self.train_tokens, rows)
 
+    def rows(self, steps: int, size: int, seed: int) -> set[int]:
+        """The training examples of the first `steps` batches."""
+        count = len(self.train_tokens)
+        if size >= count or steps * size >= count:
+            return set(range(count))
+        return {int(row) for step in range(steps) for row in self.batch(step, size, seed).rows}
+
     def held_out(self, size: int = 64, limit: int | None = None) -> list[Batch]:
         """The first `limit` held-out examples, those of similar length together: less padding to compute."""
         rows = sorted(range(len(self.held_out_tokens))[:limit], key=lambda row: len(self.held_out_tokens[row]))

@@ -62,12 +62,16 @@ class Size:
 
     def trainable(self, spec: FinetuneSpec) -> int:
         """Trainable parameters of a job."""
+        layers = min(spec.top, self.layers) or self.layers
         if spec.tune == "lora":
             query, value = self.heads * self.head_width, self.kv_heads * self.head_width
             out = query + 2 * value if self.fused else query + value
-            return self.layers * spec.rank * ((1 if self.fused else 2) * self.hidden + out)
+            return layers * spec.rank * ((1 if self.fused else 2) * self.hidden + out)
         if spec.tune == "prefix":
             return self.layers * 2 * spec.prefix * self.kv_heads * self.head_width
+        if spec.top:
+            each = self.biases + self.norms * self.norm + (self.matrices if spec.tune == "top" else 0)
+            return layers * each + min(1, self.outer_norms) * self.norm
         return self.norms_and_biases if spec.tune == "layernorm" else self.parameters
 
     def forward(self, texts: int, width: float, prefix: int = 0) -> float:

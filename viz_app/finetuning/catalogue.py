@@ -32,6 +32,7 @@ ONLY: dict[str, list[dict[str, list[str] | None]]] = {
     "data": [{"task": ["sst2", "table"]}],
     "text_column": COLUMNS,
     "label_column": COLUMNS,
+    "top": [{"tune": ["top", "lora", "layernorm"]}],
     "rank": [{"tune": ["lora"]}],
     "prefix": [{"tune": ["prefix"]}],
 }
@@ -71,6 +72,9 @@ FIELDS = (
           "ones."),
     Field("tune", "choice", "Which parameters are trained. Zeroth-order noise grows with their number; the "
           "model's other weights stay as they are."),
+    Field("top", "number", "Only the last layers are trained. What lies below is computed once per text and kept, so a "
+          "forward pass through 2 of 30 layers costs a fifteenth of a whole one. 0 takes all layers (LoRA, norms).",
+          (0, 8), unit="layers"),
     Field("rank", "number", "Rank of LoRA's low-rank changes: the number of trainable parameters is "
           "proportional to it.", (1, 64), "log"),
     Field("prefix", "number", "Trained keys and values put in front of every layer's, in tokens.", (1, 32),
@@ -102,7 +106,13 @@ FIELDS = (
 
 NAMES = {
     "task": {"reviews": "film reviews (synthetic)", "sst2": "SST-2 film reviews", "table": "your own file"},
-    "tune": {"full": "everything", "lora": "LoRA", "prefix": "a prefix", "layernorm": "norms and biases"},
+    "tune": {
+        "full": "everything",
+        "lora": "LoRA",
+        "prefix": "a prefix",
+        "layernorm": "norms and biases",
+        "top": "the top layers",
+    },
     "loss": {"cross_entropy": "cross-entropy", "accuracy": "1 − accuracy", "f1": "1 − F1"},
     "dtype": {"auto": "automatic"},
 }

@@ -6,7 +6,7 @@ small its tensors. What a layer has of the last two was counted over OPT, Llama,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hizoo_core.training_methods import METHODS
@@ -26,7 +26,8 @@ OPERATIONS, OPERATIONS_OF_LORA = 70, 60
 PACKED = 2  # times that a matrix product moves its weights: it brings them into another order first
 ELEMENTS = 12, 4  # activation functions' worth of work per hidden and per inner number
 
-# By whether all parameters are trained; otherwise no gradients of the weights are needed.
+WHOLE = ("full", "top")  # tunes with gradients of all weights that are passed through
+# By whether the tune is one of these; otherwise no gradients of the weights are needed.
 BACKWARD = {True: 2.0, False: 1.1}  # forward passes that a backward pass costs
 DOUBLE = {True: 7.0, False: 2.8}  # forward passes that one probe of Hutchinson's estimate costs
 
@@ -36,6 +37,7 @@ ADAM, SUMMARY, POSITION = 2, 6, 4  # its update; the summary of P; a run's posit
 KEPT = {False: (5, 2), True: (10, 4)}  # gated: numbers per hidden and per inner one that a layer keeps for each token
 KEPT_DOUBLE = 4.0  # times as many for the graph of the gradient
 CHECKPOINT = 3  # copies of θ and Adam's state while a checkpoint is stored
+FILL = 32  # texts that the lower layers read at a time
 WORKSPACE = 4 * 2**20  # bytes of the chunks in which parameters are walked through
 
 
@@ -66,6 +68,11 @@ class Costs:
         """As long as they are in the model's context."""
         return self.lengths.cut(self.size.context - self.prefix)
 
+    @cached_property
+    def passed(self) -> Size:
+        """What a forward pass goes through: the layers at the top alone, if those are what is trained."""
+        return replace(self.size, layers=min(self.spec.top, self.size.layers)) if self.spec.top else self.size
+
     @property
     def prefix(self) -> int:
         return self.spec.prefix if self.spec.tune == "prefix" else 0
@@ -76,9 +83,9 @@ class Costs:
 
     # Seconds
 
-    def pass_(self, texts: int, width: float) -> float:
+    def pass_(self, texts: int, width: float, through: Size | None = None) -> float:
         """Seconds of a forward pass."""
-        size, speed, lora = self.size, self.speed, self.spec.tune == "lora"
+        size, speed, lora = through or self.passed, self.speed, self.spec.tune == "lora"
         elements = ELEMENTS[0] * size.hidden + ELEMENTS[1] * self.inner + (ELEMENTS[0] * size.hidden if lora else 0)
         operations = OPERATIONS + (OPERATIONS_OF_LORA if lora else 0)
         per_layer = texts * width * elements * speed["element"] + operations * speed["operation"]
@@ -100,14 +107,27 @@ class Costs:
         """Seconds of one step of a method, or of one with so many directions."""
         forward, method = self.pass_(*self.batch()), METHODS[opt.method]
         if not method.zeroth_order:
-            return (1 + BACKWARD[self.spec.tune == "full"]) * forward + ADAM * self.walk()
+            return (1 + BACKWARD[self.spec.tune in WHOLE]) * forward + ADAM * self.walk()
         n = directions or opt.directions
         passes = method.forwards(opt.hyperparameters) - 2 * (opt.directions - n)
         return passes * forward + walks(n) * self.walk()
 
     def loading(self) -> float:
         """Until the first step, the evaluation of the model as it is included."""
-        return LOADING + self.size.parameters * self.number / READING + self.evaluation()
+        return LOADING + self.size.parameters * self.number / READING + self.filling() + self.evaluation()
+
+    def cached(self) -> int:
+        """Texts whose states enter the top layers, read once."""
+        if not self.spec.top:
+            return 0
+        steps = max(self.spec.steps_of(run) for run in range(len(self.spec.opts)))
+        held_out = sum(texts for texts, _ in self.held_out())
+        return held_out + min(len(self.lengths.train), steps * self.spec.batch)
+
+    def filling(self) -> float:
+        """Seconds of reading them with the lower layers, as if no earlier job had left any on the disk."""
+        lower = replace(self.size, layers=self.size.layers - self.passed.layers)
+        return self.cached() / FILL * self.pass_(FILL, self.texts.width(1), lower) if self.cached() else 0.0
 
     def evaluation(self) -> float:
         return sum(self.pass_(*batch) for batch in self.texts.padded(limits.HELD_OUT, limits.HELD_OUT_BATCH))
@@ -132,7 +152,7 @@ class Costs:
 
     def references(self) -> tuple[float, ...]:
         """Seconds of one reference of each run, Hutchinson's estimate; 0 where there is none."""
-        passes = 2 + BACKWARD[self.spec.tune == "full"] + limits.PROBES * DOUBLE[self.spec.tune == "full"]
+        passes = 2 + BACKWARD[self.spec.tune in WHOLE] + limits.PROBES * DOUBLE[self.spec.tune in WHOLE]
         seconds = passes * self.pass_(limits.REFERENCE, self.texts.width(limits.REFERENCE))
         return tuple(seconds * METHODS[opt.method].estimates_hessian for opt in self.spec.opts)
 
@@ -166,7 +186,13 @@ class Costs:
     def beside(self) -> int:
         """Of θ_0, each run's copy of what is trained, states, snapshots, and the largest of what comes and goes."""
         states = [self.state(opt) for opt in self.spec.opts]
-        return (len(self.spec.opts) + self.origin()) * self.own + sum(states) + self.snapshots(states) + self.passing()
+        kept = (len(self.spec.opts) + self.origin()) * self.own + sum(states) + self.snapshots(states)
+        return kept + self.cached_bytes() + self.passing()
+
+    def cached_bytes(self) -> int:
+        """Of the states that enter the top layers: in float16 on the CPU, if that is the device."""
+        numbers = self.cached() * self.texts.width(1) * self.size.hidden
+        return int(2 * numbers) if self.device == "cpu" else 0
 
     def origin(self) -> int:
         """Copies of what is trained beside the runs'."""
@@ -180,7 +206,9 @@ class Costs:
             moments = [*held_out, min(WORKSPACE, 4 * self.size.trainable(self.spec))]
             if not METHODS[opt.method].zeroth_order:  # its steps are made again with their gradients
                 moments.append(self.own + self.kept_bytes(*self.batch()))
-            needs.append(self.origin() * self.own + state + self.snapshots([state]) + max(moments))
+            needs.append(
+                self.cached_bytes() + self.origin() * self.own + state + self.snapshots([state]) + max(moments)
+            )
         return max(needs)
 
     def state(self, opt: OptSpec) -> int:
@@ -223,7 +251,7 @@ class Costs:
         """Bytes of a forward pass without gradients: those of one layer, the logits of the last position, and behind a
         prefix the keys and values of all layers.
         """
-        size = self.size
+        size = self.passed
         numbers = texts * width * (6 * size.hidden + 2 * self.inner + size.heads * width) + 2 * texts * size.vocabulary
         if self.prefix:
             numbers += 2 * size.layers * size.kv_heads * size.head_width * texts * (width + self.prefix)
@@ -233,4 +261,4 @@ class Costs:
         """Bytes of what a forward pass keeps for the backward pass."""
         hidden, inner = KEPT[self.size.gated]
         numbers = hidden * self.size.hidden + inner * self.size.inner
-        return int(texts * width * self.size.layers * numbers * self.number)
+        return int(texts * width * self.passed.layers * numbers * self.number)

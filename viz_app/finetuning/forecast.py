@@ -137,7 +137,18 @@ def beside_the_weights(spec: FinetuneSpec, texts: Lengths, device: str, training
 
 def pace_key(spec: FinetuneSpec, device: str) -> str:
     """Key of the note for jobs that take as long per forward pass as this one, on a device."""
-    alike = (spec.model, spec.task, spec.data, spec.tune, spec.rank, spec.prefix, spec.loss, spec.dtype, spec.batch)
+    alike = (
+        spec.model,
+        spec.task,
+        spec.data,
+        spec.tune,
+        spec.top,
+        spec.rank,
+        spec.prefix,
+        spec.loss,
+        spec.dtype,
+        spec.batch,
+    )
     return PACE + " ".join(map(str, (*alike, device)))
 
 

@@ -1,17 +1,22 @@
 """What a session trains and evaluates on: the model, the task in the model's tokens, the batches on its device."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from functions.language_model import adapters, devices, metrics, tasks
 from functions.language_model import model as models
+from functions.language_model.states import States
 from viz_app.finetuning import forecast, lengths, limits
 from viz_app.finetuning.fingerprint import weights_hash
 from viz_app.finetuning.lengths import Lengths
 from viz_app.finetuning.spec import FinetuneSpec
+
+Progress = Callable[[str, int, int, str], None]
 
 
 @dataclass
@@ -25,6 +30,7 @@ class Materials:
     texts: Lengths
     held_out: list[Any]
     weights: str  # `fingerprint.weights_hash` of the model
+    states: States  # that enter the top layers, of a job that trains those alone
 
     @property
     def device(self) -> str:
@@ -33,7 +39,7 @@ class Materials:
     def adapted(self) -> Any:
         """What is trained of the model, which is changed or wrapped: once only."""
         spec = self.spec
-        tuned = adapters.adapt(self.model, spec.tune, spec.seed, spec.rank, spec.prefix)
+        tuned = adapters.adapt(self.model, spec.tune, spec.seed, spec.rank, spec.prefix, spec.top, self.states)
         tuned.module.eval()  # no dropout: the probes of a step must differ by their direction alone
         return tuned
 
@@ -47,6 +53,19 @@ class Materials:
         """The training batch of a step, the same for every run."""
         return self.encoded.batch(step, size, self.spec.seed).to(self.device)
 
+    def fill(self, tuned: Any, steps: int, progress: Progress) -> None:
+        """Compute what enters the top layers, of the held-out texts and of those in the first `steps` batches, and
+        store it. A disk that is full is no reason not to go on.
+        """
+        if not self.spec.top:
+            return
+        rows = [self.encoded.train_tokens[row] for row in self.encoded.rows(steps, self.spec.batch, self.spec.seed)]
+        what = f"reading the texts with the lower {tuned.module.total - tuned.module.top} layers, once"
+        held_out = self.encoded.held_out_tokens[: limits.HELD_OUT]
+        if tuned.module.fill([*held_out, *rows], lambda done, total: progress(what, done, total, "texts")):
+            with suppress(OSError):
+                self.states.save()
+
     def loss(self, tuned: Any, step: int) -> Callable[[], torch.Tensor]:
         """The spec's loss on the batch of a step."""
         batch = self.batch(step, self.spec.batch)
@@ -57,11 +76,12 @@ def load(
     spec: FinetuneSpec,
     device: str,
     data: str | bytes | None,
-    progress: Callable[[str, int, int, str], None],
+    progress: Progress,
     training: bool = True,
+    folder: Path | None = None,
 ) -> Materials:
     """Make the task and load the model, to train it or to rebuild single steps; `progress(what, done, total, unit)`.
-    Raises LanguageModelError.
+    Where only the top layers are trained, the states that enter them are kept in `folder`. Raises LanguageModelError.
     """
     torch.set_num_threads(1 if limits.single_threaded(spec.model) else devices.THREADS)
 
@@ -76,8 +96,11 @@ def load(
     model = models.load(spec.model, device, spec.dtype, told, needed)
     room = model.context - (spec.prefix if spec.tune == "prefix" else 0)
     encoded = tasks.encode(task, model.tokenizer, room)
+    kind = str(model.dtype).removeprefix("torch.")
     held_out = [batch.to(model.device.name) for batch in encoded.held_out(limits.HELD_OUT_BATCH, limits.HELD_OUT)]
-    return Materials(spec, model, task, encoded, texts, held_out, weights_hash(model.module))
+    weights = weights_hash(model.module)
+    states = States(folder / f"{weights}-{kind}-top{spec.top}.safetensors" if folder and spec.top else None)
+    return Materials(spec, model, task, encoded, texts, held_out, weights, states)
 
 
 def plan(spec: FinetuneSpec, materials: Materials, tuned: Any, runs: Any, zero_shot: Any, facts: Any) -> dict[str, Any]:
@@ -93,6 +116,7 @@ def plan(spec: FinetuneSpec, materials: Materials, tuned: Any, runs: Any, zero_s
             "parameters": model.parameter_count,
             "tuned": sum(sizes.values()),
             "context": model.context,
+            "share": getattr(tuned.module, "share", 1.0),
         },
         "device": {"name": model.device.name, "title": model.device.title, "memory": model.device.memory},
         "dtype": str(model.dtype).removeprefix("torch."),

@@ -16,6 +16,7 @@ from typing import Any
 
 PRESETS = Path(__file__).with_name("presets.json")
 BUNDLED = "bundled"
+TOP = 2  # layers that tune=top trains where no number is given
 LOSS = "cross_entropy"  # with which settings were searched for
 
 
@@ -30,6 +31,7 @@ class FinetunePreset:
     forwards: int
     batch: int
     truth: int
+    top: int
     opts: Mapping[str, Mapping[str, Any]]
     tuned: tuple[str, ...]
     loss: str = LOSS
@@ -44,6 +46,7 @@ def for_run(model: str, task: str, tune: str, loss: str = LOSS) -> FinetunePrese
         forwards=entry.get("forwards", basis["forwards"]),
         batch=entry.get("batch", basis["batch"]),
         truth=10 if model == BUNDLED else 0,
+        top=TOP if tune == "top" else 0,
         opts=basis["opts"] | entry.get("opts", {}),
         tuned=tuple(method for method in entry.get("tuned", {}) if method in entry["opts"] and loss == LOSS),
     )

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -69,11 +70,15 @@ class Session:
             spec = self.spec
             if plan is not None and spec.dtype == "auto":  # which may be another format on this device
                 spec = replace(spec, dtype=plan["dtype"])
-            self._materials = loading.load(spec, device, self._data(), self._journal.progress, training)
+            states = self.log.directory / "states"
+            self._materials = loading.load(spec, device, self._data(), self._journal.progress, training, states)
         with enough_memory(self.spec, self.runs, "evaluating"):
-            zero_shot = metrics.evaluate(self._materials.model.module, self._materials.held_out) if not plan else None
+            zero_shot = None if plan or self.spec.top else self._zero_shot(self._materials.model)
         with enough_memory(self.spec, self.runs, "loading"):
             tuned = self._materials.adapted()
+            self._materials.fill(tuned, max(run.steps for run in self.runs), self._journal.progress)
+            if self.spec.top and not plan:
+                zero_shot = self._zero_shot(tuned)  # the whole model's, which would take as long as the filling
             facts = fingerprint.fingerprint(self._materials, tuned)
             self._check(plan, facts)
             checkpoints = Checkpoints(self.job, self.log)
@@ -203,6 +208,9 @@ class Session:
         return run
 
     # Opening
+
+    def _zero_shot(self, model: Any) -> metrics.Evaluation:
+        return metrics.evaluate(model.module, self._materials.held_out)
 
     def _recall(self) -> Message | None:
         """Take up where the log ends. Returns the message "plan", if there is one."""

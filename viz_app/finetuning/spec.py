@@ -3,7 +3,8 @@
     model=bundled&task=reviews&tune=full&forwards=2400&batch=32&seed=0&opt=hizoo:lr=2e-3,alpha=1e-2,n=4&opt=mezo&opt=adam
 
 Keys left out take the preset of (model, task, tune); the canonical text (`FinetuneSpec.query`) spells out all that
-matters for the job: `rank` with tune=lora, `prefix` with tune=prefix, `text_column` and `label_column` with data.
+matters for the job: `rank` with tune=lora, `prefix` with tune=prefix, `top` with tune=top and where it restricts lora
+or layernorm, `text_column` and `label_column` with data. tune=top:2 is short for tune=top&top=2.
 What the task or the machine decides (template, words, device=auto, dtype=auto) is left to them until the job starts.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import quote
 
-from functions.language_model.adapters import PREFIXES, RANKS, TUNES
+from functions.language_model.adapters import CUT, PREFIXES, RANKS, TUNES
 from functions.language_model.metrics import DIFFERENTIABLE, LOSSES
 from functions.language_model.tasks import CLASSES, TASKS
 from hizoo_core import describe
@@ -39,6 +40,7 @@ NUMBERS = {
         field("eval", "Evaluate", 1, 1_000_000, 120, unit="passes"),
         field("truth", "Reference", 0, 1_000, 10, unit="evaluations"),
         field("shots", "Shots", 0, 10_000, 0, unit="a class"),
+        field("top", "Top layers", 0, 1_000, 0, unit="layers"),
         field("rank", "LoRA rank", *RANKS, 8),
         field("prefix", "Prefix", *PREFIXES, 5, unit="tokens"),
         SEED,
@@ -71,8 +73,8 @@ LABELS = {
 """What the form calls its fields."""
 MOST_STEPS = int(NUMBERS["steps"].high)
 KEYS = (
-    *("model", "task", "data", "template", "words", "text_column", "label_column", "shots", "tune", "rank", "prefix"),
-    *("loss", "steps", "forwards", "batch", "seed", "eval", "truth", "device", "dtype", "opt"),
+    *("model", "task", "data", "template", "words", "text_column", "label_column", "shots", "tune", "top"),
+    *("rank", "prefix", "loss", "steps", "forwards", "batch", "seed", "eval", "truth", "device", "dtype", "opt"),
 )
 
 
@@ -83,8 +85,9 @@ class FinetuneSpec:
     `data` is a path, "upload:ID" or empty; `template` and `words` are None for the task's own. Just one of `steps`
     (every run makes that many) and `forwards` (every run spends at most that many forward passes) is not None. `eval`
     counts forward passes between evaluations, `truth` evaluations between estimates of the true diagonal (0: none).
-    What does not matter (`rank` without tune=lora, `prefix` without tune=prefix, the columns without data) is set to
-    its default, so that equal jobs are equal specs.
+    `top` restricts the tunes in `adapters.CUT` to so many layers at the top (0: to none). What does not matter (`rank`
+    without tune=lora, `prefix` without tune=prefix, the columns without data) is set to its default, so that equal jobs
+    are equal specs.
     """
 
     model: str
@@ -103,6 +106,7 @@ class FinetuneSpec:
     words: tuple[str, ...] | None = None
     text_column: str = "text"
     label_column: str = "label"
+    top: int = 0
     rank: int = 8
     prefix: int = 5
     loss: str = "cross_entropy"
@@ -146,7 +150,7 @@ class FinetuneSpec:
         keys += [key for key in ("data", "template", "words") if getattr(self, key)]
         left_out = _without_effect(self)
         keys += [key for key in ("text_column", "label_column") if key not in left_out]
-        keys += ["shots", "tune", *(key for key in ("rank", "prefix") if key not in left_out), "loss"]
+        keys += ["shots", "tune", *(key for key in ("top", "rank", "prefix") if key not in left_out), "loss"]
         keys += [length, "batch", "seed", "eval", "truth", "device", "dtype"]
         values = [(key, ",".join(self.words or ()) if key == "words" else str(getattr(self, key))) for key in keys]
         values += [("opt", str(opt)) for opt in self.opts]
@@ -158,6 +162,8 @@ class FinetuneSpec:
 def _without_effect(spec: FinetuneSpec) -> set[str]:
     """Keys that a job like this does not look at."""
     keys = set() if spec.data else {"text_column", "label_column"}
+    if spec.tune not in CUT or not spec.top:
+        keys.add("top")
     return keys | ({"rank", "prefix"} - {{"lora": "rank"}.get(spec.tune, spec.tune)})
 
 
@@ -165,6 +171,10 @@ def parse(text: str) -> FinetuneSpec:
     """The FinetuneSpec that a text means. Raises SpecError listing all that is wrong with it, not only the first."""
     reader = Reader(text, KEYS)
     given = reader.given
+    if given.get("tune", "").startswith("top:"):
+        if "top" in given:
+            reader.errors.append(fault("top", "top is given twice"))
+        given["tune"], _, given["top"] = given["tune"].partition(":")
     values: dict[str, Any] = {"model": presets.BUNDLED}
     values |= {key: given[key] for key in (*TEXTS, "device") if key in given}
     if not values.get("template"):
@@ -181,6 +191,7 @@ def parse(text: str) -> FinetuneSpec:
     preset = presets.for_run(values["model"], values["task"], values["tune"])
     values.setdefault("batch", preset.batch)
     values.setdefault("truth", preset.truth)
+    values.setdefault("top", preset.top)
     if "steps" not in given and "forwards" not in given:
         values["forwards"] = preset.forwards
     usual = _methods_for(values["loss"])
@@ -268,6 +279,9 @@ def _errors(values: Mapping[str, Any]) -> list[Error]:
         errors.append(wrong("words", WORDS, len(words), allowed))
     elif words is not None and len(set(words)) < len(words):
         errors.append(fault("words", f"{WORDS} must differ: every class needs its own, but one is given twice"))
+
+    if values["tune"] == "top" and not values.get("top"):
+        errors.append(wrong("top", LABELS["top"], 0, "1 or more with tune=top"))
 
     errors += _length_errors(values.get("steps"), values.get("forwards"), values["opts"])
     if values.get("loss", "cross_entropy") in LOSSES.keys() - DIFFERENTIABLE:

@@ -23,6 +23,7 @@ import { catalogue } from "../web/catalogue.mjs";
  * @typedef {object} Preset
  * @property {number} forwards @property {number} batch @property {Record<string, Values>} opts settings by method
  * @property {number=} truth evaluations between estimates of the reference
+ * @property {number} top layers that are trained (0: all)
  * @property {string[]} tuned methods whose settings were searched for, for just this case
  */
 

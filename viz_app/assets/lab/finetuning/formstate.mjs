@@ -24,6 +24,8 @@ export class FormState {
   open(text) {
     const { keys, opts } = pairsOf(text);
     const { steps, forwards, ...given } = keys;
+    const [, layers] = given.tune?.match(/^top:(.*)$/) ?? [];
+    if (layers !== undefined) Object.assign(given, { tune: "top", top: layers });
     const { model = "bundled", task = "reviews", tune = "full" } = given;
     const preset = presetOf({ model, task, tune });
     this.values = { ...preset.values, model, task, tune, ...given };
@@ -139,7 +141,7 @@ function presetOf({ model, task, tune }) {
       { ...Object.fromEntries(hyperparameters.map(({ name, default: value }) => [name, value])), ...found.opts[key] },
     ]),
   );
-  const values = { ...facts.defaults, template: "", words: "", budgetKind: "forwards", budget: found.forwards, batch: found.batch, truth: found.truth ?? facts.defaults.truth };
+  const values = { ...facts.defaults, template: "", words: "", budgetKind: "forwards", budget: found.forwards, batch: found.batch, top: found.top, truth: found.truth ?? facts.defaults.truth };
   return { values: { ...values, eval: evaluationsOf(values, []) }, opts, tuned: found.tuned };
 }
 

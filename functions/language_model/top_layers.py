@@ -1,0 +1,183 @@
+"""The top layers of a decoder alone: the states that enter them are computed once per text and kept.
+
+What lies below a cut does not change while only layers above it are trained, so that a forward pass through K of L
+layers costs about K/L of a whole one. Works for every architecture of transformers whose decoder is a list of layers
+that hand their states on, one to the next.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from functions.language_model.errors import LanguageModelError
+from functions.language_model.groups import outside
+from functions.language_model.states import States
+
+FILL = 32  # texts that are read at a time when states are computed
+
+
+class TopLayers(nn.Module):
+    """A causal language model whose lowest layers are replaced by what they would give: call it as the model itself.
+
+    module: the model, whose layers below the cut are taken out of it and kept here, as `lower`, for texts that are new.
+    top: how many layers stay, from 1 to one less than there are. states: shared by copies of this module, and filled
+    by `fill` or, for a text that was not, in passing. The loss is the whole model's up to the rounding of the states.
+
+    Raises LanguageModelError, field "tune".
+    """
+
+    def __init__(self, module: Any, top: int, states: States | None = None) -> None:
+        super().__init__()
+        layers = _layers(module)
+        if not 1 <= top < len(layers):
+            raise LanguageModelError("tune", f"tune is 'top:{top}', but must be top:1 to top:{len(layers) - 1}")
+        gives_tuples = _hand_on(module, layers)
+        self.module, self.total, self.top = module, len(layers), top
+        self.lower = nn.ModuleList(list(layers)[:-top]).requires_grad_(False)
+        _put(layers, [_Given(layer, gives_tuples[i]) for i, layer in enumerate(self.lower)])
+        self.states = States() if states is None else states
+        self._last: tuple[Any, Any] = None, None  # ids and the states of them: a step asks for the same batch often
+
+    @property
+    def share(self) -> float:
+        """K/L, the part of a whole forward pass that one of these takes."""
+        return self.top / self.total
+
+    def holds(self, name: str) -> bool:
+        """Whether a parameter of the model is one of a layer above the cut, or of the norm after them."""
+        number = re.search(r"\.(\d+)\.", name)
+        return int(number[1]) >= len(self.lower) if number else outside(name, self.total)[1] == "final norm"
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **options: Any) -> Any:
+        """The model's output for (texts, tokens) ids, padded on the left, and their mask."""
+        given: Any = _layers(self.module)[len(self.lower) - 1]
+        if self._last[0] is not input_ids:
+            self._last = input_ids, self._entering(input_ids, attention_mask)
+        given.states = self._last[1]
+        try:
+            return self.module(input_ids=input_ids, attention_mask=attention_mask, **options)
+        finally:
+            given.states = None
+
+    @torch.no_grad()
+    def fill(
+        self, texts: Iterable[Sequence[int]], progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> int:
+        """Compute the states of texts, given by their tokens, that are not kept yet; how many those were.
+        `progress(done, total)` is called with counts of texts.
+        """
+        rows = {tuple(text) for text in texts}
+        new = sorted((row for row in rows if row not in self.states), key=len)
+        progress(0, len(new))
+        for start in range(0, len(new), FILL):
+            self._compute(new[start : start + FILL])
+            progress(min(start + FILL, len(new)), len(new))
+        return len(new)
+
+    def _entering(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(texts, tokens, width) states that enter the top layers, 0 where a text is padded."""
+        rows = [
+            tuple(row[-length:]) if length else ()
+            for row, length in zip(ids.tolist(), mask.sum(1).tolist(), strict=True)
+        ]
+        self.fill(rows)
+        found = [self.states[row] for row in rows]
+        entering = torch.zeros(*ids.shape, found[0].shape[1], dtype=self.module.dtype)
+        for place, states in zip(entering, found, strict=True):
+            place[-len(states) :] = states
+        return entering.to(ids.device)
+
+    def _compute(self, rows: Sequence[tuple[int, ...]]) -> None:
+        """Read some texts with the lower layers, and keep what would enter the others."""
+        width, device = max(map(len, rows)), self.module.device
+        ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in rows], device=device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
+        layers = _layers(self.module)
+        given = list(layers)
+        _put(layers, self.lower)
+        handle = layers[len(self.lower)].register_forward_pre_hook(_stop)
+        try:
+            self.module(input_ids=ids, attention_mask=mask, logits_to_keep=1)
+        except _Reached as reached:
+            for row, states in zip(rows, reached.states, strict=True):
+                self.states[row] = states[-len(row) :].cpu()
+        finally:
+            handle.remove()
+            _put(layers, given)
+
+
+class _Given(nn.Module):
+    """Stands for a layer below the cut; the highest of them gives `states`. A model may look at a layer's plain
+    attributes (Gemma: attention_type), so it has those of the layer.
+    """
+
+    states: torch.Tensor | None = None
+
+    def __init__(self, layer: nn.Module, gives_tuple: bool) -> None:
+        super().__init__()
+        own = vars(self)
+        own.update({name: value for name, value in vars(layer).items() if name not in own and name[0] != "_"})
+        self._gives_tuple = gives_tuple
+
+    def forward(self, hidden: torch.Tensor, *positional: Any, **named: Any) -> Any:
+        given = hidden if self.states is None else self.states
+        return (given,) if self._gives_tuple else given
+
+
+class _Reached(Exception):
+    def __init__(self, states: torch.Tensor) -> None:
+        self.states = states
+        super().__init__()
+
+
+def _stop(layer: nn.Module, positional: tuple[Any, ...]) -> None:
+    raise _Reached(positional[0])
+
+
+def _put(layers: nn.ModuleList, first: Iterable[nn.Module]) -> None:
+    """Make these the first ones of the list."""
+    for i, layer in enumerate(first):
+        layers[i] = layer
+
+
+def _layers(module: Any) -> nn.ModuleList:
+    """The list of a decoder's layers."""
+    count = getattr(module.config, "num_hidden_layers", None)
+    lists = [each for each in module.modules() if isinstance(each, nn.ModuleList) and len(each) == count]
+    if len(lists) != 1:
+        raise _cannot(module)
+    return lists[0]
+
+
+@torch.no_grad()
+def _hand_on(module: Any, layers: nn.ModuleList) -> list[bool]:
+    """Whether each layer gives a tuple. Refuses a model whose layers do more than hand their states on to the next."""
+    seen: list[tuple[Any, Any]] = []
+
+    def hook(layer: nn.Module, positional: tuple[Any, ...], output: Any) -> None:
+        seen.append((positional[0] if positional else None, output))
+
+    handles = [layer.register_forward_hook(hook) for layer in layers]
+    try:
+        ids = torch.zeros(1, 2, dtype=torch.long, device=module.device)
+        module(input_ids=ids, attention_mask=torch.ones_like(ids), logits_to_keep=1)
+    finally:
+        for handle in handles:
+            handle.remove()
+    tuples = [isinstance(output, tuple) for _, output in seen]
+    outputs = [output[0] if is_tuple else output for (_, output), is_tuple in zip(seen, tuples, strict=True)]
+    if len(seen) != len(layers) or any(given is not made for (given, _), made in zip(seen[1:], outputs, strict=False)):
+        raise _cannot(module)
+    return tuples
+
+
+def _cannot(module: Any) -> LanguageModelError:
+    kind = module.config.model_type
+    return LanguageModelError(
+        "tune", f"tune is 'top', but a {kind} model is no list of layers that can be cut: take lora, layernorm or full"
+    )
