@@ -65,6 +65,8 @@ def test_a_small_table_is_counted_as_it_is():
     assert [count for count, _ in texts.padded(limits.HELD_OUT, limits.HELD_OUT_BATCH)] == [4]
     few = lengths.of(specs.parse("shots=5"))
     assert len(few.train) == 10
+    assert len(lengths.of(specs.parse("train=12")).train) == 12
+    assert len(lengths.of(specs.parse("task=sst2&train=512")).train) == 512, "the hub's SST-2, which is not read"
 
 
 def test_of_a_large_table_a_sample_is_made_into_tokens(monkeypatch):

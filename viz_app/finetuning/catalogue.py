@@ -83,6 +83,8 @@ FIELDS = (
           "probes of a step. Larger means less noise and slower steps.", (1, 128), "log", "texts"),
     Field("shots", "number", "Few-shot: so many training texts of each class. 0 takes all of them.", (0, 256),
           unit="a class", more=True),
+    Field("train", "number", "How many training texts are used in total: drawn by the seed, each class in proportion. "
+          "0 takes all of them.", (0, 2_000), unit="texts", more=True),
     Field("template", "text", "How a text becomes a prompt: {text} stands for it, and the label word "
           "follows at the end. Empty takes the task's own, “{text} it was”.", more=True),
     Field("words", "text", "One word for each class, separated by commas, each a single token of the "

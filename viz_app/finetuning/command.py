@@ -38,7 +38,8 @@ SPEC says everything a job depends on, as the page's link does:
   model=bundled             the bundled model, a hub id such as facebook/opt-125m, or a local directory
   task=reviews              reviews (synthetic, bundled), sst2, or table with data=my.csv
   template='{text} it was'  words=terrible,great    the prompt, and one label word per class
-  text_column=text  label_column=label  shots=0     of a table; examples per class (0: all)
+  text_column=text  label_column=label              of a table
+  shots=0  train=0          training texts per class, and in total (0: all); the seed draws them
   tune=full                 full, lora (rank=8), prefix (prefix=5), layernorm
   forwards=2400             each run's budget of forward passes, or steps=400: each run's number of steps
   loss=cross_entropy        or accuracy, f1: these for zeroth-order methods only
