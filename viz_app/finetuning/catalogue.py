@@ -25,7 +25,8 @@ PRIMARY = (
     "estimator",
     "pool",
 )  # settings that an optimizer's card shows; the others are in its fold
-MODELS = ("bundled", "facebook/opt-125m", "facebook/opt-350m", "facebook/opt-1.3b")  # suggested; any id may be typed
+MODELS = ("bundled", "smollm2", "facebook/opt-125m", "facebook/opt-350m", "facebook/opt-1.3b")
+"""Suggested; any hub id may be typed."""
 
 COLUMNS: list[dict[str, list[str] | None]] = [{"task": ["table"]}, {"task": ["sst2"], "data": None}]
 ONLY: dict[str, list[dict[str, list[str] | None]]] = {
@@ -59,8 +60,9 @@ class Field:
 
 
 FIELDS = (
-    Field("model", "text", "“bundled” is the small OPT model that comes with the app. Or the id of any causal "
-          "language model on the Hugging Face hub, such as facebook/opt-125m, or a local directory of one."),
+    Field("model", "text", "“bundled” is the small OPT model that comes with the app. “smollm2” is a real "
+          "one of 135 million parameters, once it was got. Or the id of any causal language model on the Hugging Face "
+          "hub, such as facebook/opt-125m, or a local directory of one."),
     Field("task", "choice", "The texts to classify. The film reviews are synthetic: a seeded grammar makes "
           "them. SST-2 is real and comes from the hub or from a folder. Your own file is a CSV or TSV with a text and "
           "a label column."),

@@ -17,7 +17,7 @@ import torch
 
 from functions.language_model import devices, export, metrics
 from hizoo_core.training import Diverged
-from viz_app.finetuning import fingerprint, forecast, journal, loading
+from viz_app.finetuning import fingerprint, forecast, journal, loading, local_models
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.diagnostics import Diagnostics
 from viz_app.finetuning.failures import SessionError, enough_memory
@@ -66,7 +66,8 @@ class Session:
         with enough_memory(self.spec, self.runs, "loading"):
             device = self._device(plan)
             self._check(plan, fingerprint.of_place(devices.pick_device(device).name))
-            self._materials = loading.load(self.spec, device, self._data(), self._journal.progress, training)
+            spec = local_models.resolved(self.spec, self.log.directory)
+            self._materials = loading.load(spec, device, self._data(), self._journal.progress, training)
         with enough_memory(self.spec, self.runs, "evaluating"):
             zero_shot = metrics.evaluate(self._materials.model.module, self._materials.held_out) if not plan else None
         with enough_memory(self.spec, self.runs, "loading"):
@@ -83,7 +84,7 @@ class Session:
         with suppress(LogFull):  # `advance` will say so, and go on once there is space
             self.flush()
         texts, place = self._materials.texts, self._materials.device
-        self.forecast = forecast.forecast(self.spec, self.log.notes(), lambda: texts, place)
+        self.forecast = forecast.forecast(self._materials.spec, self.log.notes(), lambda: texts, place)
         self._expect()
 
     def refresh(self) -> None:
