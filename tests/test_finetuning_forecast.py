@@ -232,7 +232,7 @@ def test_a_job_that_does_not_fit_is_refused_before_its_model_is_loaded(llama: st
     needed, less = (4 * size.parameters + forecast.beside_the_weights(spec, texts, "cpu", it) for it in (True, False))
     assert less < needed
     loaded = []
-    monkeypatch.setattr(models, "_module", lambda *_: loaded.append(1) or pytest.fail("it was loaded"))
+    monkeypatch.setattr(models, "module_of", lambda *_: loaded.append(1) or pytest.fail("it was loaded"))
     monkeypatch.setattr(models, "free_memory", lambda _: needed - 1)
     found = refused(log, spec, training=True)
     assert found.value.field == "model"

@@ -46,9 +46,10 @@ export class RealModels {
   }
 
   #draw() {
-    const { models } = this.#listed;
-    this.root.hidden = models.length === 0;
-    render(html`<h2>Real models</h2>${models.map((model) => this.#model(model))}${problem(this.#trouble)}`, this.root);
+    const { models, getting } = this.#listed;
+    this.root.hidden = models.length === 0 && !this.#trouble;
+    const unfolded = getting.name !== undefined || this.#trouble !== "";
+    render(html`<details ?open=${unfolded}><summary>Real models</summary>${models.map((model) => this.#model(model))}${problem(this.#trouble)}</details>`, this.root);
   }
 
   /** @param {RealModel} model */
