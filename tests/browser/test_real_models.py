@@ -41,7 +41,8 @@ def test_a_model_is_got_and_used(server: Server, browser: BrowserContext):
     card.get_by_role("button").click()
     now["getting"] = {}
     card.get_by_role("button", name="Use it").click()
-    expect(page.locator("#opt-run-model")).to_have_value("smollm2")
+    model = page.locator("[data-field='run.model'] input:not([type=hidden], [type=file])").last
+    expect(model).to_have_value("smollm2")
     assert [url.rpartition("/")[2] for url in asked] == ["smollm2", "smollm2"]
     assert json.dumps(unexpected(problems)) == "[]"
     page.close()

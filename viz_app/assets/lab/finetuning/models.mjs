@@ -3,7 +3,7 @@
 import { html, nothing, render } from "../vendor/lit.mjs";
 import { bytes } from "./bytes.mjs";
 import { ask, inWords } from "./server.mjs";
-import { progressLine } from "./words.mjs";
+import { progressLine } from "./status.mjs";
 
 const EVERY = 500; // ms between looks while a model is being got
 
