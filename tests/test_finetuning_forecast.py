@@ -65,6 +65,8 @@ def test_a_small_table_is_counted_as_it_is():
     assert [count for count, _ in texts.padded(limits.HELD_OUT, limits.HELD_OUT_BATCH)] == [4]
     few = lengths.of(specs.parse("shots=5"))
     assert len(few.train) == 10
+    assert len(lengths.of(specs.parse("train=12")).train) == 12
+    assert len(lengths.of(specs.parse("task=sst2&train=512")).train) == 512, "the hub's SST-2, which is not read"
 
 
 def test_of_a_large_table_a_sample_is_made_into_tokens(monkeypatch):
@@ -230,7 +232,7 @@ def test_a_job_that_does_not_fit_is_refused_before_its_model_is_loaded(llama: st
     needed, less = (4 * size.parameters + forecast.beside_the_weights(spec, texts, "cpu", it) for it in (True, False))
     assert less < needed
     loaded = []
-    monkeypatch.setattr(models, "_module", lambda *_: loaded.append(1) or pytest.fail("it was loaded"))
+    monkeypatch.setattr(models, "module_of", lambda *_: loaded.append(1) or pytest.fail("it was loaded"))
     monkeypatch.setattr(models, "free_memory", lambda _: needed - 1)
     found = refused(log, spec, training=True)
     assert found.value.field == "model"

@@ -28,7 +28,7 @@ def errors(text: str) -> dict[str, str]:
         "",
         "?tune=lora&rank=2&opt=hizoo:n=2&opt=hizoo&opt=hizoo_l",
         "task=table&data=upload:ab12&words=bad,%20good&template={text}%20a+b%20%26%20c&text_column=My Text&tune=prefix",
-        "model=facebook/opt-125m&steps=7&loss=f1&shots=16&device=cuda:1&dtype=bfloat16",
+        "model=facebook/opt-125m&steps=7&loss=f1&shots=16&train=20&device=cuda:1&dtype=bfloat16",
     ],
 )
 def test_the_canonical_text_reads_back_as_the_same_spec(text: str):
@@ -80,6 +80,7 @@ def test_a_budget_of_passes_gives_every_run_its_steps():
         ("eval=0", "eval", ["1 to 1,000,000"]),
         ("truth=-1", "truth", ["0 to 1,000"]),
         ("shots=x", "shots", ["0 to 10,000"]),
+        ("train=-5", "train", ["Training texts must be", "0 to 1,000,000"]),
         ("tune=lora&rank=0", "rank", ["1 to 256"]),
         ("tune=prefix&prefix=65", "prefix", ["1 to 64"]),
         ("tune=lore", "tune", ["Did you mean lora?"]),

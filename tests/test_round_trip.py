@@ -188,6 +188,7 @@ def finetune_specs(draw: st.DrawFn) -> str:
         "text_column": TEXT,
         "label_column": TEXT,
         "shots": within(0, 10_000),
+        "train": within(0, 1_000_000),
         "rank": within(*RANKS),
         "prefix": within(*PREFIXES),
         "batch": within(1, 512),

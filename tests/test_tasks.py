@@ -253,6 +253,33 @@ def test_few_shots_are_so_many_of_each_class():
     refused("shots", "shots is -1", shots=-1)
 
 
+def test_a_limit_of_training_texts_draws_each_class_in_proportion():
+    body = table(1000, ("common",) * 90 + ("seldom",) * 9 + ("rare",))
+    whole = make("table", data=body, seed=1)
+    counts = Counter(example.label for example in whole.train)
+    assert counts == {0: 720, 1: 8, 2: 72}, "alphabetical: common, rare, seldom"
+    limited = make("table", data=body, seed=1, train=111)
+    assert Counter(example.label for example in limited.train) == {0: 100, 1: 1, 2: 10}, "of 99.9, 1.11, 9.99"
+    assert len(set(limited.train)) == 111
+    assert set(limited.train) < set(whole.train)
+    assert limited.held_out == whole.held_out
+    assert make("table", data=body, seed=1, train=111) == limited
+    fewest = make("table", data=body, seed=1, train=3)
+    assert Counter(example.label for example in fewest.train) == {0: 1, 1: 1, 2: 1}, "a class with no text cannot be"
+    assert make("table", data=body, seed=1, train=800).train != whole.train, "all of them, in an order of its own"
+    assert make("reviews", train=64, seed=1).train != make("reviews", train=64, seed=2).train
+
+
+def test_a_limit_is_within_the_texts_that_there_are():
+    body = table(100, ("a", "b", "c"))
+    there = len(make("table", data=body).train)
+    refused("train", f"train is {there + 1}", f"0 (all) or 3 to {there}", task="table", data=body, train=there + 1)
+    refused("train", "train is 2,", "or 3 to", task="table", data=body, train=2)
+    refused("train", "train is -1", train=-1)
+    assert len(make("table", data=body, shots=5, train=15).train) == 15, "of the texts that shots leaves"
+    refused("train", "train is 16", "3 to 15", task="table", data=body, shots=5, train=16)
+
+
 # Tokens
 
 

@@ -70,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         help="where fine-tuning runs are kept (default: HIZOO_LAB_DATA of the environment, or lab-data here)",
     )
     parser.set_defaults(command=_serve)
-    commands = parser.add_subparsers(title="commands", metavar="run | map | tune | finetune | runs | weights | list")
+    names = "run | map | tune | finetune | runs | weights | model | list"
+    commands = parser.add_subparsers(title="commands", metavar=names)
 
     runs = commands.add_parser(
         "run",

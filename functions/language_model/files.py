@@ -6,6 +6,7 @@ import errno
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,29 @@ TOKENIZERS = ("tokenizer.json", "vocab.json", "tokenizer.model", "spiece.model",
 SMALL_FILES = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt")
 SHARDS = re.compile(r"(model-\d+-of-\d+\.safetensors|pytorch_model-\d+-of-\d+\.bin)")
 
+ORIGIN = "origin.json"  # beside a model that was converted here
+
 Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a directory was converted from, by `conversion`. `storage` says how the file held the weights ("quantized to
+    4 bits (Q4_1)"), `note` what to know of the tokenizer; `note` and `licence` may be empty.
+    """
+
+    title: str
+    file: str
+    storage: str
+    quantized: bool
+    licence: str
+    note: str
+
+    @property
+    def sentence(self) -> str:
+        """What to know of the weights."""
+        changed = ", and dequantized to floating point: they are not the original ones" if self.quantized else ""
+        return f"{self.title}: its weights were {self.storage}{changed}{f'. Note: {self.note}' if self.note else ''}"
 
 
 def wrong(message: str) -> LanguageModelError:
@@ -34,6 +57,8 @@ def find(source: str, progress: Progress | None) -> Path:
         _check_files(path, path.name)
         return path
     if path.exists():
+        if path.suffix == ".gguf":
+            raise wrong(f"{source} must be converted first: `python app.py model {source}` makes a directory of it")
         raise wrong(f"{source} is a file; give the directory that holds config.json, the weights and the tokenizer")
     if not HUB_ID.fullmatch(source):
         raise wrong(
@@ -41,6 +66,12 @@ def find(source: str, progress: Progress | None) -> Path:
             "such as facebook/opt-125m"
         )
     return _cached(source) or _downloaded(source, progress)
+
+
+def origin_of(folder: Path) -> Origin | None:
+    """What a directory was converted from; None unless it was converted here."""
+    path = folder / ORIGIN
+    return Origin(**json.loads(path.read_text("utf-8"))) if path.is_file() else None
 
 
 def _weights(names: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ import torch
 
 from functions.language_model.devices import Device, devices, free_memory, has_bfloat16, pick_device, size
 from functions.language_model.errors import LanguageModelError, NoRoom
-from functions.language_model.files import BUNDLED, Progress, find, reporting_bar, wrong
+from functions.language_model.files import BUNDLED, Progress, find, origin_of, reporting_bar, wrong
 
 __all__ = ["BUNDLED", "DTYPES", "Device", "LanguageModel", "copy_model", "devices", "load", "pick_device", "size"]
 
@@ -66,16 +66,19 @@ def load(
     number = _dtype(dtype, place)
     name = Path(source).name if Path(source).is_dir() else source
     folder = find(source, progress)
-    with _quiet(f"loading {name}", progress):
-        config = _config(folder, name)
+    with quiet(f"loading {name}", progress):
+        config = causal_config(folder, name)
         parameters = _size(config)
         if parameters * number.itemsize + beside > free_memory(place):
             raise _no_room(name, place, number, parameters, beside)
-        module = _module(folder, config, name, place, number)
+        module = module_of(folder, config, name, place, number)
         tokenizer = _tokenizer(folder, name)
     rows = module.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise wrong(f"{name} has a tokenizer of {len(tokenizer):,} tokens, but embeddings of {rows:,} only")
+    origin = origin_of(folder)
+    if origin is not None:
+        name = f"{origin.title}, weights {origin.storage}" if origin.quantized else origin.title
     title = f"{'bundled OPT' if source == 'bundled' else name}, {count(parameters)} parameters"
     # The tokenizer's is a huge number where it is unknown.
     context = min(getattr(config, "max_position_embeddings", 2048), tokenizer.model_max_length)
@@ -109,7 +112,7 @@ def _dtype(wanted: str, device: Device) -> torch.dtype:
 
 
 @contextmanager
-def _quiet(what: str, progress: Progress | None) -> Iterator[None]:
+def quiet(what: str, progress: Progress | None) -> Iterator[None]:
     """Transformers' bars go to `progress`, and of its log only errors are shown, until the end of the block."""
     from transformers.utils import logging
 
@@ -124,7 +127,7 @@ def _quiet(what: str, progress: Progress | None) -> Iterator[None]:
         logging.set_tqdm_hook(hook)
 
 
-def _config(folder: Path, name: str) -> Any:
+def causal_config(folder: Path, name: str) -> Any:
     """The configuration of a causal language model; anything else raises LanguageModelError that says what it is."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING, AutoConfig
 
@@ -180,7 +183,12 @@ def _no_room(name: str, device: Device, dtype: torch.dtype, parameters: int, bes
     )
 
 
-def _module(folder: Path, config: Any, name: str, device: Device, dtype: torch.dtype) -> Any:
+def module_of(
+    folder: Path, config: Any, name: str, device: Device, dtype: torch.dtype, gguf_file: str | None = None
+) -> Any:
+    """The module of a directory, or of a GGUF file in it, complete and in evaluation mode. Raises LanguageModelError
+    for weights that are missing, of other shapes, unreadable or too large.
+    """
     from pickle import UnpicklingError
 
     from safetensors import SafetensorError
@@ -197,16 +205,17 @@ def _module(folder: Path, config: Any, name: str, device: Device, dtype: torch.d
             ignore_mismatched_sizes=True,  # they are reported below
             trust_remote_code=False,
             weights_only=True,
+            gguf_file=gguf_file,
         )
         module, report = loaded[0].to(device.name), loaded[1]
     except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not re.search("out of memory|can't allocate memory", str(error)):
-            raise wrong(f"{name}'s weights do not fit its config.json: {_first_line(error)}") from error
+            raise wrong(f"{name}'s weights do not fit its config.json: {first_line(error)}") from error
         raise _no_room(name, device, dtype, _size(config)) from error
     except UnpicklingError as error:
         raise wrong(f"{name}'s pytorch_model.bin holds more than tensors and is not read; take safetensors") from error
     except (SafetensorError, OSError, EOFError, ValueError, KeyError) as error:
-        raise wrong(f"{name}'s weights cannot be read, get them again: {_first_line(error)}") from error
+        raise wrong(f"{name}'s weights cannot be read, get them again: {first_line(error)}") from error
     missing = sorted(report["missing_keys"])
     if report["mismatched_keys"]:
         tensor, found, expected = min(report["mismatched_keys"])
@@ -238,12 +247,12 @@ def _tokenizer(folder: Path, name: str) -> Any:
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # each kind of tokenizer fails in its own way, the Rust library with a bare Exception
-        raise wrong(f"{name}'s tokenizer cannot be read: {_first_line(error)}") from error
+        raise wrong(f"{name}'s tokenizer cannot be read: {first_line(error)}") from error
     tokenizer.padding_side = tokenizer.truncation_side = "left"
     if tokenizer.pad_token is None:  # GPT-2's and Llama's: any token does, since the mask hides it
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -20,8 +19,9 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from functions.language_model import grammar, tables
+from functions.language_model import grammar, samples, tables
 from functions.language_model.errors import LanguageModelError
+from functions.language_model.samples import Example
 
 if TYPE_CHECKING:
     import torch
@@ -40,18 +40,11 @@ BINARY = (("0", "1"), ("negative", "positive"), ("neg", "pos"))  # classes whose
 REVIEWS = 4000, 512  # training, held-out
 ROWS = 50_000
 CLASSES = 2, 10  # of a table, at least and at most
-HELD_OUT_SHARE, HELD_OUT_MOST = 0.2, 512  # of a table
 SST2 = "stanfordnlp/sst2"
 SST2_FILES = ("data/train-00000-of-00001.parquet", "data/validation-00000-of-00001.parquet")
 COMMON = ("good", "bad", "great", "terrible", "yes", "no", "right", "wrong", "high", "low")  # suggested as label words
 
 Data = tables.Source | None
-
-
-@dataclass(frozen=True)
-class Example:
-    text: str
-    label: int
 
 
 @dataclass(frozen=True)
@@ -83,14 +76,17 @@ def make(
     seed: int = 0,
     label_column: str = "label",
     text_column: str = "text",
+    train: int = 0,
 ) -> Task:
     """The task of a key of TASKS. Raises LanguageModelError: field "task", "data", "text_column", "label_column",
-    "template", "words" or "shots".
+    "template", "words", "shots" or "train".
 
     data: for "sst2" a folder with train.tsv and dev.tsv, or None for the hub's files; for both, and for "table", one
     CSV or TSV (a path, or a file's bytes), of which a fifth (at most 512 rows, each class in proportion) is held out.
-    words: one per class, in the order of `classes`; shots: so many training examples per class, 0 for all of them.
-    The seed decides what is drawn: the synthetic sentences, what is held out of a table, its order, the few shots.
+    words: one per class, in the order of `classes`; shots: so many training examples per class, 0 for all of them;
+    train: so many of those in total, each class in proportion and at least once, 0 for all.
+    The seed decides what is drawn: the synthetic sentences, what is held out of a table, its order, the few shots,
+    and which examples `train` leaves.
     """
     if task not in TASKS:
         raise LanguageModelError("task", f"task is {str(task)[:40]!r}, but must be one of {', '.join(TASKS)}")
@@ -107,7 +103,9 @@ def make(
         made = replace(made, template=_checked_template(template))
     if words is not None:
         made = replace(made, words=_checked_words(words, made.classes))
-    return replace(made, train=_few(made, shots, generator)) if shots else made
+    if shots:
+        made = replace(made, train=samples.few(made.train, made.classes, shots, generator))
+    return replace(made, train=samples.limited(made.train, train, generator)) if train else made
 
 
 @dataclass(frozen=True)
@@ -295,10 +293,10 @@ def _sst2(data: Data, text_column: str, label_column: str, generator: random.Ran
             raise LanguageModelError("data", message)
     examples = [[Example(row.text, int(row.label)) for row in rows] for rows in parts]
     classes = ("negative", "positive")
-    train, held_out = examples if len(examples) == 2 else _split(examples[0], classes, generator)
-    _check_every_class(train, classes)
+    train, held_out = examples if len(examples) == 2 else samples.split(examples[0], classes, generator)
+    samples.check_every_class(train, classes)
     return _task(
-        "sst2", "Stanford Sentiment Treebank, Socher et al. 2013", classes, train, _shuffled(held_out, generator)
+        "sst2", "Stanford Sentiment Treebank, Socher et al. 2013", classes, train, samples.shuffled(held_out, generator)
     )
 
 
@@ -309,7 +307,7 @@ def _table(data: Data, text_column: str, label_column: str, generator: random.Ra
     names = _classes({row.label for row in rows}, label_column)
     classes = tuple(dict.fromkeys(names.values()))
     examples = [Example(row.text, classes.index(names[row.label])) for row in rows]
-    train, held_out = _split(examples, classes, generator)
+    train, held_out = samples.split(examples, classes, generator)
     source = "an uploaded table" if isinstance(data, bytes) else Path(data).name
     return _task("table", f"The user's own: {source}", classes, train, held_out)
 
@@ -340,54 +338,6 @@ def _classes(labels: set[str], label_column: str) -> dict[str, str]:
         message = f"column {label_column[:40]!r} holds {held}, but must hold {least} to {most}"
         raise LanguageModelError("label_column", message)
     return named
-
-
-def _split(
-    examples: list[Example], classes: tuple[str, ...], generator: random.Random
-) -> tuple[list[Example], list[Example]]:
-    """Training and held-out examples, shuffled: every class in proportion, one at least, and no text in both."""
-    share = min(HELD_OUT_SHARE, (HELD_OUT_MOST - len(classes)) / len(examples))
-    shuffled = _shuffled(examples, generator)
-    wanted = {label: max(1, int(share * count)) for label, count in Counter(e.label for e in examples).items()}
-    held_out = []
-    for example in shuffled:
-        if wanted[example.label]:
-            wanted[example.label] -= 1
-            held_out.append(example)
-    texts = {example.text for example in held_out}
-    train = [example for example in shuffled if example.text not in texts]
-    _check_every_class(train, classes)
-    return train, held_out
-
-
-def _check_every_class(train: list[Example], classes: tuple[str, ...]) -> None:
-    present = {example.label for example in train}
-    for label, name in enumerate(classes):
-        if label not in present:
-            message = (
-                f"class {name[:40]!r} has too few texts: two different ones at least, one to train on and one held out"
-            )
-            raise LanguageModelError("data", message)
-
-
-def _few(task: Task, shots: int, generator: random.Random) -> tuple[Example, ...]:
-    counts = Counter(example.label for example in task.train)
-    most = min(counts.values())
-    if not 0 < shots <= most:
-        scarce = task.classes[min(counts, key=lambda label: counts[label])]
-        message = f"shots is {shots}, but must be 0 (all) to {most}: class {scarce[:40]!r} has {most} training texts"
-        raise LanguageModelError("shots", message)
-    left = dict.fromkeys(counts, shots)
-    few = []
-    for example in _shuffled(task.train, generator):
-        if left[example.label]:
-            left[example.label] -= 1
-            few.append(example)
-    return tuple(few)
-
-
-def _shuffled(items: Sequence[Example], generator: random.Random) -> list[Example]:
-    return sorted(items, key=lambda _: generator.random())  # random() is the stream that Python promises to keep
 
 
 def _checked_template(template: str) -> str:

@@ -25,7 +25,8 @@ PRIMARY = (
     "estimator",
     "pool",
 )  # settings that an optimizer's card shows; the others are in its fold
-MODELS = ("bundled", "facebook/opt-125m", "facebook/opt-350m", "facebook/opt-1.3b")  # suggested; any id may be typed
+MODELS = ("bundled", "smollm2", "facebook/opt-125m", "facebook/opt-350m", "facebook/opt-1.3b")
+"""Suggested; any hub id may be typed."""
 
 COLUMNS: list[dict[str, list[str] | None]] = [{"task": ["table"]}, {"task": ["sst2"], "data": None}]
 ONLY: dict[str, list[dict[str, list[str] | None]]] = {
@@ -60,8 +61,9 @@ class Field:
 
 
 FIELDS = (
-    Field("model", "text", "“bundled” is the small OPT model that comes with the app. Or the id of any causal "
-          "language model on the Hugging Face hub, such as facebook/opt-125m, or a local directory of one."),
+    Field("model", "text", "“bundled” is the small OPT model that comes with the app. “smollm2” is a real "
+          "one of 135 million parameters, once it was got. Or the id of any causal language model on the Hugging Face "
+          "hub, such as facebook/opt-125m, or a local directory of one."),
     Field("task", "choice", "The texts to classify. The film reviews are synthetic: a seeded grammar makes "
           "them. SST-2 is real and comes from the hub or from a folder. Your own file is a CSV or TSV with a text and "
           "a label column."),
@@ -87,6 +89,8 @@ FIELDS = (
           "probes of a step. Larger means less noise and slower steps.", (1, 128), "log", "texts"),
     Field("shots", "number", "Few-shot: so many training texts of each class. 0 takes all of them.", (0, 256),
           unit="a class", more=True),
+    Field("train", "number", "How many training texts are used in total: drawn by the seed, each class in proportion. "
+          "0 takes all of them.", (0, 2_000), unit="texts", more=True),
     Field("template", "text", "How a text becomes a prompt: {text} stands for it, and the label word "
           "follows at the end. Empty takes the task's own, “{text} it was”.", more=True),
     Field("words", "text", "One word for each class, separated by commas, each a single token of the "

@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from viz_app.finetuning import hints, machine
+from viz_app.finetuning import hints, machine, model_command
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import table as tables
 from viz_app.finetuning.failures import in_words
@@ -35,10 +35,12 @@ RETRY = 1.0  # seconds between tries to write to a full disk
 FINETUNE_HELP = """\
 SPEC says everything a job depends on, as the page's link does:
 
-  model=bundled             the bundled model, a hub id such as facebook/opt-125m, or a local directory
+  model=bundled             the bundled model; smollm2, once `python app.py model smollm2` has got it; a hub id such
+                            as facebook/opt-125m; or a local directory
   task=reviews              reviews (synthetic, bundled), sst2, or table with data=my.csv
   template='{text} it was'  words=terrible,great    the prompt, and one label word per class
-  text_column=text  label_column=label  shots=0     of a table; examples per class (0: all)
+  text_column=text  label_column=label              of a table
+  shots=0  train=0          training texts per class, and in total (0: all); the seed draws them
   tune=full                 full, lora (rank=8), prefix (prefix=5), layernorm
   forwards=2400             each run's budget of forward passes, or steps=400: each run's number of steps
   loss=cross_entropy        or accuracy, f1: these for zeroth-order methods only
@@ -99,6 +101,8 @@ def add_commands(commands: Any) -> None:
     runs.add_argument("--json", action="store_true", help="as JSON")
     runs.add_argument("--delete", metavar="ID", type=int, help="delete a run with all it left")
     runs.set_defaults(command=_runs)
+
+    model_command.add_command(commands, data)
 
     weights = commands.add_parser(
         "weights",

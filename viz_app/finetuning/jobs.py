@@ -8,7 +8,8 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from viz_app.finetuning import forecast, liveness
+from functions.language_model import LanguageModelError
+from viz_app.finetuning import forecast, liveness, local_models
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.reading import find_job, in_thread, is_local, read_body, read_spec, refuse
@@ -39,6 +40,7 @@ async def estimate(desk: Desk, request: Request) -> JSONResponse:
 
 def _estimated(desk: Desk, spec: FinetuneSpec) -> dict[str, Any]:
     log = desk.log()
+    spec = _resolved(desk, spec)
     return forecast.estimate(spec, log.notes(), lambda id: log.upload(id)[1])
 
 
@@ -50,6 +52,7 @@ async def create(desk: Desk, request: Request) -> JSONResponse:
 
 def _created(desk: Desk, spec: FinetuneSpec) -> int:
     log = desk.log()
+    _resolved(desk, spec)
     _check_data(log, spec)
     try:
         found = desk.workers.devices()
@@ -62,6 +65,14 @@ def _created(desk: Desk, spec: FinetuneSpec) -> int:
     id = log.create_job(spec.query(), device)
     desk.workers.wake()
     return id
+
+
+def _resolved(desk: Desk, spec: FinetuneSpec) -> FinetuneSpec:
+    """With a model's directory in place of its name; 422 with an instruction if it was not got yet."""
+    try:
+        return local_models.resolved(spec, desk.directory)
+    except LanguageModelError as error:
+        raise refuse(422, error.field, error.message) from error
 
 
 def _check_data(log: Log, spec: FinetuneSpec) -> None:

@@ -51,21 +51,20 @@ def of(spec: FinetuneSpec, upload: Callable[[str], bytes] | None = None) -> Leng
     body = upload(id) if given and upload is not None else None
     return _of(
         spec.model, spec.task, spec.data, stamp, body, spec.template, spec.words, spec.shots, spec.seed,
-        spec.label_column, spec.text_column,
+        spec.label_column, spec.text_column, spec.train,
     )  # fmt: skip
 
 
 @lru_cache(maxsize=8)
 def _of(
     model: str, task: str, data: str, stamp: float, body: bytes | None, template: str | None,
-    words: tuple[str, ...] | None, shots: int, seed: int, label_column: str, text_column: str,
+    words: tuple[str, ...] | None, shots: int, seed: int, label_column: str, text_column: str, limit: int,
 ) -> Lengths:  # fmt: skip
     if task == "sst2" and not data:  # reading it may mean to download it
         train, held_out, width = SST2
-        return Lengths((width,) * (2 * shots or train), (width,) * held_out)
-    return of_task(
-        tasks.make(task, body or data or None, template, words, shots, seed, label_column, text_column), model
-    )
+        return Lengths((width,) * (limit or 2 * shots or train), (width,) * held_out)
+    made = tasks.make(task, body or data or None, template, words, shots, seed, label_column, text_column, limit)
+    return of_task(made, model)
 
 
 def of_task(task: tasks.Task, model: str) -> Lengths:

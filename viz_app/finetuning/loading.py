@@ -88,9 +88,8 @@ def load(
     def told(what: str, done: int, total: int) -> None:
         progress(what, done, total, "bytes" if what.startswith("downloading") else "tensors")
 
-    task = tasks.make(
-        spec.task, data, spec.template, spec.words, spec.shots, spec.seed, spec.label_column, spec.text_column
-    )
+    columns = spec.label_column, spec.text_column
+    task = tasks.make(spec.task, data, spec.template, spec.words, spec.shots, spec.seed, *columns, spec.train)
     texts = lengths.of_task(task, spec.model)
     needed = forecast.beside_the_weights(spec, texts, devices.pick_device(device).name, training)
     model = models.load(spec.model, device, spec.dtype, told, needed)

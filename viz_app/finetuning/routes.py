@@ -4,6 +4,9 @@
     GET    /api/finetune/estimate?SPEC          seconds and bytes it will take, and a sentence
     POST   /api/finetune                        body: SPEC → 201 {"id"}
     GET    /api/finetune                        {"jobs": […newest first], "note"}
+    GET    /api/finetune/models                 {"models": [{"name", "title", "about", "bytes", "here"}], "getting":
+                                                {} | {"name", "message", "done", "total", "unit"} | {"name", "error"}}
+    POST   /api/finetune/models/NAME            get one that comes in a package: 202 with the same, 409 while busy
     GET    /api/finetune/ID                     one job, with how long it will still train as "left"; DELETE removes one
                                                 that is not running
     POST   /api/finetune/ID/pause|resume|stop   200 {"state"}, or 202 if the worker has not reacted yet
@@ -44,7 +47,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from viz_app.finetuning import follow, jobs, states, steering, uploads
+from viz_app.finetuning import follow, jobs, model_routes, states, steering, uploads
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.reading import Refused, check_origin
 from viz_app.finetuning.store import LogError
@@ -67,6 +70,8 @@ def add_routes(app: FastAPI, directory: Path, command: tuple[str, ...] = COMMAND
     # The fixed names come before {id}, which would match them.
     route("GET", "/options", _bound(desk, jobs.options))
     route("GET", "/estimate", _bound(desk, jobs.estimate))
+    route("GET", "/models", _bound(desk, model_routes.listing))
+    route("POST", "/models/{name}", _bound(desk, model_routes.get))
     route("POST", "/upload", _bound(desk, uploads.upload))
     route("POST", "", _bound(desk, jobs.create))
     route("GET", "", _bound(desk, jobs.listing))

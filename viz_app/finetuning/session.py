@@ -18,7 +18,7 @@ import torch
 
 from functions.language_model import devices, export, metrics
 from hizoo_core.training import Diverged
-from viz_app.finetuning import fingerprint, forecast, journal, loading
+from viz_app.finetuning import fingerprint, forecast, journal, loading, local_models
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.diagnostics import Diagnostics
 from viz_app.finetuning.failures import SessionError, enough_memory
@@ -67,7 +67,7 @@ class Session:
         with enough_memory(self.spec, self.runs, "loading"):
             device = self._device(plan)
             self._check(plan, fingerprint.of_code())
-            spec = self.spec
+            spec = local_models.resolved(self.spec, self.log.directory)
             if plan is not None and spec.dtype == "auto":  # which may be another format on this device
                 spec = replace(spec, dtype=plan["dtype"])
             states = self.log.directory / "states"
@@ -91,7 +91,7 @@ class Session:
         with suppress(LogFull):  # `advance` will say so, and go on once there is space
             self.flush()
         texts, place = self._materials.texts, self._materials.device
-        self.forecast = forecast.forecast(self.spec, self.log.notes(), lambda: texts, place)
+        self.forecast = forecast.forecast(self._materials.spec, self.log.notes(), lambda: texts, place)
         self._expect()
 
     def refresh(self) -> None:

@@ -40,6 +40,7 @@ NUMBERS = {
         field("eval", "Evaluate", 1, 1_000_000, 120, unit="passes"),
         field("truth", "Reference", 0, 1_000, 10, unit="evaluations"),
         field("shots", "Shots", 0, 10_000, 0, unit="a class"),
+        field("train", "Training texts", 0, 1_000_000, 0, unit="texts"),
         field("top", "Top layers", 0, 1_000, 0, unit="layers"),
         field("rank", "LoRA rank", *RANKS, 8),
         field("prefix", "Prefix", *PREFIXES, 5, unit="tokens"),
@@ -73,7 +74,7 @@ LABELS = {
 """What the form calls its fields."""
 MOST_STEPS = int(NUMBERS["steps"].high)
 KEYS = (
-    *("model", "task", "data", "template", "words", "text_column", "label_column", "shots", "tune", "top"),
+    *("model", "task", "data", "template", "words", "text_column", "label_column", "shots", "train", "tune", "top"),
     *("rank", "prefix", "loss", "steps", "forwards", "batch", "seed", "eval", "truth", "device", "dtype", "opt"),
 )
 
@@ -101,6 +102,7 @@ class FinetuneSpec:
     eval: int = 120
     truth: int = 0
     shots: int = 0
+    train: int = 0
     data: str = ""
     template: str | None = None
     words: tuple[str, ...] | None = None
@@ -150,7 +152,7 @@ class FinetuneSpec:
         keys += [key for key in ("data", "template", "words") if getattr(self, key)]
         left_out = _without_effect(self)
         keys += [key for key in ("text_column", "label_column") if key not in left_out]
-        keys += ["shots", "tune", *(key for key in ("top", "rank", "prefix") if key not in left_out), "loss"]
+        keys += ["shots", "train", "tune", *(key for key in ("top", "rank", "prefix") if key not in left_out), "loss"]
         keys += [length, "batch", "seed", "eval", "truth", "device", "dtype"]
         values = [(key, ",".join(self.words or ()) if key == "words" else str(getattr(self, key))) for key in keys]
         values += [("opt", str(opt)) for opt in self.opts]

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from viz_app.finetuning import forecast as estimate
+from viz_app.finetuning import local_models
 from viz_app.finetuning.failures import as_errors, in_words, trace
 from viz_app.finetuning.open_sessions import NewSession, OpenSessions, Training
 from viz_app.finetuning.states import STATE_COMMANDS, SURVEYED, in_a_shell, is_ours, job_spec, wrong_state
@@ -133,7 +134,7 @@ class Worker:
 
     def _note_pace(self, id: int, loading: float, whole: float) -> None:
         """How long a job took that ran through, for the next one's estimate."""
-        spec = job_spec(self.log.job(id))
+        spec = local_models.resolved(job_spec(self.log.job(id)), self.log.directory)
         key = estimate.pace_key(spec, self.device)
         before = self.log.notes(key).get(key, {})
         self.log.note(key, estimate.pace(before, spec, self._seconds(id), loading, whole))

@@ -18,6 +18,7 @@ import { HessianMap } from "./hessian.mjs";
 import { Histogram } from "./histogram.mjs";
 import { Jobs } from "./jobs.mjs";
 import { Memory } from "./memory.mjs";
+import { RealModels } from "./models.mjs";
 import { Plane } from "./plane.mjs";
 import { spent, stepAt } from "./record.mjs";
 import { Sentences } from "./sentences.mjs";
@@ -82,6 +83,10 @@ export async function open() {
   const panels = Object.entries(PANELS).map(([name, [Kind]]) => ({ name, place: byId(`opt-${name}-place`), panel: new Kind(byId(`opt-${name}`), asks) }));
   const form = new Form(byId("opt-form"), options, formChanged);
   const starting = new Starting(() => form, { started, message });
+  new RealModels(byId("opt-models"), {
+    use: (name) => form.open(`model=${name}&tune=layernorm&batch=16&opt=mezo:n=1`),
+    got: () => starting.changed(form.spec),
+  });
   const bar = new Bar(byId("opt-bar"), {
     act: command,
     seek: (forwards) => job?.seek(forwards),
