@@ -40,7 +40,7 @@ def test_every_row_of_a_case_is_given_the_same_trials_and_reported_over_the_same
     assert SEARCHED, "nothing is tuned"
     for key, entry in ENTRIES.items():
         seeds = {got["seeds"] for got in entry.get("report", {}).values()}
-        assert seeds <= {tune_finetune.REPORT_SEEDS[key.partition("/")[2]]}
+        assert not seeds or seeds == {tune_finetune.REPORT_SEEDS[key.partition("/")[2]]}
         assert set(entry.get("report", {})) == set(entry.get("tuned", {}))
 
 
