@@ -54,7 +54,7 @@ def test_a_slider_in_motion_leaves_no_entry_for_each_position(playground: Playgr
     target = playground.page.get_by_label("Target loss", exact=True)
     target.fill("-5")
     target.press("Enter")
-    playground.page.get_by_text("Target must be a number above 0, not -5", exact=True).wait_for()
+    playground.page.get_by_text("Target must be a number above 0, not “-5”", exact=True).wait_for()
     runs = kept(playground, 3)
     assert (runs[0]["query"].count("alpha=0.35,"), runs[0]["view"]) == (1, ""), "as drawn, not as refused"
 

@@ -44,7 +44,7 @@ def test_before_the_first_evaluation_each_says_what_will_come(panels: Panels):
     assert "first evaluation" in panels.text("plane", ".panel-empty")
     assert "first evaluation" in panels.text("sentences", ".panel-empty")
     assert "first evaluation" in panels.text("hessian", ".panel-empty")
-    assert "before the first step" in panels.text("memory", ".panel-empty")
+    assert "first evaluation" in panels.text("memory", ".panel-empty")
 
 
 def test_without_a_method_that_estimates_it_the_hessian_says_so(panels: Panels):
