@@ -200,6 +200,10 @@ def test_a_pace_is_found_under_the_devices_name():
     assert note == {"loading": 3.0, "evaluation": 2.5, "methods": {"mezo": 1.0}}, "evaluated at both ends"
     made = forecast.estimate(spec, {forecast.pace_key(spec, "cuda:0"): note})
     assert (made["measured"], made["seconds"]) == (True, 3 + 20 + 5)
+    keys = [forecast.pace_key(spec, "cuda:0")]
+    for other in ({"train": 8}, {"shots": 4}, {"top": 1}, {"truth": 1}, {"template": "{text} so"}):
+        keys.append(forecast.pace_key(replace(spec, **other), "cuda:0"))
+    assert len(set(keys)) == len(keys), "what takes another time has a pace of its own"
 
 
 def test_the_sentence_says_whose_memory_and_in_powers_of_ten():

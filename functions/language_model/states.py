@@ -55,9 +55,11 @@ class States:
         return sum(states.nbytes for states in self._of.values())
 
     def save(self) -> None:
-        """Write those that are new to the file, with all others; the files of its folder that were not used for longest
-        go where they take more than ROOM together. Raises OSError.
+        """Write those that are new to the file, with all others and what another process has added meanwhile; the other
+        files of its folder that were not used for longest go where all take more than ROOM. Raises OSError.
         """
+        if self.file is not None and len(self) > self._saved:
+            self._read(self.file)
         rows = [row for row, states in self._of.items() if states.dtype == torch.float16]
         if self.file is None or len(rows) == self._saved:
             return
@@ -76,21 +78,22 @@ class States:
         finally:
             written.unlink(missing_ok=True)
         self._saved = len(rows)
-        others = sorted(self.file.parent.glob("*.safetensors"), key=lambda path: path.stat().st_mtime, reverse=True)
-        taken = 0
-        for path in others:
+        others = [path for path in self.file.parent.iterdir() if path != self.file]
+        taken = self.file.stat().st_size
+        for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True):
             taken += path.stat().st_size
             if taken > ROOM:
-                path.unlink()
+                path.unlink(missing_ok=True)
 
     def _read(self, file: Path) -> None:
         try:
             with safe_open(file, "pt") as stored:
                 tokens, lengths, states = (stored.get_tensor(name) for name in ("tokens", "lengths", "states"))
-        except (OSError, SafetensorError):
+            sizes = lengths.tolist()
+            rows = [tuple(row.tolist()) for row in tokens.split(sizes)]
+            found = dict(zip(rows, states.split(sizes), strict=True))
+            os.utime(file)
+        except (OSError, SafetensorError, RuntimeError, ValueError):
             return
-        sizes = lengths.tolist()
-        for row, part in zip(tokens.split(sizes), states.split(sizes), strict=True):
-            self._of[tuple(row.tolist())] = part
-        self._saved = len(self._of)
-        os.utime(file)
+        self._of = found | self._of
+        self._saved = len(found)

@@ -28,20 +28,23 @@ class TopLayers(nn.Module):
     top: how many layers stay, from 1 to one less than there are. states: shared by copies of this module, and filled
     by `fill` or, for a text that was not, in passing. The loss is the whole model's up to the rounding of the states.
 
-    Raises LanguageModelError, field "tune".
+    Raises LanguageModelError, field "top" or "tune".
     """
 
     def __init__(self, module: Any, top: int, states: States | None = None) -> None:
         super().__init__()
         layers = _layers(module)
         if not 1 <= top < len(layers):
-            raise LanguageModelError("tune", f"tune is 'top:{top}', but must be top:1 to top:{len(layers) - 1}")
+            raise LanguageModelError("top", f"Top layers must be 1 to {len(layers) - 1}, not {top}")
         gives_tuples = _hand_on(module, layers)
         self.module, self.total, self.top = module, len(layers), top
         self.lower = nn.ModuleList(list(layers)[:-top]).requires_grad_(False)
         _put(layers, [_Given(layer, gives_tuples[i]) for i, layer in enumerate(self.lower)])
         self.states = States() if states is None else states
         self._last: tuple[Any, Any] = None, None  # ids and the states of them: a step asks for the same batch often
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_last": (None, None)}  # a copy has no use for the last batch
 
     @property
     def share(self) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from viz_app.finetuning import hints, machine, model_command
+from viz_app.finetuning import hints, local_models, machine, model_command
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import table as tables
 from viz_app.finetuning.failures import in_words
@@ -330,7 +330,7 @@ def _weights(arguments: argparse.Namespace) -> int:
             weights = session.weights(arguments.run, step)
             session.close()
             facts = {"spec": spec.query(), "run": str(arguments.run), "step": str(step)}
-            export.save(weights, out, facts, spec.model)
+            export.save(weights, out, facts, local_models.source(spec.model, log.directory))
     except (LogError, LanguageModelError, SessionError) as error:
         return complain(getattr(error, "message", error), FAILED)
     except OSError as error:

@@ -137,18 +137,9 @@ def beside_the_weights(spec: FinetuneSpec, texts: Lengths, device: str, training
 
 def pace_key(spec: FinetuneSpec, device: str) -> str:
     """Key of the note for jobs that take as long per forward pass as this one, on a device."""
-    alike = (
-        spec.model,
-        spec.task,
-        spec.data,
-        spec.tune,
-        spec.top,
-        spec.rank,
-        spec.prefix,
-        spec.loss,
-        spec.dtype,
-        spec.batch,
-    )
+    texts = (spec.task, spec.data, spec.template, spec.train, spec.shots)
+    trained = (spec.tune, spec.top, spec.rank, spec.prefix, spec.loss, spec.dtype, spec.batch, spec.truth)
+    alike = (spec.model, *texts, *trained)
     return PACE + " ".join(map(str, (*alike, device)))
 
 

@@ -9,11 +9,13 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from functions.language_model import LanguageModelError
 from viz_app.finetuning import local_models
@@ -45,15 +47,17 @@ class Getting:
             if self.is_busy:
                 return False
             self.state = {"name": name, "message": "starting", "done": 0, "total": 0, "unit": ""}
+            # A pipe that nobody reads meanwhile would hold the process up. `_listen` closes the file.
+            errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
             self._process = subprocess.Popen(
                 [*self._command, "--data", str(self.directory), name],
                 cwd=Path(__file__).resolve().parents[2],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=errors,
                 text=True,
             )
-            threading.Thread(target=self._listen, args=(name, self._process), daemon=True).start()
+            threading.Thread(target=self._listen, args=(name, self._process, errors), daemon=True).start()
             return True
 
     def close(self) -> None:
@@ -65,16 +69,18 @@ class Getting:
             except subprocess.TimeoutExpired:
                 process.kill()
 
-    def _listen(self, name: str, process: subprocess.Popen[str]) -> None:
-        """Follow the process to its end. It writes little to standard error, which is read afterwards."""
+    def _listen(self, name: str, process: subprocess.Popen[str], errors: IO[str]) -> None:
+        """Follow the process to its end. Lines that are not its own, which a library prints, are passed over."""
         last: dict[str, Any] = {}
-        with process:
+        with process, errors:
             assert process.stdout is not None
-            assert process.stderr is not None
             for line in process.stdout:
-                last = json.loads(line)
-                self.state = {"name": name, **last}
-            said = process.stderr.read().strip().splitlines()
+                with suppress(ValueError):
+                    last = json.loads(line)
+                    self.state = {"name": name, **last}
+            process.wait()
+            errors.seek(0)
+            said = errors.read().strip().splitlines()
         if process.returncode and "error" not in last:
             why = (said or [f"exit status {process.returncode}"])[-1][:300]
             last = {"error": f"{name} could not be got: {why}"}

@@ -28,7 +28,12 @@ class Made:
 
 def folder_of(name: str, directory: Path) -> Path:
     """Where a model of a name (a key of PACKAGED, or a GGUF file's without its ending) is, or would be."""
-    return directory / FOLDER / name
+    return directory.absolute() / FOLDER / name
+
+
+def source(name: str, directory: Path) -> str:
+    """What other programs find a spec's model by: the directory of one of PACKAGED, else the name itself."""
+    return str(folder_of(name, directory)) if name in PACKAGED else name
 
 
 def here(directory: Path) -> list[Made]:

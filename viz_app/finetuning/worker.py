@@ -19,9 +19,11 @@ An answer is {} or the above, or {"errors": [{"field", "message"}]}.
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from functions.language_model import LanguageModelError
 from viz_app.finetuning import forecast as estimate
 from viz_app.finetuning import local_models
 from viz_app.finetuning.failures import as_errors, in_words, trace
@@ -133,11 +135,14 @@ class Worker:
         return [steps[-1].seconds if steps else 0.0 for steps in runs]
 
     def _note_pace(self, id: int, loading: float, whole: float) -> None:
-        """How long a job took that ran through, for the next one's estimate."""
-        spec = local_models.resolved(job_spec(self.log.job(id)), self.log.directory)
-        key = estimate.pace_key(spec, self.device)
-        before = self.log.notes(key).get(key, {})
-        self.log.note(key, estimate.pace(before, spec, self._seconds(id), loading, whole))
+        """How long a job took that ran through, for the next one's estimate; not if its model is gone by now, or the
+        disk full: it has finished all the same.
+        """
+        with suppress(LanguageModelError, LogFull):
+            spec = local_models.resolved(job_spec(self.log.job(id)), self.log.directory)
+            key = estimate.pace_key(spec, self.device)
+            before = self.log.notes(key).get(key, {})
+            self.log.note(key, estimate.pace(before, spec, self._seconds(id), loading, whole))
 
     def _wait_for_space(self, id: int, session: Training, sentence: str) -> None:
         """The disk is full: say so, keep what is not stored yet, and go on once it can be."""
@@ -262,7 +267,7 @@ class Worker:
         path = exports(self.log.directory) / f"{uuid.uuid4().hex}.{suffix}"
         path.parent.mkdir(exist_ok=True)
         facts = {"spec": spec.query(), "run": str(command.body["run"]), "step": str(command.body["step"])}
-        export.save(weights, path, facts, spec.model)
+        export.save(weights, path, facts, local_models.source(spec.model, self.log.directory))
         return path
 
     def _say(self, id: int, state: str, sentence: str) -> None:
