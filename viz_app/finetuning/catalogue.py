@@ -76,7 +76,7 @@ FIELDS = (
           "model's other weights stay as they are."),
     Field("top", "number", "Only the last layers are trained. What lies below is computed once per text and kept, so a "
           "forward pass through 2 of 30 layers costs a fifteenth of a whole one. 0 takes all layers (LoRA, norms).",
-          (0, 8), unit="layers"),
+          (0, 8)),
     Field("rank", "number", "Rank of LoRA's low-rank changes: the number of trainable parameters is "
           "proportional to it.", (1, 64), "log"),
     Field("prefix", "number", "Trained keys and values put in front of every layer's, in tokens.", (1, 32),
