@@ -41,7 +41,7 @@ def measure(module: Any, top: int, batch: int, tokens: int, rounds: int) -> dict
     with torch.no_grad():
         whole = lambda: module(input_ids=ids, attention_mask=mask, logits_to_keep=1)  # noqa: E731
         above = lambda: cut(input_ids=ids, attention_mask=mask, logits_to_keep=1)  # noqa: E731
-        fill = timed(lambda: cut.fill(ids.tolist()))
+        fill = timed(lambda: cut.fill(ids.tolist(), batch))
         whole()
         above()
         pairs = [(timed(whole), timed(above)) for _ in range(rounds)]

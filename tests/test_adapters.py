@@ -11,16 +11,8 @@ from peft import PeftModel
 from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import (
-    AutoModelForCausalLM,
-    BloomConfig,
-    GPT2Config,
-    GPTNeoXConfig,
-    LlamaConfig,
     MambaConfig,
     MambaForCausalLM,
-    OPTConfig,
-    PhiConfig,
-    PretrainedConfig,
 )
 
 from functions.language_model import export
@@ -28,20 +20,10 @@ from functions.language_model.adapters import TUNES, _random_tokens, adapt
 from functions.language_model.errors import LanguageModelError
 from functions.language_model.groups import Group, group
 from functions.language_model.model import LanguageModel, copy_model, load
+from tests.architectures import TEXTS, configs, logits, made
 
 TOP = {"top": 1}
-TEXTS = ["a fine film it was", "dull , and sad , and far too long for what it has to say . it was", "good . it was"]
-TINY = {"vocab_size": 4096, "bos_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}
-WIDE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
-CONFIGS: dict[str, PretrainedConfig] = {
-    # As opt-350m: embeddings narrower than the layers, norms after them.
-    "opt": OPTConfig(**TINY, **WIDE, word_embed_proj_dim=16, ffn_dim=64, do_layer_norm_before=False),
-    "gpt2": GPT2Config(**TINY, n_embd=32, n_layer=2, n_head=4, n_positions=64),
-    "llama": LlamaConfig(**TINY, **WIDE, intermediate_size=64, num_key_value_heads=2),
-    "gpt_neox": GPTNeoXConfig(**TINY, **WIDE, intermediate_size=64),
-    "phi": PhiConfig(**TINY, **WIDE, intermediate_size=64),
-    "bloom": BloomConfig(**TINY, hidden_size=32, n_layer=2, n_head=4),
-}
+OTHERS = {name: config for name, config in configs(layers=2).items() if name != "gemma2"}  # which takes no prefix
 
 
 @pytest.fixture(scope="module")
@@ -49,20 +31,9 @@ def bundled() -> LanguageModel:
     return load("bundled", "cpu")
 
 
-@pytest.fixture(scope="module", params=CONFIGS)
+@pytest.fixture(scope="module", params=OTHERS)
 def other(request, bundled, tmp_path_factory) -> LanguageModel:
-    folder = tmp_path_factory.mktemp(request.param)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        AutoModelForCausalLM.from_config(CONFIGS[request.param]).save_pretrained(folder)
-    bundled.tokenizer.save_pretrained(folder)
-    return load(str(folder), "cpu")
-
-
-def logits(module, model, texts=TEXTS):
-    batch = model.tokenizer(texts, return_tensors="pt", padding=True)
-    with torch.no_grad():
-        return module(input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=1).logits[:, -1]
+    return made(OTHERS[request.param], bundled, tmp_path_factory.mktemp(request.param))
 
 
 @pytest.mark.parametrize("tune", TUNES)

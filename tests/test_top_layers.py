@@ -3,24 +3,11 @@
 import copy
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import save_file
-from transformers import (
-    AutoModelForCausalLM,
-    BloomConfig,
-    Gemma2Config,
-    GPT2Config,
-    GPTNeoXConfig,
-    LlamaConfig,
-    OPTConfig,
-    PhiConfig,
-    PretrainedConfig,
-    Qwen2Config,
-)
 
 from functions.language_model import export
 from functions.language_model.adapters import adapt
@@ -28,22 +15,9 @@ from functions.language_model.errors import LanguageModelError
 from functions.language_model.model import LanguageModel, copy_model, load
 from functions.language_model.states import States
 from functions.language_model.top_layers import TopLayers
+from tests.architectures import TEXTS, configs, logits, made
 
-TEXTS = ["a fine film it was", "dull , and sad , and far too long for what it has to say . it was", "good . it was"]
-TINY: dict[str, Any] = {"vocab_size": 4096, "bos_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}
-WIDE: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4}
-GATED: dict[str, Any] = {"intermediate_size": 64, "num_key_value_heads": 2}
-CONFIGS: dict[str, PretrainedConfig] = {
-    # As opt-350m: embeddings narrower than the layers, norms after them.
-    "opt": OPTConfig(**TINY, **WIDE, word_embed_proj_dim=16, ffn_dim=64, do_layer_norm_before=False),
-    "gpt2": GPT2Config(**TINY, n_embd=32, n_layer=3, n_head=4, n_positions=64),
-    "llama": LlamaConfig(**TINY, **WIDE, **GATED),
-    "gpt_neox": GPTNeoXConfig(**TINY, **WIDE, intermediate_size=64),
-    "phi": PhiConfig(**TINY, **WIDE, intermediate_size=64),
-    "bloom": BloomConfig(**TINY, hidden_size=32, n_layer=3, n_head=4),
-    "qwen2": Qwen2Config(**TINY, **WIDE, **GATED),
-    "gemma2": Gemma2Config(**TINY, **WIDE, **GATED, head_dim=8, sliding_window=4),  # its layers see differently far
-}
+OTHERS = configs(layers=3)
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +25,9 @@ def bundled() -> LanguageModel:
     return load("bundled", "cpu")
 
 
-@pytest.fixture(scope="module", params=CONFIGS)
+@pytest.fixture(scope="module", params=OTHERS)
 def model(request: pytest.FixtureRequest, bundled: LanguageModel, tmp_path_factory) -> LanguageModel:
-    folder = tmp_path_factory.mktemp(request.param)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        AutoModelForCausalLM.from_config(CONFIGS[request.param]).save_pretrained(folder)
-    bundled.tokenizer.save_pretrained(folder)
-    return load(str(folder), "cpu")
+    return made(OTHERS[request.param], bundled, tmp_path_factory.mktemp(request.param))
 
 
 class Exact(States):
@@ -66,12 +35,6 @@ class Exact(States):
 
     def __setitem__(self, row: tuple[int, ...], states: torch.Tensor) -> None:
         self._of[row] = states
-
-
-def logits(module, model: LanguageModel, texts=TEXTS) -> torch.Tensor:
-    batch = model.tokenizer(texts, return_tensors="pt", padding=True)
-    with torch.no_grad():
-        return module(input_ids=batch.input_ids, attention_mask=batch.attention_mask, logits_to_keep=1).logits[:, -1]
 
 
 def apart(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -152,9 +115,9 @@ def test_copies_share_the_states_and_nothing_that_is_trained(bundled: LanguageMo
     top = TopLayers(copy_model(bundled).module, 1)
     other = copy.deepcopy(top)
     counts = []
-    assert top.fill([[5, 6, 7], [5, 6, 7], [8]], lambda done, total: counts.append((done, total))) == 2
+    assert top.fill([[5, 6, 7], [5, 6, 7], [8]], 32, lambda done, total: counts.append((done, total))) == 2
     assert counts == [(0, 2), (2, 2)]
-    assert other.fill([[8], [5, 6, 7]]) == 0
+    assert other.fill([[8], [5, 6, 7]], 32) == 0
     assert len(other.states) == 2
     assert top.share == 1 / bundled.module.config.num_hidden_layers
 

@@ -41,11 +41,11 @@ PAGES = {
 
 def create_app(data: str | Path | None = None) -> Dash:
     """Build the app. `create_app().server` is the ASGI application. `data` is the directory of the fine-tuning runs
-    (default: `finetuning_desk.data_directory()`), made when first needed.
+    (as `finetuning_desk.data_directory` takes it), made when first needed.
     """
     server = FastAPI(title="HiZOO Lab", docs_url=None, redoc_url=None)
     api.add_routes(server)
-    finetuning_routes.add_routes(server, finetuning_desk.data_directory() if data is None else Path(data))
+    finetuning_routes.add_routes(server, finetuning_desk.data_directory(data))
     app = Dash(
         "viz_app",
         server=server,  # pyright: ignore[reportArgumentType]  # the annotation knows Flask only

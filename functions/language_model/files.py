@@ -24,6 +24,11 @@ ORIGIN = "origin.json"  # beside a model that was converted here
 Progress = Callable[[str, int, int], None]
 
 
+def unit_of(what: str) -> str:
+    """What a Progress counts: bytes while files arrive, tensors while they are read."""
+    return "bytes" if what.startswith("downloading") else "tensors"
+
+
 @dataclass(frozen=True)
 class Origin:
     """What a directory was converted from, by `conversion`. `storage` says how the file held the weights ("quantized to

@@ -18,8 +18,6 @@ from functions.language_model.errors import LanguageModelError
 from functions.language_model.groups import outside
 from functions.language_model.states import States
 
-FILL = 32  # texts that are read at a time when states are computed
-
 
 class TopLayers(nn.Module):
     """A causal language model whose lowest layers are replaced by what they would give: call it as the model itself.
@@ -39,7 +37,8 @@ class TopLayers(nn.Module):
         gives_tuples = _hand_on(module, layers)
         self.module, self.total, self.top = module, len(layers), top
         self.lower = nn.ModuleList(list(layers)[:-top]).requires_grad_(False)
-        _put(layers, [_Given(layer, gives_tuples[i]) for i, layer in enumerate(self.lower)])
+        self.given = nn.ModuleList(_Given(layer, gives_tuples[i]) for i, layer in enumerate(self.lower))
+        _put(layers, self.given)
         self.states = States() if states is None else states
         self._last: tuple[Any, Any] = None, None  # ids and the states of them: a step asks for the same batch often
 
@@ -58,7 +57,7 @@ class TopLayers(nn.Module):
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **options: Any) -> Any:
         """The model's output for (texts, tokens) ids, padded on the left, and their mask."""
-        given: Any = _layers(self.module)[len(self.lower) - 1]
+        given: Any = self.given[-1]
         if self._last[0] is not input_ids:
             self._last = input_ids, self._entering(input_ids, attention_mask)
         given.states = self._last[1]
@@ -69,26 +68,27 @@ class TopLayers(nn.Module):
 
     @torch.no_grad()
     def fill(
-        self, texts: Iterable[Sequence[int]], progress: Callable[[int, int], None] = lambda done, total: None
+        self,
+        texts: Iterable[Sequence[int]],
+        at_once: int,
+        progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> int:
-        """Compute the states of texts, given by their tokens, that are not kept yet; how many those were.
-        `progress(done, total)` is called with counts of texts.
+        """Compute the states of texts, given by their tokens, that are not kept yet, so many `at_once`; how many those
+        were. `progress(done, total)` is called with counts of texts.
         """
         rows = {tuple(text) for text in texts}
         new = sorted((row for row in rows if row not in self.states), key=len)
         progress(0, len(new))
-        for start in range(0, len(new), FILL):
-            self._compute(new[start : start + FILL])
-            progress(min(start + FILL, len(new)), len(new))
+        for start in range(0, len(new), at_once):
+            self._compute(new[start : start + at_once])
+            progress(min(start + at_once, len(new)), len(new))
         return len(new)
 
     def _entering(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(texts, tokens, width) states that enter the top layers, 0 where a text is padded."""
-        rows = [
-            tuple(row[-length:]) if length else ()
-            for row, length in zip(ids.tolist(), mask.sum(1).tolist(), strict=True)
-        ]
-        self.fill(rows)
+        width, lengths = ids.shape[1], mask.sum(1).tolist()
+        rows = [tuple(row[width - length :]) for row, length in zip(ids.tolist(), lengths, strict=True)]
+        self.fill(rows, len(rows))
         found = [self.states[row] for row in rows]
         entering = torch.zeros(*ids.shape, found[0].shape[1], dtype=self.module.dtype)
         for place, states in zip(entering, found, strict=True):
@@ -101,7 +101,6 @@ class TopLayers(nn.Module):
         ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in rows], device=device)
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
         layers = _layers(self.module)
-        given = list(layers)
         _put(layers, self.lower)
         handle = layers[len(self.lower)].register_forward_pre_hook(_stop)
         try:
@@ -111,7 +110,7 @@ class TopLayers(nn.Module):
                 self.states[row] = states[-len(row) :].cpu()
         finally:
             handle.remove()
-            _put(layers, given)
+            _put(layers, self.given)
 
 
 class _Given(nn.Module):

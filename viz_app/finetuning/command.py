@@ -122,7 +122,7 @@ def add_commands(commands: Any) -> None:
 def _log(arguments: argparse.Namespace) -> Log:
     from viz_app.finetuning.desk import data_directory
 
-    return Log(arguments.data_dir or data_directory())
+    return Log(data_directory(arguments.data_dir))
 
 
 def _finetune(arguments: argparse.Namespace) -> int:

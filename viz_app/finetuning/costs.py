@@ -37,7 +37,6 @@ ADAM, SUMMARY, POSITION = 2, 6, 4  # its update; the summary of P; a run's posit
 KEPT = {False: (5, 2), True: (10, 4)}  # gated: numbers per hidden and per inner one that a layer keeps for each token
 KEPT_DOUBLE = 4.0  # times as many for the graph of the gradient
 CHECKPOINT = 3  # copies of θ and Adam's state while a checkpoint is stored
-FILL = 32  # texts that the lower layers read at a time
 WORKSPACE = 4 * 2**20  # bytes of the chunks in which parameters are walked through
 
 
@@ -127,7 +126,8 @@ class Costs:
     def filling(self) -> float:
         """Seconds of reading them with the lower layers, as if no earlier job had left any on the disk."""
         lower = replace(self.size, layers=self.size.layers - self.passed.layers)
-        return self.cached() / FILL * self.pass_(FILL, self.texts.width(1), lower) if self.cached() else 0.0
+        batches = self.cached() / limits.LOWER_BATCH
+        return batches * self.pass_(limits.LOWER_BATCH, self.texts.width(1), lower) if batches else 0.0
 
     def evaluation(self) -> float:
         return sum(self.pass_(*batch) for batch in self.texts.padded(limits.HELD_OUT, limits.HELD_OUT_BATCH))

@@ -10,9 +10,9 @@ from viz_app.finetuning.store import Log
 from viz_app.finetuning.workers import COMMAND, Workers
 
 
-def data_directory() -> Path:
-    """Where the runs are kept: HIZOO_LAB_DATA of the environment, or lab-data in the working directory."""
-    return Path(os.environ.get("HIZOO_LAB_DATA") or hints.DEFAULT)
+def data_directory(given: str | Path | None = None) -> Path:
+    """Where the runs are kept: as given, HIZOO_LAB_DATA of the environment, or lab-data in the working directory."""
+    return Path(given or os.environ.get("HIZOO_LAB_DATA") or hints.DEFAULT)
 
 
 class Desk:

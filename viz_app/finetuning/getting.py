@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from functions.language_model import LanguageModelError
+from functions.language_model.files import unit_of
 from viz_app.finetuning import local_models
 
 COMMAND = (sys.executable, "-m", "viz_app.finetuning.getting")
@@ -101,8 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         now = time.monotonic()
         if what != told["what"] or now - told["at"] > BEAT:
             told.update(at=now, what=what)
-            unit = "bytes" if what.startswith("downloading") else "tensors"
-            print(json.dumps({"message": what, "done": done, "total": total, "unit": unit}), flush=True)
+            print(json.dumps({"message": what, "done": done, "total": total, "unit": unit_of(what)}), flush=True)
 
     try:
         local_models.get(arguments.name, arguments.data, tell)

@@ -10,6 +10,7 @@ import torch
 
 from functions.language_model import adapters, devices, metrics, tasks
 from functions.language_model import model as models
+from functions.language_model.files import unit_of
 from functions.language_model.states import States
 from viz_app.finetuning import forecast, lengths, limits
 from viz_app.finetuning.fingerprint import weights_hash
@@ -62,7 +63,11 @@ class Materials:
         rows = [self.encoded.train_tokens[row] for row in self.encoded.rows(steps, self.spec.batch, self.spec.seed)]
         what = f"reading the texts with the lower {tuned.module.total - tuned.module.top} layers, once"
         held_out = self.encoded.held_out_tokens[: limits.HELD_OUT]
-        if tuned.module.fill([*held_out, *rows], lambda done, total: progress(what, done, total, "texts")):
+
+        def told(done: int, total: int) -> None:
+            progress(what, done, total, "texts")
+
+        if tuned.module.fill([*held_out, *rows], limits.LOWER_BATCH, told):
             with suppress(OSError):
                 self.states.save()
 
@@ -86,7 +91,7 @@ def load(
     torch.set_num_threads(1 if limits.single_threaded(spec.model) else devices.THREADS)
 
     def told(what: str, done: int, total: int) -> None:
-        progress(what, done, total, "bytes" if what.startswith("downloading") else "tensors")
+        progress(what, done, total, unit_of(what))
 
     columns = spec.label_column, spec.text_column
     task = tasks.make(spec.task, data, spec.template, spec.words, spec.shots, spec.seed, *columns, spec.train)

@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from functions.language_model import LanguageModelError
+from functions.language_model.files import unit_of
 from functions.language_model.packages import PACKAGED
 from viz_app.finetuning import local_models
 from viz_app.shell import FAILED, OK, complain
@@ -49,7 +50,7 @@ def add_command(commands: Any, data: argparse.ArgumentParser) -> None:
 def _model(arguments: argparse.Namespace) -> int:
     from viz_app.finetuning.desk import data_directory
 
-    directory = Path(arguments.data_dir or data_directory())
+    directory = data_directory(arguments.data_dir)
     if arguments.what is None:
         return _list(directory)
     try:
@@ -63,7 +64,7 @@ def _model(arguments: argparse.Namespace) -> int:
 
 def _show(bar: tqdm, what: str, done: int, total: int) -> None:
     if not bar.disable:
-        bar.unit = "B" if what.startswith("downloading") else " tensors"
+        bar.unit = "B" if unit_of(what) == "bytes" else " tensors"
         bar.total, bar.n = total, done
         bar.set_description(what)
 

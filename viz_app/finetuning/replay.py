@@ -149,10 +149,6 @@ class Replay:
     def kept_bytes(self) -> int:
         return tensor_bytes(list(self._kept.values()))
 
-    def forget(self) -> None:
-        """Let go of the copies."""
-        self._kept.clear()
-
     def _trainer(self, run: Run, tuned: Any) -> Trainer:
         seed = self._materials.spec.seed
         return Trainer(tuned.parameters, run.opt.method, run.opt.hyperparameters, run.steps, seed)
@@ -188,7 +184,7 @@ def _write(parameters: Mapping[str, torch.Tensor], values: Mapping[str, torch.Te
 
 def _restore(tuned: Any, trainer: Trainer, theta: Mapping[str, torch.Tensor], state: Any) -> None:
     _write(tuned.parameters, theta)
-    trainer.load_state_dict(_copied(state))
+    trainer.load_state_dict(state)
 
 
 def _copied(value: Any) -> Any:

@@ -140,14 +140,7 @@ def row(slot: str, control: Control, value: Any, beside: Any = None, hidden: boo
                 updatemode="mouseup",  # while it moves, the page's modules watch it themselves: see sliders.mjs
                 **attributes(aria_label=f"{name}, {short(low)} to {short(high)} {control.unit}".strip()),
             ),
-            dmc.TextInput(
-                id=ids.field(slot, control.name),
-                value=short(value),
-                size="xs",
-                debounce=True,
-                spellCheck=False,
-                **attributes(aria_label=name),
-            ),
+            text_field(slot, control.name, name, short(value)),
             reset_button(slot, control.name, control.label),
         ],
         className="row",

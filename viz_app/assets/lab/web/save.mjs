@@ -11,6 +11,13 @@ export function save(url, name) {
   link.click();
 }
 
+/** Save what the page holds under a name. @param {Blob} blob @param {string} name */
+function saveBlob(blob, name) {
+  const url = URL.createObjectURL(blob);
+  save(url, name);
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
 /**
  * Save the server's answer when it is there, under the name that the server gives it.
  * @param {string} url @param {(bytes: number, all: number) => void} told how much has come; `all` is 0 where that is not known
@@ -28,9 +35,7 @@ export async function saveAnswer(url, told) {
     parts.push(part.value);
     told((bytes += part.value.length), all);
   }
-  const address = URL.createObjectURL(new Blob(parts));
-  save(address, name);
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  saveBlob(new Blob(parts), name);
   return name;
 }
 
@@ -82,7 +87,5 @@ export async function savePicture(stages, { theme, titles, colours }, name, capt
   context.fillText(caption, 12, height - 10, width - 24);
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   if (!(blob instanceof Blob)) throw new Error("the browser could not encode the picture");
-  const url = URL.createObjectURL(blob);
-  save(url, name);
-  setTimeout(() => URL.revokeObjectURL(url), 10000);
+  saveBlob(blob, name);
 }
