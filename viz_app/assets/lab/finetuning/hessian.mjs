@@ -134,6 +134,7 @@ function mapFigure(groups, run, truth, view, { theme }, end, [width, height]) {
   const rows = rowLabels(groups, (height - top - bottom) / order.length, theme.size);
   const inner = width - rows.width - bar;
   const split = 1 - (side + bar + 4) / inner;
+  const ticks = Math.max(2, Math.min(5, Math.floor((inner * split) / (3.5 * theme.size))));
   const y = [...order.keys()];
   const axis = { showgrid: false, zeroline: false, fixedrange: true, linecolor: theme.grid };
   return {
@@ -141,7 +142,7 @@ function mapFigure(groups, run, truth, view, { theme }, end, [width, height]) {
     layout: {
       ...baseLayout(theme),
       margin: { l: rows.width, r: bar, t: top, b: bottom },
-      xaxis: { ...axis, domain: [0, split], range: [0, end + step], title: axisTitle("forward passes", theme), tickformat: "~s", nticks: 5, ticks: "outside", ticklen: 3, tickcolor: theme.grid },
+      xaxis: { ...axis, domain: [0, split], range: [0, end + step], title: axisTitle("forward passes", theme), tickformat: "~s", nticks: ticks, ticks: "outside", ticklen: 3, tickcolor: theme.grid },
       xaxis2: { ...axis, domain: [1 - side / inner, 1], range: [0, 1], anchor: "y", tickvals: truth ? [0.5] : [], ticktext: ["step"], title: axisTitle(truth ? count(truth.step) : "", theme, 0) },
       yaxis: { ...axis, range: [y.length - 0.5, -0.5], tickvals: rows.at, ticktext: rows.text, title: axisTitle(rows.title, theme, 2), ticks: "" },
       shapes: rows.borders.flatMap((at) => (truth ? ["x", "x2"] : ["x"]).map((name) => ({
