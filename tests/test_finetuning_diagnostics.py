@@ -10,7 +10,7 @@ from functions.language_model import memory, truth
 from functions.language_model.memory import Measurement, Row
 from hizoo_core.training import Diverged
 from tests.test_finetuning_session import finished, log, messages, one_thread, opened, tiny  # noqa: F401
-from viz_app.finetuning import hessian_groups, limits
+from viz_app.finetuning import hessian_groups
 from viz_app.finetuning.failures import SessionError, in_words, needs_less
 from viz_app.finetuning.spec import parse
 from viz_app.finetuning.store import Log
@@ -89,10 +89,9 @@ def test_memory_is_measured_of_the_jobs_own_methods_and_each_may_fail(
 
 
 @pytest.mark.parametrize("tune", ["layernorm", "full"])
-def test_a_job_in_float16_ends_in_words(log: Log, monkeypatch: pytest.MonkeyPatch, tune: str):
+def test_a_job_in_float16_ends_in_words(log: Log, tune: str):
     """Adam in plain float16 divides by an ε of zero: its run ends, the others and the job go on."""
-    monkeypatch.setattr(limits, "HELD_OUT", 8)
-    spec = f"steps=2&batch=4&dtype=float16&tune={tune}&opt=mezo:n=1,lr=1e-4&opt=adam&opt=hizoo:n=1,lr=1e-4"
+    spec = f"steps=2&batch=4&held_out=8&dtype=float16&tune={tune}&opt=mezo:n=1,lr=1e-4&opt=adam&opt=hizoo:n=1,lr=1e-4"
     session = finished(opened(log, spec))
     assert [run.over for run in session.runs] == [True, True, True]
     assert [len(session.runs[i].rows) for i in (0, 2)] == [2, 2]

@@ -48,8 +48,8 @@ def test_lengths_are_those_of_the_encoded_texts():
     assert found.held_out == tuple(sorted(map(len, encoded.held_out_tokens)))
     widths = [encoded.batch(step, 32, 0).ids.shape[1] for step in range(40)]
     assert found.width(32) == pytest.approx(sum(widths) / len(widths), rel=0.05)
-    evaluated = encoded.held_out(limits.HELD_OUT_BATCH, limits.HELD_OUT)
-    padded = found.padded(limits.HELD_OUT, limits.HELD_OUT_BATCH)
+    evaluated = encoded.held_out(limits.HELD_OUT_BATCH, 256)
+    padded = found.padded(256, limits.HELD_OUT_BATCH)
     assert [texts for texts, _ in padded] == [len(batch.rows) for batch in evaluated]
     tokens = sum(batch.ids.numel() for batch in evaluated)
     assert sum(texts * width for texts, width in padded) == pytest.approx(tokens, rel=0.05)
@@ -62,7 +62,8 @@ def test_a_small_table_is_counted_as_it_is():
     assert (len(texts.train), len(texts.held_out)) == (16, 4)
     table = replace(job(""), spec=spec, lengths=texts)
     assert table.batch()[0] == 16
-    assert [count for count, _ in texts.padded(limits.HELD_OUT, limits.HELD_OUT_BATCH)] == [4]
+    assert [count for count, _ in texts.padded(256, limits.HELD_OUT_BATCH)] == [4]
+    assert [count for count, _ in texts.padded(0, limits.HELD_OUT_BATCH)] == [4], "0 takes all"
     few = lengths.of(specs.parse("shots=5"))
     assert len(few.train) == 10
     assert len(lengths.of(specs.parse("train=12")).train) == 12
@@ -119,7 +120,7 @@ def test_evaluations_and_references_are_in_it():
     count = partial(job, "tune=full&forwards=200&eval=100&truth=1&opt=hizoo:n=2&opt=adam")
     made = count()
     batches = made.held_out()
-    assert sum(texts for texts, _ in batches) == limits.HELD_OUT
+    assert sum(texts for texts, _ in batches) == 256
     evaluation = sum(made.pass_(*batch) for batch in batches)
     saving = 12 * made.size.parameters / costs.STORING
     assert made.evaluations() == pytest.approx((evaluation, evaluation + saving))

@@ -413,9 +413,8 @@ def test_copies_share_what_is_not_tuned():
 
 
 @pytest.mark.parametrize("tune", ["full", "lora&rank=2", "prefix&prefix=2", "layernorm"])
-def test_the_bundled_model_is_rebuilt_as_it_was(log: Log, monkeypatch: pytest.MonkeyPatch, tune: str):
-    monkeypatch.setattr(limits, "HELD_OUT", 8)
-    spec = f"steps=2&batch=4&truth=0&tune={tune}&opt=hizoo:n=1,lr=0.01&opt=adam"
+def test_the_bundled_model_is_rebuilt_as_it_was(log: Log, tune: str):
+    spec = f"steps=2&batch=4&truth=0&held_out=8&tune={tune}&opt=hizoo:n=1,lr=0.01&opt=adam"
     session = opened(log, spec)
     while not all(run.over for run in session.runs):
         session.advance()

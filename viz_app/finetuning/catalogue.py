@@ -91,6 +91,8 @@ FIELDS = (
           unit="a class", more=True),
     Field("train", "number", "How many training texts are used in total: drawn by the seed, each class in proportion. "
           "0 takes all of them.", (0, 2_000), unit="texts", more=True),
+    Field("held_out", "number", "How many held-out texts an evaluation looks at, the first ones of the task's. "
+          "0 takes all of them.", (0, 1_000), unit="texts", more=True),
     Field("template", "text", "How a text becomes a prompt: {text} stands for it, and the label word "
           "follows at the end. Empty takes the task's own, “{text} it was”.", more=True),
     Field("words", "text", "One word for each class, separated by commas, each a single token of the "

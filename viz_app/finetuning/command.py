@@ -41,6 +41,7 @@ SPEC says everything a job depends on, as the page's link does:
   template='{text} it was'  words=terrible,great    the prompt, and one label word per class
   text_column=text  label_column=label              of a table
   shots=0  train=0          training texts per class, and in total (0: all); the seed draws them
+  held_out=256              held-out texts that an evaluation looks at (0: all)
   tune=full                 full, lora (rank=8), prefix (prefix=5), layernorm
   forwards=2400             each run's budget of forward passes, or steps=400: each run's number of steps
   loss=cross_entropy        or accuracy, f1: these for zeroth-order methods only

@@ -130,7 +130,7 @@ class Costs:
         return batches * self.pass_(limits.LOWER_BATCH, self.texts.width(1), lower) if batches else 0.0
 
     def evaluation(self) -> float:
-        return sum(self.pass_(*batch) for batch in self.texts.padded(limits.HELD_OUT, limits.HELD_OUT_BATCH))
+        return sum(self.pass_(*batch) for batch in self.held_out())
 
     def evaluations(self) -> tuple[float, ...]:
         """Seconds of one evaluation of each run, with its summary of P and the checkpoint that follows."""
@@ -229,7 +229,7 @@ class Costs:
         return min(total, limits.SNAPSHOTS)
 
     def held_out(self) -> list[tuple[int, int]]:
-        return self.texts.padded(limits.HELD_OUT, limits.HELD_OUT_BATCH)
+        return self.texts.padded(self.spec.held_out, limits.HELD_OUT_BATCH)
 
     def passing(self) -> int:
         """The most bytes that a step, an evaluation, the table of memory or a reference holds for a moment."""

@@ -62,7 +62,7 @@ class Materials:
             return
         rows = [self.encoded.train_tokens[row] for row in self.encoded.rows(steps, self.spec.batch, self.spec.seed)]
         what = f"reading the texts with the lower {tuned.module.total - tuned.module.top} layers, once"
-        held_out = self.encoded.held_out_tokens[: limits.HELD_OUT]
+        held_out = self.encoded.held_out_tokens[: self.spec.held_out or None]
 
         def told(done: int, total: int) -> None:
             progress(what, done, total, "texts")
@@ -101,7 +101,7 @@ def load(
     room = model.context - (spec.prefix if spec.tune == "prefix" else 0)
     encoded = tasks.encode(task, model.tokenizer, room)
     kind = str(model.dtype).removeprefix("torch.")
-    held_out = [batch.to(model.device.name) for batch in encoded.held_out(limits.HELD_OUT_BATCH, limits.HELD_OUT)]
+    held_out = [batch.to(model.device.name) for batch in encoded.held_out(limits.HELD_OUT_BATCH, spec.held_out or None)]
     weights = weights_hash(model.module)
     states = States(folder / f"{weights}-{kind}-top{spec.top}.safetensors" if folder and spec.top else None)
     return Materials(spec, model, task, encoded, texts, held_out, weights, states)
@@ -133,7 +133,7 @@ def plan(spec: FinetuneSpec, materials: Materials, tuned: Any, runs: Any, zero_s
             "template": task.template,
             "train": len(task.train),
             "held_out": len(task.held_out),
-            "evaluated": min(limits.HELD_OUT, len(task.held_out)),
+            "evaluated": min(spec.held_out or len(task.held_out), len(task.held_out)),
             "credit": task.credit,
         },
         "sentences": [{"text": one.text, "label": one.label} for one in task.held_out[: limits.SENTENCES]],

@@ -41,6 +41,7 @@ NUMBERS = {
         field("truth", "Reference", 0, 1_000, 10, unit="evaluations"),
         field("shots", "Shots", 0, 10_000, 0, unit="a class"),
         field("train", "Training texts", 0, 1_000_000, 0, unit="texts"),
+        field("held_out", "Held-out texts", 0, 1_000_000, 256, unit="texts"),
         field("top", "Top layers", 0, 1_000, 0, unit="layers"),
         field("rank", "LoRA rank", *RANKS, 8),
         field("prefix", "Prefix", *PREFIXES, 5, unit="tokens"),
@@ -74,8 +75,9 @@ LABELS = {
 """What the form calls its fields."""
 MOST_STEPS = int(NUMBERS["steps"].high)
 KEYS = (
-    *("model", "task", "data", "template", "words", "text_column", "label_column", "shots", "train", "tune", "top"),
-    *("rank", "prefix", "loss", "steps", "forwards", "batch", "seed", "eval", "truth", "device", "dtype", "opt"),
+    *("model", "task", "data", "template", "words", "text_column", "label_column", "shots", "train", "held_out"),
+    *("tune", "top", "rank", "prefix", "loss", "steps", "forwards", "batch", "seed", "eval", "truth"),
+    *("device", "dtype", "opt"),
 )
 
 
@@ -86,6 +88,7 @@ class FinetuneSpec:
     `data` is a path, "upload:ID" or empty; `template` and `words` are None for the task's own. Just one of `steps`
     (every run makes that many) and `forwards` (every run spends at most that many forward passes) is not None. `eval`
     counts forward passes between evaluations, `truth` evaluations between estimates of the true diagonal (0: none).
+    `held_out` is how many of the held-out texts an evaluation looks at, the first ones (0: all).
     `top` restricts the tunes in `adapters.CUT` to so many layers at the top (0: to none). What does not matter (`rank`
     without tune=lora, `prefix` without tune=prefix, the columns without data) is set to its default, so that equal jobs
     are equal specs.
@@ -103,6 +106,7 @@ class FinetuneSpec:
     truth: int = 0
     shots: int = 0
     train: int = 0
+    held_out: int = 256
     data: str = ""
     template: str | None = None
     words: tuple[str, ...] | None = None
@@ -152,8 +156,14 @@ class FinetuneSpec:
         keys += [key for key in ("data", "template", "words") if getattr(self, key)]
         left_out = _without_effect(self)
         keys += [key for key in ("text_column", "label_column") if key not in left_out]
-        keys += ["shots", "train", "tune", *(key for key in ("top", "rank", "prefix") if key not in left_out), "loss"]
-        keys += [length, "batch", "seed", "eval", "truth", "device", "dtype"]
+        keys += [
+            "shots",
+            "train",
+            "held_out",
+            "tune",
+            *(key for key in ("top", "rank", "prefix") if key not in left_out),
+        ]
+        keys += ["loss", length, "batch", "seed", "eval", "truth", "device", "dtype"]
         values = [(key, ",".join(self.words or ()) if key == "words" else str(getattr(self, key))) for key in keys]
         values += [("opt", str(opt)) for opt in self.opts]
         return "&".join(f"{key}={quote(value, safe=',:=/{}')}" for key, value in values)
