@@ -5,7 +5,8 @@ No torch is imported until a loss is asked for, so that the page can list the lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,8 +75,34 @@ def evaluate(module: Any, batches: Iterable[Batch]) -> Evaluation:
 
 def _scores(module: Any, batch: Batch) -> torch.Tensor:
     """The label words' logits at the last position, (B, classes): float32, since bfloat16 has three digits to lose."""
-    logits = module(input_ids=batch.ids, attention_mask=batch.mask, logits_to_keep=1).logits
-    return logits[:, -1, batch.word_ids].float()
+    with _only(_head(module), batch.word_ids) as is_head:
+        logits = module(input_ids=batch.ids, attention_mask=batch.mask, logits_to_keep=1).logits[:, -1]
+    return (logits if is_head else logits[:, batch.word_ids]).float()
+
+
+def _head(module: Any) -> Any:
+    """What makes logits of states, of a causal language model that may be wrapped."""
+    models = (each for each in module.modules() if hasattr(each, "get_output_embeddings"))
+    return next((each.get_output_embeddings() for each in models), None)
+
+
+@contextmanager
+def _only(head: Any, words: torch.Tensor) -> Iterator[bool]:
+    """Let a head compute the logits of these words alone, which saves all others of the vocabulary; whether it does:
+    one that is not plain (an adapter's) computes all.
+    """
+    from torch import nn
+    from torch.nn.functional import linear
+
+    plain = type(head) is nn.Linear
+    if plain:
+        bias = None if head.bias is None else head.bias[words]
+        head.forward = lambda states: linear(states, head.weight[words], bias)
+    try:
+        yield plain
+    finally:
+        if plain:
+            del head.forward
 
 
 def _macro_f1(predictions: torch.Tensor, labels: torch.Tensor, classes: int) -> torch.Tensor:
