@@ -172,4 +172,4 @@ def test_few_modules_name_a_graphics_card():
     """Those that ask torch about devices, one a package; and the words of specs."""
     modules = {name: path for name, path in python_modules().items() if not name.startswith("tests.")}
     named = {name for name, path in modules.items() if names_a_graphics_card(path)}
-    assert named == {"functions.language_model.devices", "viz_app.finetuning.spec"}
+    assert named == {"functions.language_model.devices", "hizoo_core.kernels", "viz_app.finetuning.spec"}
