@@ -57,7 +57,7 @@ def round_stochastically(x: torch.Tensor, u: torch.Tensor, dropped: int, bits: t
     whole.add_(bits).bitwise_and_(~mask)
 
 
-def _small(counts: list[int]) -> set[int]:
+def small(counts: list[int]) -> set[int]:
     """The places of the tensors that are copied for the time of a step."""
     places, total = set(), 0
     for place in sorted(range(len(counts)), key=counts.__getitem__):
@@ -68,7 +68,44 @@ def _small(counts: list[int]) -> set[int]:
     return places
 
 
-class ModuleParameters:
+class Probes:
+    """The losses of a step's 2n (+ 1) probes, however `_move_to` brings θ from one to the next."""
+
+    def __init__(self, n: int, mu: float, centre: bool) -> None:
+        self.n, self._mu, self._centre = n, mu, centre
+        self._away: tuple[int, float] | None = None  # (i, ±1): θ is at the probe ±μ Σ^{1/2} u_i
+
+    def _move_to(self, probe: tuple[int, float] | None) -> None:
+        """Bring θ from the probe where it is to another one, in one pass."""
+        raise NotImplementedError
+
+    def restore(self) -> None:
+        """Bring θ back from the probe where it is, as `ModuleParameters` says."""
+        if self._away is not None:
+            self._move_to(None)
+
+    def probe(self, closure: Callable[[], Any]) -> tuple[torch.Tensor, ...]:
+        """The losses at θ (where the method wants it; 0-d), and (n,) at either side of it, in float64.
+
+        Leaves θ at the last probe, to be restored by `update` or `restore`; if the closure raises, it is restored here.
+        """
+        losses: list[float] = []
+        try:
+            if self._centre:
+                losses.append(float(closure()))
+            for i in range(self.n):
+                for side in (1.0, -1.0):
+                    self._move_to((i, side))
+                    losses.append(float(closure()))
+        except BaseException:
+            self.restore()
+            raise
+        measured = torch.tensor(losses, dtype=torch.float64)
+        pairs = measured[int(self._centre) :]
+        return (measured[0], pairs[::2], pairs[1::2]) if self._centre else (pairs[::2], pairs[1::2])
+
+
+class ModuleParameters(Probes):
     """θ for one step.
 
     tensors: each parameter with its curvature; decays: for each, what the update subtracts of it, lr · weight_decay
@@ -101,14 +138,14 @@ class ModuleParameters:
         decays: Sequence[float] = (),
         firsts: Sequence[int] = (),
     ) -> None:
-        self.n, self._mu, self._centre = n, mu, centre
+        super().__init__(n, mu, centre)
         self._draws = [directions.open(step, i) for i in range(n)]
         self._pieces: list[Piece] = []
         self._decays: list[float] = []  # a piece's
         self._copied: list[Piece] = []
         self._curvatures: list[Curvature] = []
         tensors = list(tensors)
-        copied = _small([tensor.numel() for tensor, _ in tensors])
+        copied = small([tensor.numel() for tensor, _ in tensors])
         following = 0
         for place, (tensor, curvature) in enumerate(tensors):
             if not tensor.numel():
@@ -130,7 +167,6 @@ class ModuleParameters:
         large = sum(piece.theta.numel() for piece in self._pieces) >= CPU_CHUNK
         self._threads = torch.get_num_threads() if on_cpu and large else 1
         self._workspaces = [Workspace(self._draws, self._threads == 1) for _ in range(self._threads)]
-        self._away: tuple[int, float] | None = None  # (i, ±1): θ is at the probe ±μ Σ^{1/2} u_i
         self._copies: dict[int, torch.Tensor] = {}  # θ of the small pieces, while it is away
         self._watched = False
 
@@ -196,7 +232,6 @@ class ModuleParameters:
                 x.add_(moved)
 
     def _move_to(self, probe: tuple[int, float] | None) -> None:
-        """Bring θ from the probe where it is to another one, in one pass."""
         moves: dict[int, list[tuple[float, bool]]] = {}
         if self._away is not None:
             moves.setdefault(self._away[0], []).append((-self._away[1] * self._mu, True))
@@ -227,32 +262,14 @@ class ModuleParameters:
         self._away = probe
 
     def restore(self) -> None:
-        """Bring θ back from the probe where it is, as the class says."""
-        if self._away is not None:
-            self._move_to(None)
+        super().restore()
         self._copies = {}
 
     def probe(self, closure: Callable[[], Any]) -> tuple[torch.Tensor, ...]:
-        """The losses at θ (where the method wants it; 0-d), and (n,) at either side of it, in float64.
-
-        Leaves θ at the last probe, to be restored by `update` or `restore`; if the closure raises, it is restored here.
-        """
-        losses: list[float] = []
         self._copies = {piece.index: piece.theta.clone() for piece in self._copied}
-        try:
-            if self._centre:
-                losses.append(float(closure()))
-            for i in range(self.n):
-                for side in (1.0, -1.0):
-                    self._move_to((i, side))
-                    losses.append(float(closure()))
-        except BaseException:
-            self.restore()
-            raise
+        losses = super().probe(closure)
         self._watched = True
-        measured = torch.tensor(losses, dtype=torch.float64)
-        pairs = measured[int(self._centre) :]
-        return (measured[0], pairs[::2], pairs[1::2]) if self._centre else (pairs[::2], pairs[1::2])
+        return losses
 
     def update(
         self, first: torch.Tensor, second: torch.Tensor | None, estimator: Estimator | None, moves: bool

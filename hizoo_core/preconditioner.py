@@ -134,11 +134,11 @@ class Elementwise(Curvature):
 
     def __init__(self, state: dict[str, torch.Tensor], constants: Any) -> None:
         super().__init__(constants)
-        self._state = {name: matrix(value) for name, value in state.items()}
+        self.state = {name: matrix(value) for name, value in state.items()}
         self._pieces: dict[int, dict[str, torch.Tensor]] = {}
 
     def add(self, piece: Piece) -> None:
-        self._pieces[piece.index] = {name: value[piece.rows, piece.columns] for name, value in self._state.items()}
+        self._pieces[piece.index] = {name: value[piece.rows, piece.columns] for name, value in self.state.items()}
 
     def scale(self, piece: Piece, out: torch.Tensor) -> torch.Tensor:
         return torch.rsqrt(self._pieces[piece.index]["P"], out=out)

@@ -31,11 +31,6 @@ DEVICES, SPEED, PACE = "devices", "speed:", "pace:"
 TYPICAL = {"flops": 1e11, "bytes": 2e10, "operation": 3e-6, "element": 5e-10, "walk": 3e-9}
 
 
-def place(device: str, auto: str) -> str:
-    """The name of the device that a spec's `device` means; `auto` is what "auto" means."""
-    return {"auto": auto, "cuda": "cuda:0"}.get(device, device)
-
-
 def speed_key(device: str, model: str) -> str:
     """Key of the note of a device's speed, for a model."""
     return f"{SPEED}{device}{', one thread' if limits.single_threaded(model) else ''}"
@@ -108,7 +103,7 @@ def forecast(
     size = architecture.size(spec.model)
     if size is None:
         return None
-    device = device or place(spec.device, notes.get(DEVICES, {}).get("auto", "cpu"))
+    device = device or spec.place(notes.get(DEVICES, {}).get("auto", "cpu"))
     costs = Costs(spec, size, texts(), device, notes.get(speed_key(device, spec.model), TYPICAL))
     counts = tuple(evaluations(spec, run) for run in range(len(spec.opts)))
     where = None if device == "cpu" else device

@@ -4,8 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
-
+from functions.language_model import devices
 from hizoo_core.training import Trainer
 from viz_app.finetuning import outcome
 from viz_app.finetuning.diagnostics import Diagnostics
@@ -102,8 +101,7 @@ class Measuring:
             return work()
         except Exception as error:
             sentence = in_words(error)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        devices.release()
         self._journal.note(f"{what}: {sentence}. The training is not affected", run)
         return None
 

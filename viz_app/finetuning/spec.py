@@ -170,6 +170,10 @@ class FinetuneSpec:
 
     __str__ = query
 
+    def place(self, auto: str) -> str:
+        """The name of the device that `device` means; `auto` is what "auto" means."""
+        return {"auto": auto, "cuda": "cuda:0"}.get(self.device, self.device)
+
 
 def _without_effect(spec: FinetuneSpec) -> set[str]:
     """Keys that a job like this does not look at."""
