@@ -19,6 +19,8 @@ smallest normal number, so that a log axis keeps them; numbers above it are +inf
     true_h (R', d)      median over the runs still alive of the exact diagonal Hessian
     shown_h (R, 2)      run 0: P_a, P_b; absent for methods without P
     shown_hessian (R, 3)  run 0: H_aa, H_ab, H_bb; for d > 64 H_ab is left at 0 (header: "shown_hessian": "diagonal")
+    headroom (R, 4)     run 0: log10 of R (hizoo_core.headroom) of no preconditioner, of Σ = 1/P, of Σ = 1/|H_jj|, and
+                        the most of any diagonal; −inf where R is 0, NaN where it does not exist or there is no P
     u (R, n, 2)         run 0: coordinates a, b of the directions drawn at that frame's θ; stochastic methods only,
                         and left out where drawing them again would take longer than the eye forgives. n is the largest
                         of the run's: a fork's step uses the first of them ("changes" in the header says how many)
@@ -32,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from functions import TestFunction
-from hizoo_core import METHODS, Trace, noise
+from hizoo_core import METHODS, Trace, headroom, noise
 from viz_app.playground.result import RunResult
 from viz_app.spec.runs import RunSpec
 from viz_app.web.finite import finite
@@ -233,6 +235,7 @@ def _arrays(
         "gap_q": over_runs(gap[:, distinct], QUANTILES),
         "h_step": trace.steps[coarse],
         "true_h": over_alive(trace.true_h, (0.5,))[0],
+        "headroom": headrooms(function, spec.noise, theta[:, 0], trace, keep),
         "shown_hessian": shown_hessian(function, theta[:, 0], _take(trace.true_h[:, 0], keep), coords),
     }
     if function.minima:
@@ -281,6 +284,16 @@ def shown_hessian(
     if function.dim <= DENSE_DIMENSIONS:
         mixed = function.hessian(theta)[:, a, b]
     return np.stack([diagonal[:, a], mixed, diagonal[:, b]], axis=1)
+
+
+def headrooms(function: TestFunction, noise: float, theta: np.ndarray, trace: Trace, keep: np.ndarray) -> np.ndarray:
+    """(R, 4): the array `headroom` at run 0's θ (R, d)."""
+    g, diagonal = function.gradient(theta), _take(trace.true_h[:, 0], keep)
+    none = np.full(len(theta), np.nan)
+    estimated = none if trace.h is None else headroom.headroom(g, diagonal, 1 / _take(trace.h[:, 0], keep), noise)
+    exact = headroom.headroom(g, diagonal, 1 / np.abs(diagonal), noise)
+    plain, most = headroom.headroom(g, diagonal, noise=noise), headroom.bound(g, diagonal)
+    return np.log10(np.stack([plain, estimated, exact, most], axis=1))
 
 
 def _thin(count: int, most: int) -> np.ndarray:
