@@ -116,7 +116,7 @@ def test_halves_share_nothing_and_rounds_share_nothing_until_all_were_used():
     assert [len(half) for half in halves(7, 0, 4, half=16)] == [3, 3]
     assert set(halves(100, 5, 3, half=16)[0]) & set(seen)
     with pytest.raises(LanguageModelError, match="at least 2"):
-        halves(1, 0, 0)
+        halves(1, 0, 0, half=4)
 
 
 def test_more_rounds_are_added_to_those_before():

@@ -105,7 +105,7 @@ def _jackknife(statistic: Callable[..., Any], *columns: np.ndarray) -> list[floa
     return [x if np.isfinite(x) else None for x in (value, error)]
 
 
-def halves(count: int, seed: int, round: int, half: int = HALF) -> tuple[list[int], list[int]]:
+def halves(count: int, seed: int, round: int, half: int) -> tuple[list[int], list[int]]:
     """Two disjoint halves of a sample of `count` examples for a round; rounds share none until all were used."""
     if count < 2:
         raise LanguageModelError("train", f"{count} training example: the headroom needs at least 2")
