@@ -27,6 +27,9 @@ import numpy as np
 __all__ = ["Best", "best_of", "best_step", "bound", "headroom", "ratios"]
 
 
+ROUNDING = 1e-12  # of its terms' sizes, below which a trace is taken to be 0
+
+
 @dataclass(frozen=True)
 class Best:
     """The best learning rate, and the expected decrease of the loss by one step with it; NaN where there is none."""
@@ -41,9 +44,10 @@ def headroom(g: Any, h: Any, variance: Any = 1.0, noise: float = 0.0) -> np.ndar
     """
     with np.errstate(all="ignore"):
         s, t = (np.square(g) * variance).sum(-1), (h * variance).sum(-1)
+        t = np.where(t > ROUNDING * np.abs(h * variance).sum(-1), t, np.nan)  # as 1/|H_jj| makes of signs that cancel
         v = noise**2 * (variance * np.ones_like(g)).sum(-1) if noise else 0.0
         of_noise = s / (s + v) if noise else 1.0
-        return np.where(t > 0, of_noise * s / t, np.nan)
+        return of_noise * s / t
 
 
 def ratios(g: Any, h: Any) -> np.ndarray:

@@ -70,6 +70,12 @@ def test_what_is_not_convex_is_said_so(g, h, plain, exact, most):
     assert np.isnan(ratios(g, h)[h < 0]).all()
 
 
+def test_signs_that_cancel_but_for_rounding_leave_no_best_step():
+    random = np.random.default_rng(0)
+    h = random.exponential(size=(100, 2)) * (1, -1)
+    assert np.isnan(headroom(np.ones((100, 2)), h, 1 / np.abs(h))).all()
+
+
 @pytest.mark.parametrize("noise", [0.0, 2.0])
 @pytest.mark.parametrize("n", [1, 4])
 @pytest.mark.parametrize("curved", [False, True], ids=["plain", "preconditioned"])

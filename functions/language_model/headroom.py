@@ -28,7 +28,7 @@ from functions.language_model.errors import LanguageModelError
 from functions.language_model.metrics import scores
 
 CHUNK = 4  # examples of one graph; the smaller, the more independent estimates of F, and the more time
-HALF = 64  # examples of one half, where there are enough
+HALF = 256  # examples of one half, where there are enough; far from a minimum fewer would do, near one they do not
 ROUNDS = 4
 ELEMENTS = 50_000_000
 DAMPING = 1e-3  # of a group's mean, added to F before it is inverted

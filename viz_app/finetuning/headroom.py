@@ -33,7 +33,8 @@ def message(
     encoded = materials.encoded
     first = len(before["raw"]["s"]) if before else 0
     seed, count = materials.spec.seed, len(encoded.train_tokens)
-    samples = [headroom.halves(count, seed, k, headroom.HALF) for k in range(first, first + headroom.ROUNDS)]
+    half = min(headroom.HALF, max(1, count // (2 * headroom.ROUNDS)))  # so that the first rounds share no text
+    samples = [headroom.halves(count, seed, k, half) for k in range(first, first + headroom.ROUNDS)]
 
     def curvature(name: str) -> Any:
         return trainer.curvature(name)

@@ -63,18 +63,21 @@ export function times(ratio) {
   return `${ratio >= 1e7 ? reading(ratio) : value.toLocaleString("en")} times`;
 }
 
-/** What curvature could gain here, in one sentence. @param {Bar[]} bars @param {string} title of the optimizer */
-export function sentence(bars, title) {
-  const [none, exact, p, most] = ["none", "exact", "p", "most"].map((key) => bars.find((bar) => bar.key === key)?.value ?? NaN);
-  if (none === 0) return "The slope here is 0: no step gains anything.";
+/**
+ * What curvature could gain at a frame, in one sentence.
+ * @param {Track} track @param {number} frame @param {string} title of the optimizer @param {number} n its directions a step
+ */
+export function sentence(track, frame, title, n) {
+  const [none, p, exact] = track.headroom.subarray(4 * frame);
+  const gains = track.gain.subarray(3 * frame, 3 * frame + 3);
+  if (none === -Infinity) return "The slope here is 0: no step gains anything.";
   if (Number.isNaN(none) || Number.isNaN(exact)) return "Here the loss is not convex along the probes: there is no best step to compare.";
-  const gain = exact / none;
-  const parts = [
-    gain < NOTHING
-      ? `Here the exact diagonal gains nothing${gain < 1 / NOTHING ? `: a step takes ${times(gain)} as much off the loss as without it` : ""}`
-      : `Here a step with the exact diagonal takes ${times(gain)} as much off the loss as one without it`,
-    ...(Number.isNaN(p) ? [] : [`with the P of ${title} ${times(p / none)}`]),
-    ...(Number.isFinite(most) ? [`with no diagonal more than ${times(most / none)}`] : []),
-  ];
-  return `${parts.join("; ")}.`;
+  const [own, best] = [gains[1] - gains[0], gains[2] - gains[0]].map((log) => 10 ** log);
+  const said =
+    best < NOTHING && 10 ** (exact - none) < NOTHING
+      ? "Here curvature gains nothing: with the exact diagonal R is "
+      : "With the exact diagonal R is ";
+  const of = `a step of ${n === 1 ? "one direction" : `${n} directions`} takes`;
+  const first = `${said}${times(10 ** (exact - none))} that without, and ${of} ${times(best)} as much off the loss`;
+  return track.shown_h ? `${first}; with the P of ${title} ${times(10 ** (p - none))} and ${times(own)}.` : `${first}.`;
 }

@@ -142,6 +142,7 @@ export class MapData {
       floor_step: null,
       passes_to_target: null,
       headroom: none,
+      gain: none,
     };
     const { spec, runs, target, reference, initial_gap } = header;
     return { header: { spec, coords, runs, target, reference, initial_gap, steps: this.steps[cell], function: f }, tracks: [track], dim, reference };
