@@ -91,6 +91,9 @@ class FakeSession:
     def estimate_truth(self, run: int) -> None:
         self.log.append(self.job, messages=[{"type": "truth", "run": run, "step": len(self.rows[run])}])
 
+    def measure_headroom(self, run: int, step: int | None = None) -> None:
+        self.log.append(self.job, messages=[{"type": "headroom", "run": run, "step": step}])
+
     def at(self, run: int, step: int) -> dict[str, Any]:
         if step == 4:
             os.kill(os.getpid(), signal.SIGKILL)

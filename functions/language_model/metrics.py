@@ -43,13 +43,13 @@ def loss(module: Any, batch: Batch, kind: str = "cross_entropy") -> torch.Tensor
     """A key of LOSSES, as a float32 scalar on the batch's device; module is a causal language model, adapted or not."""
     from torch.nn.functional import cross_entropy
 
-    scores = _scores(module, batch)
+    found = scores(module, batch)
     if kind == "cross_entropy":
-        return cross_entropy(scores, batch.labels)
-    predictions = scores.argmax(1)
+        return cross_entropy(found, batch.labels)
+    predictions = found.argmax(1)
     if kind == "accuracy":
         return 1 - (predictions == batch.labels).float().mean()
-    return 1 - _macro_f1(predictions, batch.labels, scores.shape[1])
+    return 1 - _macro_f1(predictions, batch.labels, found.shape[1])
 
 
 def evaluate(module: Any, batches: Iterable[Batch]) -> Evaluation:
@@ -58,22 +58,22 @@ def evaluate(module: Any, batches: Iterable[Batch]) -> Evaluation:
     from torch.nn.functional import log_softmax
 
     with torch.no_grad():
-        parts = [(_scores(module, batch).cpu(), batch.labels.cpu(), batch.rows) for batch in batches]
+        parts = [(scores(module, batch).cpu(), batch.labels.cpu(), batch.rows) for batch in batches]
     order = torch.cat([rows for _, _, rows in parts]).argsort()
-    scores = torch.cat([part for part, _, _ in parts])[order]
+    found = torch.cat([part for part, _, _ in parts])[order]
     labels = torch.cat([part for _, part, _ in parts])[order]
-    logarithms = log_softmax(scores, 1)
-    predictions = scores.argmax(1)
+    logarithms = log_softmax(found, 1)
+    predictions = found.argmax(1)
     return Evaluation(
         loss=-logarithms.gather(1, labels[:, None]).mean().item(),
         accuracy=(predictions == labels).float().mean().item(),
-        f1=_macro_f1(predictions, labels, scores.shape[1]).item(),
+        f1=_macro_f1(predictions, labels, found.shape[1]).item(),
         predictions=predictions.numpy(),
         probabilities=logarithms.exp().numpy(),
     )
 
 
-def _scores(module: Any, batch: Batch) -> torch.Tensor:
+def scores(module: Any, batch: Batch) -> torch.Tensor:
     """The label words' logits at the last position, (B, classes): float32, since bfloat16 has three digits to lose."""
     with _only(_head(module), batch.word_ids) as is_head:
         logits = module(input_ids=batch.ids, attention_mask=batch.mask, logits_to_keep=1).logits[:, -1]

@@ -12,6 +12,7 @@
     POST   /api/finetune/ID/pause|resume|stop   200 {"state"}, or 202 if the worker has not reacted yet
     POST   /api/finetune/ID/set?run=&lr=&alpha= from the next step on
     POST   /api/finetune/ID/truth?run=          estimate the diagonal of the Hessian now
+    POST   /api/finetune/ID/headroom?run=&step= measure what curvature could gain there, in more rounds at each call
     POST   /api/finetune/ID/surface             compute the loss on the plane of the end points, while no job waits
     GET    /api/finetune/ID/at?run=&step=       {"evaluation", "hessian"} of any step, rebuilt from the log
     GET    /api/finetune/ID/weights.safetensors?run=&step=    a safetensors file; of an adapter, a zip file for peft
@@ -30,6 +31,8 @@ Messages, the objects in a chunk's "messages". Numbers are finite or null; `run`
     evaluation  run, step, forwards, seconds, loss, accuracy, f1, probabilities per sentence, position, distance
     hessian     run, step, quantiles [[q10, q50, q90, mean] per group], histogram {edges, counts per group}
     truth       run, step, groups [[mean, standard error] per group], probes, seconds, cost
+    headroom    run, step, rounds, groups [[r, standard error] per group], sentence, cost, raw, and R [{key, name, value
+                [R, standard error], gain [R over R without a preconditioner, standard error] or null}]
     memory      rows [{name, weights, activations, gradients, state, workspace, peak}], how: bytes
     plane       kind, note, runs [{run, steps, points}]
     surface     kind, x, y, cells [[ix, iy, loss], …], done
@@ -81,6 +84,7 @@ def add_routes(app: FastAPI, directory: Path, command: tuple[str, ...] = COMMAND
         route("POST", f"/{{id}}/{name}", _bound(desk, partial(steering.change_state, name)))
     route("POST", "/{id}/set", _bound(desk, steering.set_rate))
     route("POST", "/{id}/truth", _bound(desk, steering.truth))
+    route("POST", "/{id}/headroom", _bound(desk, steering.headroom))
     route("POST", "/{id}/surface", _bound(desk, steering.surface))
     route("GET", "/{id}/at", _bound(desk, steering.at))
     route("GET", "/{id}/weights.safetensors", _bound(desk, steering.weights))

@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 
 from functions.language_model import devices, export, metrics
 from hizoo_core.training import Diverged
-from viz_app.finetuning import fingerprint, forecast, journal, loading, local_models
+from viz_app.finetuning import fingerprint, forecast, headroom, journal, loading, local_models
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.diagnostics import Diagnostics
 from viz_app.finetuning.failures import SessionError, enough_memory
@@ -181,6 +182,23 @@ class Session:
             tuned, _ = self._replay.rebuilt(chosen, step)
             self._journal.say(self._measuring.diagnostics.reference(chosen, tuned, step))
         self.flush()
+
+    def measure_headroom(self, run: int, step: int | None = None) -> Message:
+        """What curvature could gain at a step of a run (its newest), in rounds beside those measured there before."""
+        chosen = self._run(run, step or 0)
+        step = len(chosen.rows) if step is None else step
+        self.flush()
+        known = [m for m in self.log.messages(self.job) if m["type"] == "headroom"]
+        before = next((m for m in reversed(known) if (m["run"], m["step"]) == (run, step)), None)
+        what = f"measuring the headroom at step {step} of {chosen.label}"
+        with enough_memory(self.spec, self.runs, "reference"):
+            tuned, trainer = self._replay.rebuilt(chosen, step)
+            told = partial(self._journal.progress, what, unit="texts")
+            message = headroom.message(self._materials, chosen, tuned, trainer, step, before, told)
+        self._journal.say(message)
+        self._journal.progress_over()
+        self.flush()
+        return message
 
     def at(self, run: int, step: int) -> dict[str, Message | None]:
         """{"evaluation", "hessian"} of any step that was made, rebuilt from the log; "hessian" is None of a method

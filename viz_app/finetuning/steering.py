@@ -73,6 +73,13 @@ async def truth(desk: Desk, request: Request) -> JSONResponse:
     return await _commanded(desk, request, job, {"command": "truth", "run": run})
 
 
+async def headroom(desk: Desk, request: Request) -> JSONResponse:
+    job = await find_job(desk, request)
+    _check_ours(desk, job)
+    run, step = await read_place(desk, request, job)
+    return await _commanded(desk, request, job, {"command": "headroom", "run": run, "step": step})
+
+
 async def surface(desk: Desk, request: Request) -> JSONResponse:
     job = await find_job(desk, request)
     if job.state not in states.SURVEYED:
