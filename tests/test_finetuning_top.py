@@ -1,5 +1,7 @@
 """Jobs that train the top layers alone, with the bundled model."""
 
+import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import torch
 
 from functions.language_model import model as models
 from functions.language_model.states import States
+from viz_app.finetuning import table as tables
 from viz_app.finetuning.session import Session
 from viz_app.finetuning.spec import parse
 from viz_app.finetuning.store import Log
@@ -125,3 +128,73 @@ def test_what_it_refuses(text: str, sentence: str):
     with pytest.raises(SpecError) as caught:
         parse(text)
     assert any(sentence in error["message"] for error in caught.value.errors), caught.value.errors
+
+
+def test_the_clock_counts_parts_of_passes_and_the_reading_of_the_texts(tmp_path: Path):
+    log = Log(tmp_path)
+    job, messages = trained(log, JOB)
+    layers = models.load("bundled", "cpu").module.config.num_hidden_layers
+    assert layers == 4
+    filling = 0.75 * 6  # six batches of 4 texts are read with three of the four layers
+    planned = plan(messages)["runs"]
+    assert [(run["forwards_per_step"], run["filling"]) for run in planned] == [(0.5, filling), (0.75, filling)]
+    assert [row.forwards for row in log.steps(job, 0)] == [5, 5.5, 6, 6.5, 7, 7.5]
+    assert [row.forwards for row in log.steps(job, 1)] == [5.25, 6, 6.75, 7.5, 8.25, 9]
+    evaluated = [(each["run"], each["forwards"]) for each in messages if each["type"] == "evaluation"]
+    assert sorted(evaluated) == [(0, 4.5), (0, 7.5), (1, 4.5), (1, 9.0)]
+    assert plan(messages)["clock"] == (
+        "A pass through the top 1 of 4 layers counts as 0.25 forward passes, and reading the training texts with the"
+        " layers below, once, as 4.5"
+    )
+    again, twice = trained(log, JOB)
+    assert plan(twice)["clock"] == plan(messages)["clock"] + ", though the result was on the disk"
+    first, second = (tables.table(log, each).column("forwards").to_pylist() for each in (job, again))
+    assert first == second == [4.5, 5, 5.5, 6, 6.5, 7, 7.5, 4.5, 5.25, 6, 6.75, 7.5, 8.25, 9]
+    assert b",1,5,0." in tables.FORMATS["csv"](tables.table(log, job)), "whole numbers stay whole numbers"
+    assert ", 9 forward passes," in tables.summary(log, job)[1]
+    _, restricted = trained(log, JOB.replace("tune=top:1", "tune=layernorm&top=2"))
+    assert plan(restricted)["runs"][0]["forwards_per_step"] == 1
+    assert plan(restricted)["runs"][0]["filling"] == 3
+    _, whole = trained(log, JOB.replace("top:1", "layernorm").replace("&opt=adam", ""))
+    assert plan(whole)["clock"] == ""
+    assert [row["forwards"] for row in steps(whole)] == [2, 4, 6, 8, 10, 12]
+    log.close()
+
+
+def test_no_more_texts_are_read_than_there_are(tmp_path: Path):
+    log = Log(tmp_path)
+    _, messages = trained(log, JOB.replace("steps=6", "steps=6&train=10").replace("&opt=adam", ""))
+    assert plan(messages)["runs"][0]["filling"] == 0.75 * 10 / 4
+    _, messages = trained(log, JOB.replace("steps=6", "steps=2&train=3").replace("&opt=adam", ""))
+    assert plan(messages)["runs"][0]["filling"] == 0.75, "one batch, of fewer texts than the spec allows"
+    log.close()
+
+
+def test_a_log_of_before_goes_on_with_its_own_count(tmp_path: Path):
+    log = Log(tmp_path)
+    job, messages = trained(log, JOB, most=8)
+    old = plan(messages)
+    del old["clock"]
+    for run, cost in zip(old["runs"], (2, 3), strict=True):
+        run["forwards_per_step"] = cost
+        del run["filling"]
+    with sqlite3.connect(tmp_path / "runs.sqlite") as sql:
+        ((seq, body),) = sql.execute(
+            "SELECT seq, messages FROM chunks WHERE job = ? AND messages LIKE '%\"plan\"%'", [job]
+        )
+        stored = [old if message["type"] == "plan" else message for message in json.loads(body)]
+        sql.execute("UPDATE chunks SET messages = ? WHERE job = ? AND seq = ?", [json.dumps(stored), job, seq])
+    session = Session(job, parse(JOB), log)
+    session.open()
+    while session.advance():
+        pass
+    session.close()
+    assert [row.forwards for row in log.steps(job, 0)][-1] == 12
+    assert [row.forwards for row in log.steps(job, 1)][-1] == 18
+    log.close()
+
+
+def steps(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The steps of a job's messages."""
+    chunks = [message for message in messages if message["type"] == "steps"]
+    return [dict(zip(chunk["columns"], row, strict=True)) for chunk in chunks for row in chunk["rows"]]

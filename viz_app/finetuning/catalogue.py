@@ -84,7 +84,8 @@ FIELDS = (
     Field("loss", "choice", "What is minimised. 1 − accuracy and 1 − F1 have no gradient, so Adam cannot take "
           "them; zeroth-order methods can, with a larger μ and batch."),
     Field("budget", "budget", "What every optimizer may spend: equal forward passes (fair: a step costs "
-          "each method a different number of them, which stands on its card), or equal steps.", (100, 20_000), "log"),
+          "each method a different number of them, which stands on its card), or equal steps. With top layers "
+          "alone a pass goes through these, and the charts count it as part of a whole one.", (100, 20_000), "log"),
     Field("batch", "number", "Texts in a step's minibatch, the same ones for every optimizer and for all "
           "probes of a step. Larger means less noise and slower steps.", (1, 128), "log", "texts"),
     Field("shots", "number", "Few-shot: so many training texts of each class. 0 takes all of them.", (0, 256),

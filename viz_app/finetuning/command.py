@@ -192,7 +192,7 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
         miniters=1,
         bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt}{unit} [{elapsed}, {rate_fmt}{postfix}]",
     )
-    shown = _Shown(bar, spec.labels)
+    shown = _Shown(bar, spec)
     session = Session(job, spec, log, shown)
     try:
         machine.note_speed(log, pick_device(spec.device).name, spec.model)
@@ -249,8 +249,10 @@ def _advanced(session: Any, bar: tqdm) -> bool:
 class _Shown:
     """Moves the bar with a session's messages."""
 
-    def __init__(self, bar: tqdm, labels: tuple[str, ...]) -> None:
-        self._bar, self._labels = bar, labels
+    def __init__(self, bar: tqdm, spec: specs.FinetuneSpec) -> None:
+        self._bar, self._labels = bar, spec.labels
+        labels = spec.labels
+        self._costs = [spec.forwards_per_step(run) for run in range(len(labels))]
         self.left: Callable[[], float | None] = lambda: None
         self._passes = [0] * len(labels)
         self._loss = [""] * len(labels)
@@ -260,6 +262,8 @@ class _Shown:
         if message["type"] == "progress":
             counted = f": {message['done']:,} of {message['total']:,} {message['unit']}" if message["total"] else ""
             self._bar.set_description(message["message"] + counted)
+        elif message["type"] == "plan" and message["clock"]:
+            self._bar.write(message["clock"], file=sys.stderr)
         elif message["type"] == "note":
             self._bar.write(message["message"], file=sys.stderr)
         elif message.get("run") is not None:
@@ -275,15 +279,16 @@ class _Shown:
         if kind == "steps":
             newest = dict(zip(message["columns"], message["rows"][-1], strict=True))
             self._loss[run] = f"{newest['loss']:.3f}"
-            self._move(run, newest["forwards"])
+            self._move(run, newest["step"])
         elif kind == "evaluation":
             self._accuracy[run] = f" {message['accuracy']:.0%}"
-            self._move(run, message["forwards"])
+            self._move(run, message["step"])
         elif kind == "status" and message["state"] == "failed":
             self._bar.write(f"{self._labels[run]}: {message['message']}", file=sys.stderr)
 
-    def _move(self, run: int, passes: int) -> None:
+    def _move(self, run: int, step: int) -> None:
         """Absolute: a resumed run's first message counts what was made before."""
+        passes = step * self._costs[run]
         self._bar.update(passes - self._passes[run])
         self._passes[run] = passes
 

@@ -35,7 +35,7 @@ class Diagnostics:
             "type": "evaluation",
             "run": run.index,
             "step": step,
-            "forwards": step * run.cost,
+            "forwards": run.forwards(step),
             "seconds": run.rows[step - 1].seconds if step else 0.0,
             "loss": result.loss,
             "accuracy": result.accuracy,

@@ -54,12 +54,20 @@ class Materials:
         """The training batch of a step, the same for every run."""
         return self.encoded.batch(step, size, self.spec.seed).to(self.device)
 
-    def fill(self, tuned: Any, steps: int, progress: Progress) -> None:
+    def filling(self, share: float, steps: int) -> float:
+        """What it costs to read the training texts of the first `steps` batches with the layers below the top ones,
+        which are `share` of all: in forward passes of a batch through the whole model. That of the held-out texts is no
+        part of it, as evaluations are not counted.
+        """
+        count = len(self.encoded.train_tokens)
+        return (1 - share) * min(count, steps * self.spec.batch) / min(count, self.spec.batch)
+
+    def fill(self, tuned: Any, steps: int, progress: Progress) -> int:
         """Compute what enters the top layers, of the held-out texts and of those in the first `steps` batches, and
-        store it. A disk that is full is no reason not to go on.
+        store it; how many texts those were that were not stored yet. A disk that is full is no reason not to go on.
         """
         if not self.spec.top:
-            return
+            return 0
         rows = [self.encoded.train_tokens[row] for row in self.encoded.rows(steps, self.spec.batch, self.spec.seed)]
         what = f"reading the texts with the lower {tuned.module.total - tuned.module.top} layers, once"
         held_out = self.encoded.held_out_tokens[: self.spec.held_out or None]
@@ -67,9 +75,11 @@ class Materials:
         def told(done: int, total: int) -> None:
             progress(what, done, total, "texts")
 
-        if tuned.module.fill([*held_out, *rows], limits.LOWER_BATCH, told):
+        read = tuned.module.fill([*held_out, *rows], limits.LOWER_BATCH, told)
+        if read:
             with suppress(OSError):
                 self.states.save()
+        return read
 
     def loss(self, tuned: Any, step: int) -> Callable[[], torch.Tensor]:
         """The spec's loss on the batch of a step."""
@@ -107,8 +117,31 @@ def load(
     return Materials(spec, model, task, encoded, texts, held_out, weights, states)
 
 
-def plan(spec: FinetuneSpec, materials: Materials, tuned: Any, runs: Any, zero_shot: Any, facts: Any) -> dict[str, Any]:
-    """The job's first message: all that a page must know before the first step, and the fingerprint `facts`."""
+def clock(tuned: Any, runs: Any, read: int) -> str:
+    """How the fair clock counts a job that passes through the top layers alone, after `read` texts were read with the
+    others; empty for one that passes through all.
+    """
+    if (share := share_of(tuned)) == 1:
+        return ""
+    top, total = tuned.module.top, tuned.module.total
+    filling = max(run.filling for run in runs)
+    return (
+        f"A pass through the top {top} of {total} layers counts as {share:.3g} forward passes, and reading the training"
+        f" texts with the layers below, once, as {filling:.3g}{'' if read else ', though the result was on the disk'}"
+    )
+
+
+def share_of(tuned: Any) -> float:
+    """K/L, the part of a forward pass of the whole model that one through its top K of L layers counts as; else 1."""
+    return getattr(tuned.module, "share", 1.0)
+
+
+def plan(
+    spec: FinetuneSpec, materials: Materials, tuned: Any, runs: Any, zero_shot: Any, facts: Any, read: int
+) -> dict[str, Any]:
+    """The job's first message: all that a page must know before the first step, and the fingerprint `facts`. `read`:
+    how many texts the layers below the top ones have just read.
+    """
     task, model = materials.task, materials.model
     sizes = {name: p.numel() for name, p in tuned.parameters.items()}
     return {
@@ -120,8 +153,9 @@ def plan(spec: FinetuneSpec, materials: Materials, tuned: Any, runs: Any, zero_s
             "parameters": model.parameter_count,
             "tuned": sum(sizes.values()),
             "context": model.context,
-            "share": getattr(tuned.module, "share", 1.0),
+            "share": share_of(tuned),
         },
+        "clock": clock(tuned, runs, read),
         "device": {"name": model.device.name, "title": model.device.title, "memory": model.device.memory},
         "dtype": str(model.dtype).removeprefix("torch."),
         "task": {
@@ -143,7 +177,8 @@ def plan(spec: FinetuneSpec, materials: Materials, tuned: Any, runs: Any, zero_s
                 "method": run.opt.method,
                 "name": run.method.name,
                 "hyperparameters": vars(run.opt.hyperparameters),
-                "forwards_per_step": run.cost,
+                "forwards_per_step": run.price,
+                "filling": run.filling,
                 "steps": run.steps,
                 "estimates_hessian": run.method.estimates_hessian,
             }

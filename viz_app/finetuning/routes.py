@@ -26,7 +26,7 @@ browser only.
 
 Messages, the objects in a chunk's "messages". Numbers are finite or null; `run` is an optimizer's index in the spec.
 
-    plan        spec, model, device, dtype, task, sentences, runs, groups, zero_shot: once, first
+    plan        spec, model, clock, device, dtype, task, sentences, runs, groups, zero_shot: once, first
     steps       run, columns [step, forwards, seconds, loss, slope, curvature, length, lr, alpha], rows [[…], …]
     evaluation  run, step, forwards, seconds, loss, accuracy, f1, probabilities per sentence, position, distance
     hessian     run, step, quantiles [[q10, q50, q90, mean] per group], histogram {edges, counts per group}

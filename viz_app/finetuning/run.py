@@ -14,6 +14,10 @@ from viz_app.spec.runs import OptSpec
 class Run:
     """`rows` are its steps so far, stored or about to be; `tuned` and `trainer` are None until it is its turn, and lag
     behind `rows` while they are made again after an interruption.
+
+    cost: passes that a step makes, which budget and evaluations count. price: what they are in forward passes of the
+    whole model, fewer where the top layers alone are passed through; filling: what reading the training texts with the
+    layers below costs once, in the same. The fair clock (`forwards`) counts those two.
     """
 
     index: int
@@ -21,6 +25,8 @@ class Run:
     opt: OptSpec
     steps: int
     cost: int
+    price: float = 0.0  # until the model is loaded
+    filling: float = 0.0
     rows: list[StepRow] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
     evaluated: dict[int, float] = field(default_factory=dict)  # step: held-out loss; in order
@@ -47,6 +53,10 @@ class Run:
     def seconds(self) -> float:
         return self.rows[-1].seconds if self.rows else 0.0
 
+    def forwards(self, step: int) -> float:
+        """Forward passes of the whole model that it has spent after a step, a gradient counted as two."""
+        return self.filling + step * self.price
+
     def due(self, step: int, interval: int) -> bool:
         """Whether the step is to be evaluated: at 0, at each multiple of `interval` passes, and at the end."""
         ends = step == self.steps or (self.ended and step == len(self.rows))
@@ -67,7 +77,7 @@ class Run:
         mu = getattr(self.opt.hyperparameters, "mu", math.nan)
         return StepRow(
             step=record.step + 1,
-            forwards=(record.step + 1) * self.cost,
+            forwards=self.forwards(record.step + 1),
             seconds=self.seconds + seconds,
             loss=record.loss,
             slope=record.slope(mu) if record.first else None,

@@ -76,9 +76,10 @@ class Session:
         with enough_memory(self.spec, self.runs, "evaluating"):
             zero_shot = None if plan or self.spec.top else self._zero_shot(self._materials.model)
         with enough_memory(self.spec, self.runs, "loading"):
-            tuned = self._materials.adapted()
+            tuned, read = self._materials.adapted(), 0
+            self._set_clock(tuned, plan)
             if training:  # otherwise what is missing is read when it is asked for
-                self._materials.fill(tuned, max(run.steps for run in self.runs), self._journal.progress)
+                read = self._materials.fill(tuned, max(run.steps for run in self.runs), self._journal.progress)
             if self.spec.top and not plan:
                 zero_shot = self._zero_shot(tuned)  # the whole model's, which would take as long as the filling
             facts = fingerprint.fingerprint(self._materials, tuned)
@@ -88,7 +89,7 @@ class Session:
             diagnostics = Diagnostics(self._materials, tuned, self._replay.origin)
             self._measuring = Measuring(self._replay, diagnostics, self._journal, checkpoints, self.runs, self.spec)
         if zero_shot is not None:
-            self._journal.say(loading.plan(self.spec, self._materials, tuned, self.runs, zero_shot, facts))
+            self._journal.say(loading.plan(self.spec, self._materials, tuned, self.runs, zero_shot, facts, read))
         self._journal.progress_over()
         with suppress(LogFull):  # `advance` will say so, and go on once there is space
             self.flush()
@@ -251,6 +252,15 @@ class Session:
             else:
                 self._surface.told(message)
         return plan
+
+    def _set_clock(self, tuned: Any, plan: Message | None) -> None:
+        """What the runs' steps cost by the fair clock: what the plan says, as the log's steps are counted by that."""
+        share = loading.share_of(tuned)
+        for run in self.runs:
+            run.price, run.filling = share * run.cost, self._materials.filling(share, run.steps)
+            if plan:
+                planned = plan["runs"][run.index]
+                run.price, run.filling = planned["forwards_per_step"], planned.get("filling", 0.0)
 
     def _device(self, plan: Message | None) -> str:
         """The spec's device; where it says "auto", the one that the job's queue or its log names, if it is here."""

@@ -86,9 +86,10 @@ class FinetuneSpec:
     """A valid job; raises SpecError when made from values out of range.
 
     `data` is a path, "upload:ID" or empty; `template` and `words` are None for the task's own. Just one of `steps`
-    (every run makes that many) and `forwards` (every run spends at most that many forward passes) is not None. `eval`
-    counts forward passes between evaluations, `truth` evaluations between estimates of the true diagonal (0: none).
-    `held_out` is how many of the held-out texts an evaluation looks at, the first ones (0: all).
+    (every run makes that many) and `forwards` (every run spends at most that many forward passes) is not None. Both
+    count passes through what is trained, the top layers alone if it is those: `Run.forwards` counts whole ones. `eval`
+    counts forward passes between evaluations in the same way, `truth` evaluations between estimates of the true
+    diagonal (0: none). `held_out` is how many of the held-out texts an evaluation looks at, the first ones (0: all).
     `top` restricts the tunes in `adapters.CUT` to so many layers at the top (0: to none). What does not matter (`rank`
     without tune=lora, `prefix` without tune=prefix, the columns without data) is set to its default, so that equal jobs
     are equal specs.
@@ -137,7 +138,7 @@ class FinetuneSpec:
         return self.tune in ("lora", "prefix")
 
     def forwards_per_step(self, run: int) -> int:
-        """What a step of one run costs, in forward-pass equivalents."""
+        """What a step of one run costs, in forward passes through what is trained, a gradient counted as two."""
         return _cost(self.opts[run])
 
     def steps_of(self, run: int) -> int:

@@ -3,7 +3,9 @@ curvature, p_q10, p_q50, p_q90.
 
 One row per step; step 0 is the start, before any training. Of jobs with several runs the first column is `optimizer`.
 val_* and p_* (quantiles over all elements of P, the diagonal-Hessian estimate) are empty where nothing was evaluated,
-and so is what a method does not have. `seconds` is training time, evaluations apart.
+and so is what a method does not have. `forwards` counts forward passes of the whole model: one through K of its L
+layers is K/L, and reading the training texts with the others is counted once, from step 0 on. `seconds` is training
+time, evaluations apart.
 """
 
 import json
@@ -22,7 +24,6 @@ COLUMNS = (
     *("step", "forwards", "seconds", "train_loss", "val_loss", "val_accuracy", "slope", "curvature"),
     *("p_q10", "p_q50", "p_q90"),
 )
-_WHOLE = ("step", "forwards")
 
 
 def table(log: Log, job: int) -> pa.Table:
@@ -49,7 +50,7 @@ def table(log: Log, job: int) -> pa.Table:
         for step in sorted(run)
     ]
     columns: dict[str, Any] = {
-        name: pa.array([row.get(name) for row in rows], pa.int64() if name in _WHOLE else pa.float64())
+        name: pa.array([row.get(name) for row in rows], pa.int64() if name == "step" else pa.float64())
         for name in COLUMNS
     }
     if len(spec.opts) > 1:
@@ -98,7 +99,7 @@ def _line(results: list[dict[str, Any]], made: int, planned: int, ended: str | N
     done = "finished" if made == planned else f"{made:,} of {planned:,} steps"
     return (
         f"held-out loss {outcome.number(_loss(first))} → {outcome.number(_loss(last))}{at_best}, accuracy"
-        f" {first['accuracy']:.1%} → {last['accuracy']:.1%}, {last['forwards']:,} forward passes,"
+        f" {first['accuracy']:.1%} → {last['accuracy']:.1%}, {f'{last["forwards"]:,.1f}'.removesuffix('.0')} forward passes,"
         f" {last['seconds']:.1f} s: {ended or done}"
     )
 

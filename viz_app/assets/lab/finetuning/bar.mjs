@@ -7,7 +7,7 @@
 import { classMap, html, live, nothing, ref, render } from "../vendor/lit.mjs";
 import { count, reading, short } from "../web/scale.mjs";
 import { ENDED } from "./shown.mjs";
-import { budget, evaluationAt, isOver, latest, spent, stepAt } from "./record.mjs";
+import { budget, evaluationAt, isOver, latest, spent, spentAt, stepAt } from "./record.mjs";
 
 /** @type {["lr" | "alpha", string][]} */
 const SETTINGS = [["lr", "learning rate"], ["alpha", "α"]];
@@ -81,10 +81,10 @@ export class Bar {
       this.hooks.seek(forwards >= most ? null : forwards);
     };
     return html`
-      <input type="range" min="0" max=${whole} step=${step} .value=${live(String(now))} ?disabled=${most === 0} aria-label="Time, in forward passes" aria-valuetext="${count(now)} of ${count(whole)} forward passes"
+      <input type="range" min="0" max=${whole} step=${step} .value=${live(String(now))} ?disabled=${most === 0} aria-label="Time, in forward passes" aria-valuetext="${passes(now)} of ${passes(whole)} forward passes"
         style="--part:${(100 * now) / whole}%;--spent:${(100 * most) / whole}%" data-tip="The moment that curves, trajectories, sentences and Hessian show, in forward passes. Drag it back to travel in time" @input=${seek}>
       <button type="button" data-do="live" data-tip="Follow the newest step" aria-pressed=${String(cursor.live)} @click=${() => this.hooks.seek(null)}>${hasEnded ? "end" : "live"}</button>
-      <output>${record.plan ? `${count(now)} / ${count(whole)} passes` : ""}</output>`;
+      <output>${record.plan ? `${passes(now)} / ${passes(whole)} passes` : ""}</output>`;
   }
 
   #menuView() {
@@ -120,7 +120,7 @@ export class Bar {
       loss: evaluation ? fixed(evaluation.loss) : "–",
       accuracy: evaluation ? `${(100 * evaluation.accuracy).toFixed(1)} %` : "–",
       step: count(step),
-      passes: count(step * run.forwardsPerStep),
+      passes: passes(spentAt(run, step)),
       seconds: at < 0 ? "0 s" : `${run.steps.seconds[at].toFixed(1)} s`,
     };
     const status = statusOf(run, state);
@@ -147,6 +147,9 @@ export class Bar {
     return html`<td data-tip=${tip}><input type="text" spellcheck="false" aria-label=${label} data-name=${name} ?disabled=${!isUnderWay || !cursor.live} @change=${set} ${shown}></td>`;
   }
 }
+
+/** Forward passes, which may be parts of one. @param {number} spent */
+const passes = (spent) => (Number.isInteger(spent) || spent >= 1e3 ? count(spent) : reading(spent));
 
 /** Three decimals, so that nothing jumps; a loss beyond all scales as it is. @param {number} loss */
 const fixed = (loss) => (Math.abs(loss) < 100 ? loss.toFixed(3) : reading(loss));

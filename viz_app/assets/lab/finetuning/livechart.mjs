@@ -61,7 +61,8 @@ export class LiveChart {
 
 /** @param {Picture} picture @param {Theme} theme @param {boolean} isLabelled @param {number} height in pixels */
 function figureOf(picture, theme, isLabelled, height) {
-  const { curves, levels, marks, log, range, end, clock, ylabel, unit } = picture;
+  const { curves, levels, marks, log, range, end, clock, xlabel, ylabel, unit } = picture;
+  const hoverformat = xlabel === clock ? ",.0f" : ",.3~f"; // of the x axis: parts of a pass are told where there are any
   const order = ["raw", "thin", "bold"];
   const sorted = curves.toSorted((a, b) => order.indexOf(a.weight) - order.indexOf(b.weight));
   const axis = { gridcolor: theme.grid, zeroline: false, linecolor: theme.grid, fixedrange: true };
@@ -80,8 +81,8 @@ function figureOf(picture, theme, isLabelled, height) {
       hovermode: "x unified",
       hoverdistance: -1,
       xaxis: {
-        ...axis, range: [0, 1.015 * end], showticklabels: isLabelled, title: axisTitle(isLabelled ? clock : "", theme, 4), tickformat: clock === "seconds" ? "~g" : "~s", nticks: 6,
-        hoverformat: ",.0f", unifiedhovertitle: { text: `%{x:,.0f} ${clock}` }, showspikes: true, spikemode: "across", spikesnap: "hovered data", spikethickness: 1, spikecolor: theme.muted, spikedash: "solid",
+        ...axis, range: [0, 1.015 * end], showticklabels: isLabelled, title: axisTitle(isLabelled ? xlabel : "", theme, 4), tickformat: clock === "seconds" ? "~g" : "~s", nticks: 6,
+        hoverformat, unifiedhovertitle: { text: `%{x:${hoverformat}} ${xlabel}` }, showspikes: true, spikemode: "across", spikesnap: "hovered data", spikethickness: 1, spikecolor: theme.muted, spikedash: "solid",
       },
       yaxis: {
         ...axis, type: log ? "log" : "linear", range: log ? range.map(Math.log10) : range, exponentformat: "power", nticks: 5, ticksuffix: unit,

@@ -5,7 +5,8 @@
  * @typedef {object} PlannedRun
  * @property {string} label hizoo#2 @property {string} method @property {string} name HiZOO
  * @property {Record<string, number | string>} hyperparameters
- * @property {number} forwards_per_step @property {number} steps in all @property {boolean} estimates_hessian
+ * @property {number} forwards_per_step of the whole model @property {number=} filling the same, spent before the first step
+ * @property {number} steps in all @property {boolean} estimates_hessian
  */
 
 /** @typedef {{name: string, layer: number, kind: string, count: number}} Group parameters that are shown together */
@@ -16,6 +17,7 @@
  * @property {"plan"} type @property {string} spec
  * @property {{title: string, parameters: number, tuned: number, context: number}} model
  * @property {{name: string, title: string, memory: number | null}} device @property {string} dtype
+ * @property {string=} clock how passes are counted, where they go through the top layers alone
  * @property {{title: string, synthetic: boolean, classes: string[], evaluated: number}} task
  *   `evaluated`: held-out texts of an evaluation
  * @property {Sentence[]} sentences @property {PlannedRun[]} runs @property {Group[]} groups

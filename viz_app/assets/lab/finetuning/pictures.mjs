@@ -5,7 +5,7 @@
 /** @import { Cursor, PlannedRecord, Run, Setting } from "./record.mjs" */
 import { scaleLinear } from "../vendor/d3.mjs";
 import { reading } from "../web/scale.mjs";
-import { budget, latest, stepAt } from "./record.mjs";
+import { budget, latest, spentAt, stepAt } from "./record.mjs";
 
 /** @typedef {"forward passes" | "steps" | "seconds"} Clock */
 
@@ -23,7 +23,7 @@ import { budget, latest, stepAt } from "./record.mjs";
  * @property {number[]} levels dashed horizontal lines
  * @property {Mark[]} marks
  * @property {boolean} log @property {[number, number]} range of y @property {number} end of the x axis
- * @property {Clock} clock @property {string} ylabel
+ * @property {Clock} clock @property {string} xlabel @property {string} ylabel
  * @property {string} format of y, as d3-format has it @property {string} unit of y, after the number
  *
  * @typedef {object} Instant where the cursor is
@@ -134,7 +134,7 @@ function common(record, look, clock, frame) {
     if (run.ended?.state === "failed") settings.push({ kind: "cross", colour, x: run.steps[COLUMN[clock]].at(-1) ?? 0, text: `${title}: ${run.ended.message}` });
     return settings;
   });
-  return { marks, end, clock };
+  return { marks, end, clock, xlabel: clock === "forward passes" && record.plan.clock ? "forward passes of the whole model" : clock };
 }
 
 /** Where the cursor is on a picture of the loss or the accuracy; heads are none while it follows the newest, or without a `name`. @param {"loss" | "accuracy" | null} name @param {PlannedRecord} record @param {Look} look @param {Cursor} cursor @param {Clock} clock @returns {Instant} */
@@ -166,8 +166,9 @@ function timeOf(record, cursor, clock) {
 /** Forward passes of a moment on the x axis. @param {PlannedRecord} record @param {number | null} run @param {number} x @param {Clock} clock */
 export function forwardsAt(record, run, x, clock) {
   if (clock === "forward passes") return x;
-  const { steps, forwardsPerStep } = record.runs[run ?? 0];
-  if (clock === "steps") return x * forwardsPerStep;
+  const chosen = record.runs[run ?? 0];
+  if (clock === "steps") return spentAt(chosen, x);
+  const { steps } = chosen;
   return steps.forwards[steps.seconds.findLastIndex((seconds) => seconds <= x)] ?? 0;
 }
 

@@ -17,7 +17,7 @@
  * @typedef {object} Run
  * @property {number} index in the spec @property {string} label hizoo#2 @property {string} method @property {string} name
  * @property {Record<string, number | string>} hyperparameters
- * @property {number} forwardsPerStep @property {number} planned steps in all
+ * @property {number} forwardsPerStep @property {number} filling spent before the first step @property {number} planned steps in all
  * @property {boolean} estimatesHessian
  * @property {Steps} steps @property {Evaluation[]} evaluations by step @property {Hessian[]} hessians by step
  * @property {Truth[]} truths by step @property {Setting[]} settings
@@ -174,17 +174,18 @@ export function keepRebuilt(record, run, { evaluation, hessian }) {
 /** The last step a run has made by the cursor: 0 before the first. @param {Run} run @param {Moment} cursor */
 export function stepAt(run, cursor) {
   const made = run.steps.step.at(-1) ?? 0;
-  return cursor.live ? made : Math.min(Math.floor(cursor.forwards / run.forwardsPerStep + 1e-9), made);
+  return cursor.live ? made : Math.max(0, Math.min(Math.floor((cursor.forwards - run.filling) / run.forwardsPerStep + 1e-9), made));
 }
 
 /**
- * The last of a run's evaluations, hessians, truths or settings at or before the cursor; null if there is none yet.
- * @template {{forwards: number}} Entry
+ * The last of a run's evaluations, hessians, truths or settings at or before the cursor; null if there is none yet. That
+ * of step 0 holds for all that is before the first step.
+ * @template {{step: number, forwards: number}} Entry
  * @param {Entry[]} list @param {Moment} cursor @returns {Entry | null}
  */
 export function latest(list, cursor) {
   if (cursor.live) return list.at(-1) ?? null;
-  return list.findLast(({ forwards }) => forwards <= cursor.forwards + 1e-6) ?? null;
+  return list.findLast(({ step, forwards }) => step === 0 || forwards <= cursor.forwards + 1e-6) ?? null;
 }
 
 /** The evaluation to show at the cursor: of that very step where it was sent or rebuilt, else the last one before it. @param {Run} run @param {Moment} cursor */
@@ -207,16 +208,19 @@ function rebuiltAt(run, cursor) {
 const newer = (sent, rebuilt) => (rebuilt && rebuilt.step > (sent?.step ?? -1) ? rebuilt : sent);
 
 /** Forward passes that the furthest run has spent. @param {LabRecord} record */
-export const spent = (record) => Math.max(0, ...record.runs.map(({ steps }) => steps.forwards.at(-1) ?? 0));
+export const spent = (record) => Math.max(0, ...record.runs.map(({ steps, filling }) => steps.forwards.at(-1) ?? filling));
 
 /** Forward passes that the longest run will have spent. @param {LabRecord} record */
-export const budget = (record) => Math.max(1, ...record.runs.map((run) => run.planned * run.forwardsPerStep));
+export const budget = (record) => Math.max(1, ...record.runs.map((run) => spentAt(run, run.planned)));
+
+/** Forward passes of the whole model that a run has spent after a step. @param {Run} run @param {number} step */
+export const spentAt = (run, step) => run.filling + step * run.forwardsPerStep;
 
 /** Whether a run makes no more steps, though its job may go on. @param {Run} run */
 export const isOver = ({ ended, steps, planned }) => ended !== null || (steps.step.at(-1) ?? 0) >= planned;
 
 /** @param {PlannedRun} planned @param {number} index @returns {Run} */
-function emptyRun({ label, method, name, hyperparameters, forwards_per_step, steps, estimates_hessian }, index) {
+function emptyRun({ label, method, name, hyperparameters, forwards_per_step, filling, steps, estimates_hessian }, index) {
   return {
     index,
     label,
@@ -224,6 +228,7 @@ function emptyRun({ label, method, name, hyperparameters, forwards_per_step, ste
     name,
     hyperparameters,
     forwardsPerStep: forwards_per_step,
+    filling: filling ?? 0,
     planned: steps,
     estimatesHessian: estimates_hessian,
     ended: null,
@@ -247,7 +252,7 @@ function kept(run) {
  * @template {{step: number}} Entry
  * @param {Run} run @param {Entry} entry @returns {Entry & {forwards: number}}
  */
-const timed = (run, entry) => ({ ...entry, forwards: entry.step * run.forwardsPerStep });
+const timed = (run, entry) => ({ ...entry, forwards: spentAt(run, entry.step) });
 
 /**
  * Add to a list in the order of steps; one of the same step gives way.

@@ -53,12 +53,12 @@ export class ShownJob {
     return ENDED.has(this.record.status.state);
   }
 
-  /** Part of all runs' forward passes that has been spent, 0 to 1; null before its plan is there. */
+  /** Part of the passes of all runs' steps that has been made, 0 to 1; null before its plan is there. */
   get part() {
     const { runs } = this.record;
     if (!runs.length) return null;
     const all = runs.reduce((sum, run) => sum + run.planned * run.forwardsPerStep, 0);
-    return runs.reduce((sum, run) => sum + (run.steps.forwards.at(-1) ?? 0), 0) / all;
+    return runs.reduce((sum, run) => sum + (run.steps.step.at(-1) ?? 0) * run.forwardsPerStep, 0) / all;
   }
 
   /** Whether nothing trains any more in a job that has not ended. */

@@ -20,7 +20,7 @@ export function statusLine(job, left) {
   if (job.cannot) return job.cannot;
   if (record.progress) return progressLine(record.progress);
   const { plan, status } = record;
-  const place = plan ? `${plan.model.title}; ${plan.device.title}; ${plan.dtype}; ${large(plan.model.tuned)} trainable parameters` : "";
+  const place = plan ? `${plan.model.title}; ${plan.device.title}; ${plan.dtype}; ${large(plan.model.tuned)} trainable parameters${plan.clock ? `. ${plan.clock}` : ""}` : "";
   const failures = record.runs.filter(({ ended }) => ended?.state === "failed").map(({ index, ended }) => `${titles[index]} ${ended?.message}`);
   const notes = record.notes.map(({ run, message }) => (run === null ? message : `${titles[run]}: ${message}`));
   const state = status.message || (job.isFindingPlane ? "All runs have ended; projecting their paths on the plane of their end points" : STATES[status.state]);
