@@ -97,9 +97,10 @@ def _line(results: list[dict[str, Any]], made: int, planned: int, ended: str | N
     best = min(results, key=_loss)
     at_best = f" (best {outcome.number(_loss(best))} at step {best['step']:,})" if _loss(best) < _loss(last) else ""
     done = "finished" if made == planned else f"{made:,} of {planned:,} steps"
+    passes = f"{last['forwards']:,.1f}".removesuffix(".0")
     return (
         f"held-out loss {outcome.number(_loss(first))} → {outcome.number(_loss(last))}{at_best}, accuracy"
-        f" {first['accuracy']:.1%} → {last['accuracy']:.1%}, {f'{last["forwards"]:,.1f}'.removesuffix('.0')} forward passes,"
+        f" {first['accuracy']:.1%} → {last['accuracy']:.1%}, {passes} forward passes,"
         f" {last['seconds']:.1f} s: {ended or done}"
     )
 
