@@ -1,6 +1,8 @@
 """Jobs that train the top layers alone, with the bundled model."""
 
 import json
+import os
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import torch
 
 from functions.language_model import model as models
 from functions.language_model.states import States
+from tests.lab_server import lab_in
+from viz_app.cli import main
 from viz_app.finetuning import table as tables
 from viz_app.finetuning.session import Session
 from viz_app.finetuning.spec import parse
@@ -79,13 +83,49 @@ def test_it_goes_on_from_its_log_and_its_weights_are_those_of_the_top(tmp_path: 
 
 def test_a_full_disk_costs_the_next_job_time_and_this_one_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def save(self: States) -> None:
-        raise OSError("no space left on device")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(States, "save", save)
     log = Log(tmp_path)
-    job, _ = trained(log, JOB)
+    job, messages = trained(log, JOB)
     assert len(log.steps(job, 0)) == 6
+    sentence = (
+        "the states of the lower layers are kept in memory only, and the next job like this one computes them again: "
+    )
+    assert [message["message"] for message in messages if message["type"] == "note"] == [
+        sentence + "No space left on device"
+    ]
+    monkeypatch.undo()
+    monkeypatch.setattr("functions.language_model.states.ROOM", 100_000)
+    job, messages = trained(log, JOB)
+    assert len(log.steps(job, 0)) == 6
+    (note,) = [message["message"] for message in messages if message["type"] == "note"]
+    assert re.fullmatch(re.escape(sentence) + r"they take 0\.0 GB, and 0\.0001 GB may be kept on the disk", note)
+    assert not (tmp_path / "states").exists()
     log.close()
+
+
+def test_the_states_on_the_disk_are_listed_and_cleared(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = tmp_path / "states"
+    assert main(["states", "--data-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"nothing in {folder} (at most 4.0 GB)\n"
+    folder.mkdir()
+    (folder / "a.safetensors").write_bytes(bytes(3_000_000))
+    (folder / "b.safetensors").write_bytes(bytes(1_000_000))
+    os.utime(folder / "b.safetensors", (1, 1))
+    assert main(["states", "--data-dir", str(tmp_path)]) == 0
+    listed = f"a.safetensors  3 MB\nb.safetensors  1 MB\n4 MB of at most 4.0 GB in {folder}\n"
+    assert capsys.readouterr().out == listed
+    assert main(["states", "--clear", "--data-dir", str(tmp_path)]) == 0
+    assert f"removed 4 MB in {folder}" in capsys.readouterr().out
+    assert list(folder.iterdir()) == []
+    (folder / "c").write_bytes(bytes(5))
+    with lab_in(tmp_path) as lab:
+        assert lab.http.get("/api/finetune/states").json() == {"files": 1, "bytes": 5, "limit": 4_000_000_000}
+        foreign = lab.http.delete("/api/finetune/states", headers={"Origin": "http://elsewhere.example"})
+        assert foreign.status_code == 403
+        assert lab.http.delete("/api/finetune/states").json()["files"] == 0
+    assert list(folder.iterdir()) == []
 
 
 def test_other_weights_have_other_states(tmp_path: Path):
@@ -198,3 +238,14 @@ def steps(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The steps of a job's messages."""
     chunks = [message for message in messages if message["type"] == "steps"]
     return [dict(zip(chunk["columns"], row, strict=True)) for chunk in chunks for row in chunk["rows"]]
+
+
+def test_a_last_layer_that_works_at_all_positions_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("functions.language_model.top_layers.narrowed", lambda *layer: [])
+    log = Log(tmp_path)
+    _, messages = trained(log, JOB, most=1)
+    assert [message["message"] for message in messages if message["type"] == "note"] == [
+        "in the last layer (opt) all is computed at every position: it does not give the same at the last one"
+        " alone, which would be faster"
+    ]
+    log.close()

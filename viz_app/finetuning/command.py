@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from viz_app.finetuning import hints, local_models, machine, model_command
+from viz_app.finetuning import hints, local_models, machine, model_command, states_command
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import table as tables
 from viz_app.finetuning.failures import in_words
@@ -104,6 +104,7 @@ def add_commands(commands: Any) -> None:
     runs.set_defaults(command=_runs)
 
     model_command.add_command(commands, data)
+    states_command.add_command(commands, data)
 
     weights = commands.add_parser(
         "weights",

@@ -1,7 +1,6 @@
 """What a session trains and evaluates on: the model, the task in the model's tokens, the batches on its device."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from functions.language_model import adapters, devices, metrics, tasks
 from functions.language_model import model as models
 from functions.language_model.files import unit_of
 from functions.language_model.states import States
+from functions.language_model.top_layers import digest
 from viz_app.finetuning import forecast, lengths, limits
 from viz_app.finetuning.fingerprint import weights_hash
 from viz_app.finetuning.lengths import Lengths
@@ -62,9 +62,9 @@ class Materials:
         count = len(self.encoded.train_tokens)
         return (1 - share) * min(count, steps * self.spec.batch) / min(count, self.spec.batch)
 
-    def fill(self, tuned: Any, steps: int, progress: Progress) -> int:
+    def fill(self, tuned: Any, steps: int, progress: Progress, note: Callable[[str], None]) -> int:
         """Compute what enters the top layers, of the held-out texts and of those in the first `steps` batches, and
-        store it; how many texts those were that were not stored yet. A disk that is full is no reason not to go on.
+        store it; how many texts those were that were not stored yet. Where there is no room, a `note` says so.
         """
         if not self.spec.top:
             return 0
@@ -77,8 +77,13 @@ class Materials:
 
         read = tuned.module.fill([*held_out, *rows], limits.LOWER_BATCH, told)
         if read:
-            with suppress(OSError):
+            try:
                 self.states.save()
+            except OSError as error:
+                note(
+                    "the states of the lower layers are kept in memory only, and the next job like this one computes"
+                    f" them again: {error.strerror or error}"
+                )
         return read
 
     def loss(self, tuned: Any, step: int) -> Callable[[], torch.Tensor]:
@@ -112,9 +117,10 @@ def load(
     encoded = tasks.encode(task, model.tokenizer, room)
     kind = str(model.dtype).removeprefix("torch.")
     held_out = [batch.to(model.device.name) for batch in encoded.held_out(limits.HELD_OUT_BATCH, spec.held_out or None)]
-    weights = weights_hash(model.module)
-    states = States(folder / f"{weights}-{kind}-top{spec.top}.safetensors" if folder and spec.top else None)
-    return Materials(spec, model, task, encoded, texts, held_out, weights, states)
+    file = None
+    if folder and spec.top:
+        file = folder / f"{digest(model.module, spec.top)}-{kind}-top{spec.top}.safetensors"
+    return Materials(spec, model, task, encoded, texts, held_out, weights_hash(model.module), States(file))
 
 
 def clock(tuned: Any, runs: Any, read: int) -> str:
@@ -134,6 +140,17 @@ def clock(tuned: Any, runs: Any, read: int) -> str:
 def share_of(tuned: Any) -> float:
     """K/L, the part of a forward pass of the whole model that one through its top K of L layers counts as; else 1."""
     return getattr(tuned.module, "share", 1.0)
+
+
+def works_everywhere(tuned: Any) -> str | None:
+    """A sentence about top layers of which nothing can be left out at the other positions than the last one."""
+    if getattr(tuned.module, "narrowed", True):
+        return None
+    kind = tuned.module.module.config.model_type
+    return (
+        f"in the last layer ({kind}) all is computed at every position: it does not give the same at the last one"
+        " alone, which would be faster"
+    )
 
 
 def plan(

@@ -38,6 +38,7 @@ def layout() -> html.Main:
                     html.Section(id="opt-jobs", className="card", hidden=True, **attributes(aria_label="Runs")),
                     html.Div(id=ids.OPT_FORM, role="form", **attributes(aria_label="What to train")),
                     html.Section(id="opt-models", className="card", hidden=True),
+                    html.Section(id="opt-states", className="card", hidden=True),
                     start_card(),
                 ],
                 id="opt-controls",

