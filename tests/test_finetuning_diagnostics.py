@@ -88,7 +88,7 @@ def test_memory_is_measured_of_the_jobs_own_methods_and_each_may_fail(
     assert all(len(run.rows) == 2 for run in session.runs)
 
 
-@pytest.mark.parametrize("tune", ["layernorm", "full"])
+@pytest.mark.parametrize("tune", ["layernorm", "full", "lora&top=1"])
 def test_a_job_in_float16_ends_in_words(log: Log, tune: str):
     """Adam in plain float16 divides by an ε of zero: its run ends, the others and the job go on."""
     spec = f"steps=2&batch=4&held_out=8&dtype=float16&tune={tune}&opt=mezo:n=1,lr=1e-4&opt=adam&opt=hizoo:n=1,lr=1e-4"

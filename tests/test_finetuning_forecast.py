@@ -195,6 +195,22 @@ def test_the_device_is_the_one_that_is_meant():
     assert on_gpu < on_cpu / 1.9, "bfloat16, and the snapshots are the computer's"
 
 
+def test_states_of_lower_layers_are_the_computers_memory_and_not_the_devices():
+    spec = specs.parse("tune=top:1&steps=10&batch=8&opt=mezo&device=cuda")
+    texts = lengths.of(spec)
+    notes = {"speed:cuda:0, one thread": SPEED, "speed:cpu, one thread": SPEED}
+    on_gpu = forecast.forecast(spec, notes, lambda: texts)
+    on_cpu = forecast.forecast(replace(spec, device="cpu"), notes, lambda: texts)
+    assert on_gpu is not None
+    assert on_cpu is not None
+    made = job("tune=top:1&steps=10&batch=8&opt=mezo")
+    states = 2 * (256 + 80) * made.texts.width(1) * made.size.hidden
+    assert (on_gpu.host, on_cpu.host) == (int(states), 0)
+    assert f"of cuda:0's memory and {forecast.amount(states)} of this computer's" in on_gpu.sentence
+    assert "computer's" not in on_cpu.sentence
+    assert made.cached_here() == on_gpu.host
+
+
 def test_a_pace_is_found_under_the_devices_name():
     spec = specs.parse("tune=lora&steps=10&eval=100&opt=mezo:n=1&device=cuda")
     note = forecast.pace({}, spec, [20.0], 3.0, 25.0)

@@ -37,8 +37,9 @@ class Row:
     state: what the method keeps from step to step (P; Adam's two moments). Counted, by the method.
     workspace: the most that the method itself holds for a moment (directions, temporaries), measured on a step whose
         loss costs nothing; or, if that is more, what the backward pass holds beyond activations and gradients.
-    peak: the most that weights, state and everything else came to at any one moment of a whole step. Measured. The
-        parts are each at their own largest, which need not be at the same moment: so peak is at most their sum.
+    states: what enters top layers, of all texts read so far, where that is in the same memory. Counted.
+    peak: the most that weights, states, state and everything else came to at any one moment of a whole step. Measured.
+        The parts are each at their own largest, which need not be at the same moment: so peak is at most their sum.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Row:
     state: int
     workspace: int
     peak: int
+    states: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,12 @@ def measure(
         raise LanguageModelError("device", f"memory cannot be measured on {device.type}: take cpu or cuda")
     peak, how = meter
     weights = _bytes({id(t): t for t in (*tuned.module.parameters(), *tuned.module.buffers())}.values())
+    kept = getattr(getattr(tuned.module, "states", None), "bytes", 0)
+    if kept and device.type != "cpu":
+        kept, how = (
+            0,
+            f"{how} Beside that, {kept / 1e6:.3g} MB of the lower layers' states are in the computer's memory.",
+        )
     before = {name: parameter.detach().to("cpu", copy=True) for name, parameter in tuned.parameters.items()}
 
     def forward() -> torch.Tensor:
@@ -87,7 +95,7 @@ def measure(
     rows = []
     for name, make in trainers.items():
         try:
-            rows.append(_row(name, make(), tuned, forward, weights, peak))
+            rows.append(_row(name, make(), tuned, forward, weights, kept, peak))
         finally:
             with torch.no_grad():
                 for key, parameter in tuned.parameters.items():
@@ -102,6 +110,7 @@ def _row(
     tuned: Tuned,
     forward: Loss,
     weights: int,
+    kept: int,
     peak: Callable[[Callable[[], object]], int],
 ) -> Row:
     differentiates = False
@@ -120,7 +129,7 @@ def _row(
     workspace = max(0, peak(lambda: trainer.advance(free)) - gradients)
     step = peak(lambda: trainer.advance(forward))
     workspace = max(workspace, step - activations - gradients)
-    return Row(name, weights, activations, gradients, state, workspace, weights + state + step)
+    return Row(name, weights, activations, gradients, state, workspace, weights + kept + state + step, kept)
 
 
 def _costless(tuned: Tuned, differentiates: bool) -> torch.Tensor:

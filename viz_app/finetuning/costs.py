@@ -187,12 +187,15 @@ class Costs:
         """Of θ_0, each run's copy of what is trained, states, snapshots, and the largest of what comes and goes."""
         states = [self.state(opt) for opt in self.spec.opts]
         kept = (len(self.spec.opts) + self.origin()) * self.own + sum(states) + self.snapshots(states)
-        return kept + self.cached_bytes() + self.passing()
+        return kept + self.cached_here() + self.passing()
 
     def cached_bytes(self) -> int:
-        """Of the states that enter the top layers: in float16 on the CPU, if that is the device."""
-        numbers = self.cached() * self.texts.width(1) * self.size.hidden
-        return int(2 * numbers) if self.device == "cpu" else 0
+        """Of the states that enter the top layers: in float16, in the computer's memory whatever the device."""
+        return int(2 * self.cached() * self.texts.width(1) * self.size.hidden)
+
+    def cached_here(self) -> int:
+        """The same, of the device's memory."""
+        return self.cached_bytes() if self.device == "cpu" else 0
 
     def origin(self) -> int:
         """Copies of what is trained beside the runs'."""
@@ -206,9 +209,7 @@ class Costs:
             moments = [*held_out, min(WORKSPACE, 4 * self.size.trainable(self.spec))]
             if not METHODS[opt.method].zeroth_order:  # its steps are made again with their gradients
                 moments.append(self.own + self.kept_bytes(*self.batch()))
-            needs.append(
-                self.cached_bytes() + self.origin() * self.own + state + self.snapshots([state]) + max(moments)
-            )
+            needs.append(self.cached_here() + self.origin() * self.own + state + self.snapshots([state]) + max(moments))
         return max(needs)
 
     def state(self, opt: OptSpec) -> int:

@@ -42,7 +42,8 @@ class Forecast:
     training. Of each run: `training`, the seconds of all its steps; `evaluation` and `reference`, of one of them;
     `evaluations`, how many there will be, every `truth`-th of which brings a reference. `memory`: of the table of what
     the methods need. `measured`: the seconds follow from a job like it on this machine. `device`: whose memory the
-    bytes are; None for the process's.
+    bytes are; None for the process's. `host`: bytes of the computer's memory that come to a device's, for the states
+    that enter top layers.
     """
 
     loading: float
@@ -55,6 +56,7 @@ class Forecast:
     bytes: int
     measured: bool
     device: str | None = None
+    host: int = 0
 
     def measuring(self, evaluations: Sequence[int]) -> float:
         """Seconds of all that is measured beside the training until each run has been evaluated so many times."""
@@ -70,7 +72,8 @@ class Forecast:
     @property
     def sentence(self) -> str:
         where = "for the whole process" if self.device is None else f"of {self.device}'s memory"
-        said = f"about {duration(self.seconds)}; {amount(self.bytes)} {where}"
+        beside = f" and {amount(self.host)} of this computer's" if self.host else ""
+        said = f"about {duration(self.seconds)}; {amount(self.bytes)} {where}{beside}"
         return said if self.measured else f"{said} (estimate)"
 
 
@@ -107,15 +110,16 @@ def forecast(
     costs = Costs(spec, size, texts(), device, notes.get(speed_key(device, spec.model), TYPICAL))
     counts = tuple(evaluations(spec, run) for run in range(len(spec.opts)))
     where = None if device == "cpu" else device
+    host = costs.cached_bytes() - costs.cached_here()
     known = notes.get(pace_key(spec, device), {})
     if all(opt.method in known.get("methods", {}) for opt in spec.opts):
         training = tuple(known["methods"][opt.method] * _passes(spec, run) for run, opt in enumerate(spec.opts))
         each, none = (known["evaluation"],) * len(spec.opts), (0.0,) * len(spec.opts)
-        return Forecast(known["loading"], training, each, none, counts, 0, 0.0, costs.bytes(), True, where)
+        return Forecast(known["loading"], training, each, none, counts, 0, 0.0, costs.bytes(), True, where, host)
     training = tuple(spec.steps_of(run) * costs.step(opt) for run, opt in enumerate(spec.opts))
     return Forecast(
         costs.loading(), training, costs.evaluations(), costs.references(), counts, spec.truth, costs.memory(),
-        costs.bytes(), False, where,
+        costs.bytes(), False, where, host,
     )  # fmt: skip
 
 

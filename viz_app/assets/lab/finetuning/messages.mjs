@@ -50,6 +50,7 @@
  * @property {string} name a run's label, or another method's
  * @property {number} weights @property {number} activations @property {number} gradients
  * @property {number} state @property {number} workspace @property {number} peak
+ * @property {number=} states of the lower layers: what enters top layers
  */
 /** @typedef {{type: "memory", rows: MemoryRow[], how: string}} MemoryMessage */
 
