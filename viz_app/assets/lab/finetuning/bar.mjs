@@ -74,15 +74,17 @@ export class Bar {
   /** The slider of the moment; its right end is the newest: there it is live. @param {LabRecord} record @param {Cursor} cursor @param {boolean} hasEnded */
   #time(record, cursor, hasEnded) {
     const [most, whole] = [spent(record), budget(record)];
-    const now = cursor.live ? most : cursor.forwards;
+    const first = record.runs.length ? Math.min(...record.runs.map((run) => run.filling)) : 0; // so that all steps can be reached
+    const now = cursor.live ? most : Math.max(first, cursor.forwards);
+    const along = (/** @type {number} */ spent) => `${(100 * (spent - first)) / (whole - first)}%`;
     const step = Math.min(...record.runs.map((run) => run.forwardsPerStep), whole);
     const seek = (/** @type {Event} */ { target }) => {
       const forwards = Number(/** @type {HTMLInputElement} */ (target).value);
       this.hooks.seek(forwards >= most ? null : forwards);
     };
     return html`
-      <input type="range" min="0" max=${whole} step=${step} .value=${live(String(now))} ?disabled=${most === 0} aria-label="Time, in forward passes" aria-valuetext="${passes(now)} of ${passes(whole)} forward passes"
-        style="--part:${(100 * now) / whole}%;--spent:${(100 * most) / whole}%" data-tip="The moment that curves, trajectories, sentences and Hessian show, in forward passes. Drag it back to travel in time" @input=${seek}>
+      <input type="range" min=${first} max=${whole} step=${step} .value=${live(String(now))} ?disabled=${most === first} aria-label="Time, in forward passes" aria-valuetext="${passes(now)} of ${passes(whole)} forward passes"
+        style="--part:${along(now)};--spent:${along(most)}" data-tip="The moment that curves, trajectories, sentences and Hessian show, in forward passes. Drag it back to travel in time" @input=${seek}>
       <button type="button" data-do="live" data-tip="Follow the newest step" aria-pressed=${String(cursor.live)} @click=${() => this.hooks.seek(null)}>${hasEnded ? "end" : "live"}</button>
       <output>${record.plan ? `${passes(now)} / ${passes(whole)} passes` : ""}</output>`;
   }
