@@ -27,9 +27,13 @@ def module(device: torch.device) -> ModuleType | None:
     return triton_kernels
 
 
-@cache
 def missing(device: torch.device) -> str:
-    """Why a graphics card makes do without the kernels: "" if it does not."""
+    """Why a graphics card makes do without the kernels: "" if it does not, and of a device that is none."""
+    return _tried(device) if device.type == "cuda" else ""
+
+
+@cache
+def _tried(device: torch.device) -> str:
     try:
         from hizoo_core import triton_kernels
 
@@ -45,7 +49,7 @@ def missing(device: torch.device) -> str:
     except Exception as error:  # whatever a compiler may raise
         sentence = str(error).strip().partition("\n")[0][:200]
         found = f"no fused kernels on {device}, steps take longer: {type(error).__name__}: {sentence}"
-        warnings.warn(found, stacklevel=2)
+        warnings.warn(found, stacklevel=3)
         return found
 
 

@@ -204,8 +204,8 @@ class Trainer:
             raise self._diverged("the loss", value)
         if not measured.requires_grad:
             raise ValueError("the loss has no gradient, and Adam needs one: choose cross-entropy, or a method without")
-        measured.backward()
         try:
+            measured.backward()
             norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters.values() if p.grad is not None])
             if not norm.isfinite():
                 raise self._diverged("the gradient's norm", float(norm))

@@ -108,9 +108,13 @@ def test_advice_names_what_helps_for_what_ran_out():
     spec = parse("tune=full&batch=8&dtype=float32&opt=hizoo&opt=adam")
     training = needs_less(spec, "training")
     assert training == (
-        "batch=4 in place of 8, hizoo_l in place of hizoo, mezo in place of adam, tune=lora or tune=layernorm,"
-        " fewer optimizers side by side, a smaller model"
+        "batch=4 in place of 8, hizoo_l in place of hizoo, mezo in place of adam, tune=top:2, tune=layernorm, "
+        "tune=lora, fewer optimizers side by side, dtype=bfloat16, a smaller model"
     )
     assert needs_less(spec, "loading") == "dtype=bfloat16, a smaller model"
     assert "batch" not in needs_less(spec, "evaluating")
+    sized = needs_less(spec, "training", lambda other: 10**9 * other.batch + 10**8 * (other.tune == "top"))
+    assert sized.startswith(
+        "batch=4 in place of 8 (4.0 GB), hizoo_l in place of hizoo, mezo in place of adam, tune=top:2 (8.1"
+    )
     assert needs_less(parse("tune=layernorm&batch=1&opt=mezo"), "training") == "a smaller model"

@@ -47,6 +47,7 @@ def triton_kernels(interpreter):
 
 def test_whoever_has_no_graphics_card_is_told_nothing():
     assert kernels.module(torch.device("cpu")) is None
+    assert kernels.missing(torch.device("cpu")) == ""
 
 
 def test_a_card_whose_kernels_do_not_work_makes_do_without(monkeypatch):
@@ -55,7 +56,7 @@ def test_a_card_whose_kernels_do_not_work_makes_do_without(monkeypatch):
 
     monkeypatch.setattr(kernels, "launch_fill", fails)
     with pytest.warns(UserWarning, match="no fused kernels on meta, steps take longer: "):
-        assert kernels.missing.__wrapped__(torch.device("meta")).startswith("no fused kernels on meta")
+        assert kernels._tried.__wrapped__(torch.device("meta")).startswith("no fused kernels on meta")
 
 
 @pytest.mark.usefixtures("triton_kernels")
@@ -66,7 +67,7 @@ def test_memory_that_runs_out_is_no_reason_to_do_without(monkeypatch):
 
     monkeypatch.setattr(kernels, "launch_fill", full)
     with pytest.raises(torch.OutOfMemoryError):
-        kernels.missing.__wrapped__(torch.device("cpu"))
+        kernels._tried.__wrapped__(torch.device("cpu"))
 
 
 @pytest.fixture

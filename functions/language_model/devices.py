@@ -71,6 +71,22 @@ def wait(device: str) -> None:
         torch.mps.synchronize()
 
 
+def captured(device: str, work: Callable[[], object]) -> Callable[[], object] | None:
+    """The work's launches in a CUDA graph, to be launched together; None where there are no such graphs."""
+    if not device.startswith("cuda"):
+        return None
+    aside = torch.cuda.Stream(device)
+    aside.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(aside):
+        for _ in range(3):  # libraries allocate and choose at their first uses
+            work()
+    torch.cuda.current_stream(device).wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.device(device), torch.cuda.graph(graph):
+        work()
+    return graph.replay
+
+
 def peak(device: str) -> tuple[Callable[[Callable[[], object]], int], str] | None:
     """A function that runs its argument and tells the most bytes held beyond those before, and how it does it; None
     where no such record is kept.

@@ -30,7 +30,8 @@ class Run:
     rows: list[StepRow] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
     evaluated: dict[int, float] = field(default_factory=dict)  # step: held-out loss; in order
-    ended: bool = False  # before its last step: it diverged
+    ended: bool = False  # before its last step: it diverged, or memory ran out
+    gone: bool = False  # no more of it in memory, which ran out
     tuned: Any = None
     trainer: Trainer | None = None
     saved: float = -math.inf  # when its checkpoint was stored
@@ -47,7 +48,7 @@ class Run:
 
     @property
     def over(self) -> bool:
-        return self.made == len(self.rows) and (self.ended or self.made == self.steps)
+        return self.gone or (self.made == len(self.rows) and (self.ended or self.made == self.steps))
 
     @property
     def seconds(self) -> float:

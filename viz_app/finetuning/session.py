@@ -18,11 +18,12 @@ from typing import Any
 import torch
 
 from functions.language_model import devices, export, metrics, stored
+from hizoo_core import kernels
 from hizoo_core.training import Diverged
 from viz_app.finetuning import fingerprint, forecast, headroom, journal, loading, local_models
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.diagnostics import Diagnostics
-from viz_app.finetuning.failures import SessionError, enough_memory
+from viz_app.finetuning.failures import SessionError, enough_memory, is_out_of_memory, needs_less
 from viz_app.finetuning.journal import Journal, Message
 from viz_app.finetuning.measuring import Measuring
 from viz_app.finetuning.remaining import Remaining
@@ -94,6 +95,8 @@ class Session:
             self._journal.say(loading.plan(self.spec, self._materials, tuned, self.runs, zero_shot, facts, read))
             if sentence := loading.works_everywhere(tuned):
                 self._journal.note(sentence)
+            if slower := kernels.missing(torch.device(self._materials.device)):
+                self._journal.note(slower)
         self._journal.progress_over()
         with suppress(LogFull):  # `advance` will say so, and go on once there is space
             self.flush()
@@ -129,7 +132,7 @@ class Session:
         nothing left.
         """
         timed = self._remaining.timed() if self._remaining else nullcontext()
-        with enough_memory(self.spec, self.runs, "training"), timed:
+        with enough_memory(self.spec, self.runs, "training", self._bytes), timed:
             if self._caught_up():
                 running = [run for run in self.runs if not run.over]
                 if not running:
@@ -164,6 +167,7 @@ class Session:
             run.tuned = run.trainer = None
         self._survey = self._remaining = None
         del self._materials, self._replay, self._measuring
+        devices.release()
 
     # What a person may ask in between
 
@@ -293,10 +297,10 @@ class Session:
             self.flush()
         if self._measuring.measured():
             return False
-        if waiting := [run for run in self.runs if run.trainer is None]:
+        if waiting := [run for run in self.runs if run.trainer is None and not run.gone]:
             self._replay.start(waiting[0])
             self._measuring.arrived(waiting[0])
-        elif behind := [run for run in self.runs if run.made < len(run.rows)]:
+        elif behind := [run for run in self.runs if run.made < len(run.rows) and not run.gone]:
             self._make_again(behind[0])
         else:
             return True
@@ -315,6 +319,19 @@ class Session:
             self._journal.progress_over()
         self._measuring.arrived(run)
 
+    def _bytes(self, spec: FinetuneSpec) -> int | None:
+        """The peak of a job like this one on its device, by the forecast."""
+        texts, place = self._materials.texts, self._materials.device
+        made = forecast.forecast(spec, self.log.notes(), lambda: texts, place)
+        return made.bytes if made else None
+
+    def _end(self, run: Run, why: str) -> None:
+        """Say that a run makes no more steps."""
+        run.ended = True
+        rest = "" if all(other.over for other in self.runs) else "; the other runs go on"
+        sentence = f"{why}. Step {len(run.rows)} is its last good one, kept in the log{rest}"
+        self._journal.say({"type": "status", "state": "failed", "run": run.index, "message": sentence})
+
     def _step(self, run: Run) -> None:
         assert run.trainer is not None
         self._survey = None  # the runs' ends will be others
@@ -323,12 +340,20 @@ class Session:
         try:
             record = run.trainer.advance(self._materials.loss(run.tuned, run.made))
         except Diverged as diverged:
-            run.ended = True
-            rest = "" if all(other.over for other in self.runs) else "; the other runs go on"
-            sentence = f"{diverged.sentence}. Step {run.made} is its last good one, kept in the log{rest}"
-            self._journal.say({"type": "status", "state": "failed", "run": run.index, "message": sentence})
+            self._end(run, diverged.sentence)
+        except Exception as error:
+            if not is_out_of_memory(error) or all(other.over for other in self.runs if other is not run):
+                raise
+            tried = str(error).partition("\n")[0][:200]
+            run.gone = True
+            less = needs_less(self.spec, "training", self._bytes)
+            self._end(run, f"out of memory at step {run.made + 1}{f' ({tried})' if tried else ''}. Needs less: {less}")
         else:
             row = run.row(record, time.perf_counter() - started)
             run.rows.append(row)
             self._journal.step(run.index, row)
-        self._measuring.arrived(run)
+        if run.gone:  # what of it is in memory may be half changed
+            run.tuned = run.trainer = None
+            devices.release()
+        else:
+            self._measuring.arrived(run)
