@@ -13,6 +13,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch.func import functional_call, vmap
@@ -45,11 +46,12 @@ def cases(device: str, counts: Sequence[int] = (1, 4, 8)) -> Iterator[dict[str, 
         ]
         start = [p.detach() for p in map(tuned.module.get_parameter, names)]
 
-        def one(values: tuple[torch.Tensor, ...], tuned=tuned, names=names, batch=batch) -> torch.Tensor:
-            def module(**inputs: torch.Tensor) -> object:
-                return functional_call(tuned.module, dict(zip(names, values, strict=True)), (), inputs)
+        whole = Loss(tuned.module)
 
-            return loss(module, batch)
+        def one(values: tuple[torch.Tensor, ...], whole=whole, names=names, batch=batch) -> torch.Tensor:
+            return functional_call(
+                whole, {f"module.{name}": p for name, p in zip(names, values, strict=True)}, (batch,)
+            )
 
         for n in counts:
             torch.manual_seed(0)
@@ -69,6 +71,17 @@ def cases(device: str, counts: Sequence[int] = (1, 4, 8)) -> Iterator[dict[str, 
             except (RuntimeError, ValueError) as error:
                 line["cannot"] = str(error).split("\n")[0]
             yield line
+
+
+class Loss(torch.nn.Module):
+    """The loss of a module on a batch, as a module: what is called with other parameters."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, batch: Any) -> torch.Tensor:
+        return loss(self.module, batch)
 
 
 def faster(a: Callable[[], object], b: Callable[[], object], device: str) -> float:
