@@ -224,8 +224,8 @@ def opt(place: Place, shape: str, dtype: str) -> tuple[Any, torch.Tensor]:
     """A model with random weights, and a batch."""
     torch.manual_seed(0)
     with torch.device(place.device):
-        model = OPTForCausalLM(place.opt(shape)).eval().to(DTYPES[dtype])
-        return model, torch.randint(4, 300 if place.small else 50_000, (2, 8) if place.small else (16, 64))
+        model: Any = OPTForCausalLM(place.opt(shape))
+        return model.eval().to(DTYPES[dtype]), torch.randint(4, 300 if place.small else 50_000, (2, 8) if place.small else (16, 64))
 
 
 def workspace(place: Place, parameters: list[Any], maker: Any) -> Line:

@@ -1,3 +1,4 @@
+# type: ignore  (Triton is not everywhere, and its functions are not typed)
 """The kernels of `kernels` and `fused`, in Triton, which must be there: each a single pass over θ (and P).
 
 A program has one tile of a direction's elements: 2 TILE of them, from TILE words, as `normals` defines them. In a block
