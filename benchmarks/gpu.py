@@ -225,7 +225,8 @@ def opt(place: Place, shape: str, dtype: str) -> tuple[Any, torch.Tensor]:
     torch.manual_seed(0)
     with torch.device(place.device):
         model: Any = OPTForCausalLM(place.opt(shape))
-        return model.eval().to(DTYPES[dtype]), torch.randint(4, 300 if place.small else 50_000, (2, 8) if place.small else (16, 64))
+        model.eval().to(DTYPES[dtype])
+        return model, torch.randint(4, 300 if place.small else 50_000, (2, 8) if place.small else (16, 64))
 
 
 def workspace(place: Place, parameters: list[Any], maker: Any) -> Line:
