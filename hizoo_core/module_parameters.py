@@ -11,6 +11,7 @@ import torch
 
 from hizoo_core.estimators import Estimator
 from hizoo_core.preconditioner import Curvature, Piece, TorchArithmetic, WeightedSquares, matrix, working_dtype
+from hizoo_core.reliability import Whole
 from hizoo_core.workspace import SeededDirections, Workspace, join
 
 CPU_CHUNK = 2**18  # numbers: much to compute for a call's cost, little enough for the cache
@@ -278,13 +279,17 @@ class ModuleParameters(Probes):
 
         Returns the length of the step, ‖θ_{t+1} − θ_t‖.
         """
-        coefficients = torch.zeros(self.n, dtype=torch.float64)
+        self._watch()
+        coefficients, whole = torch.zeros(self.n, dtype=torch.float64), None
         if second is not None and estimator is not None:
-            coefficients = estimator.prepare(TorchArithmetic, second.clone())
+            coefficients = second.clone()
+            if estimator.predicts:
+                whole = self._predict(coefficients)
+            coefficients = estimator.prepare(TorchArithmetic, coefficients)
         g, c = first.tolist(), coefficients.tolist()
-        self._gather(c)
+        self._collect(c)
         for curvature in self._curvatures:
-            curvature.settle(coefficients)
+            curvature.settle(coefficients, whole)
         moved = [torch.zeros(())] * len(self._pieces)  # squares of the pieces' lengths
         squares = {x: WeightedSquares(c, x.k) for x in self._curvatures if x.elementwise}
 
@@ -334,16 +339,28 @@ class ModuleParameters(Probes):
         self._away, self._copies = None, {}
         return math.sqrt(float(torch.stack([x.to(moved[-1].device) for x in moved]).cpu().double().sum()))
 
-    def _gather(self, c: list[float]) -> None:
-        """What P that elements share is updated from, as far as the probes have not seen it."""
+    def _watch(self) -> None:
+        """What P that elements share is updated from, if the probes have not seen it."""
 
         def watch(piece: Piece, workspace: Workspace) -> None:
             for i in range(self.n):
                 piece.curvature.watch(piece, i, workspace.draw(piece, i), workspace.buffer("s", piece))
 
+        if not self._watched:
+            self._share(watch, [piece for piece in self._pieces if piece.curvature.watches])
+
+    def _collect(self, c: list[float]) -> None:
+        """The same of what takes a pass over u of its own."""
+
         def collect(curvature: Curvature, workspace: Workspace) -> None:
             curvature.collect(c, workspace.draw, workspace.buffer)
 
-        if not self._watched:
-            self._share(watch, [piece for piece in self._pieces if piece.curvature.watches])
         self._share(collect, [curvature for curvature in self._curvatures if curvature.collects])
+
+    def _predict(self, second: torch.Tensor) -> Whole:
+        """Leave of the second differences what the state does not predict, in place."""
+        seen = torch.stack([curvature.seen() for curvature in self._curvatures]).sum(0)
+        size = sum(piece.theta.numel() for piece in self._pieces)
+        second -= self._mu**2 * seen[: self.n]
+        r = second / self._mu**2
+        return Whole(float(r.mean()), float((r * r).mean()), float(seen[-1]) / size, self.n, size)
