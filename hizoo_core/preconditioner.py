@@ -178,7 +178,7 @@ class Reliable(Elementwise):
 
     def prepare(self) -> None:
         # Of each piece: Σ (1 + e) u_i² and Σ u_i² for each direction, and Σ |1 + e|.
-        self._sums = self._state["P"].new_zeros(2 * self._n + 1, len(self._places))
+        self._sums = self.state["P"].new_zeros(2 * self._n + 1, len(self._places))
 
     def watch(self, piece: Piece, i: int, u: torch.Tensor, out: torch.Tensor) -> None:
         e, sums, n = self._pieces[piece.index]["e"], self._sums[:, self._places[piece.index]], self._n

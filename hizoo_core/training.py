@@ -15,6 +15,7 @@ import torch
 from hizoo_core import estimators, noise
 from hizoo_core.base import HyperparameterError
 from hizoo_core.preconditioner import materialised
+from hizoo_core.reliability import NUMBERS, PRIOR
 from hizoo_core.torch_optim import ZerothOrder
 from hizoo_core.training_methods import METHODS, SCHEDULES, TrainingMethod, lost_in_rounding
 
@@ -269,6 +270,17 @@ class Trainer:
         if "R" in state:
             return materialised(state["R"], state["C"], self.hyperparameters.floor)
         return state["P"] if state else torch.ones((1,) * parameter.dim(), device=parameter.device)
+
+    def reliability(self, name: str) -> float | None:
+        """How far P of one parameter's tensor is known apart from the others': 0 (not at all) to 1; see
+        `hizoo_core.reliability`. None if the estimator does not tell.
+        """
+        estimator = estimators.ESTIMATORS.get(getattr(self.hyperparameters, "estimator", ""))
+        if estimator is None or not estimator.predicts:
+            return None
+        state = self._optimizer.state.get(self.parameters[name], {})
+        tensor = float(state["numbers"][list(NUMBERS).index("tensor")]) if state else PRIOR
+        return 1.0 - tensor / PRIOR if len(self.parameters) > 1 else 1.0
 
     def state_bytes(self) -> int:
         """Memory of what the method keeps beside the parameters: P, m, v, …"""

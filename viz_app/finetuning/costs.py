@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from hizoo_core.estimators import ESTIMATORS
 from hizoo_core.training_methods import METHODS
 from viz_app.finetuning import limits
 from viz_app.finetuning.architecture import Size
@@ -217,7 +218,10 @@ class Costs:
         trained = self.size.trainable(self.spec)
         if not METHODS[opt.method].zeroth_order:
             return 2 * 4 * trained
-        return 4 * trained if opt.method == "hizoo" and opt.hyperparameters.pool == "none" else 0
+        if opt.method != "hizoo" or opt.hyperparameters.pool != "none":
+            return 0
+        estimator = ESTIMATORS[opt.hyperparameters.estimator]
+        return 4 * trained * (2 if estimator.keeps_m or estimator.predicts else 1)  # P, and m or e
 
     def snapshots(self, states: Sequence[int]) -> int:
         """Bytes of the copies that the session keeps of θ and of the state, on the CPU; none of that at the start."""

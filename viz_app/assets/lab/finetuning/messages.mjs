@@ -37,7 +37,7 @@
 
 /** @typedef {{edges: number[], counts: number[][]}} Counts of a histogram: edges are log10 of P, counts per group */
 /** @typedef {[q10: number, q50: number, q90: number, mean: number]} Quantiles */
-/** @typedef {{type: "hessian", run: number, step: number, quantiles: Quantiles[], histogram: Counts}} HessianMessage */
+/** @typedef {{type: "hessian", run: number, step: number, quantiles: Quantiles[], histogram: Counts, reliability?: number[]}} HessianMessage */
 
 /**
  * @typedef {object} TruthMessage Hutchinson's estimate of the diagonal: mean and standard error of each group
