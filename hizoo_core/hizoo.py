@@ -150,15 +150,14 @@ class HiZOOTraining(HiZOOHyperparameters):
         label="pooling of P",
         symbol="pool",
         help="One P for every element, or one for a row or for a whole tensor, from the mean of the estimates over it. "
-        "Averaging cuts their noise. Pooling is this project's variant, not the paper's.",
+        "Averaging cuts their noise. Pooling is this project's variant, not the paper's; reliable ignores it.",
         choices=tuple(POOLS),
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.pool != "none" and ESTIMATORS[self.estimator].predicts:
-            allowed = f"none with estimator={self.estimator}, which pools by itself what it cannot tell from noise"
-            raise HyperparameterError("pool", self.pool, allowed, "pooling of P")
+    @property
+    def unused(self) -> dict[str, str]:
+        others = [name for name, estimator in ESTIMATORS.items() if not estimator.predicts]
+        return super().unused | ({} if self.estimator in others else {"pool": f"estimator={' or '.join(others)}"})
 
 
 @dataclass(frozen=True, slots=True)

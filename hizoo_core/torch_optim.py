@@ -66,7 +66,7 @@ class HiZOO(ZerothOrder):
             beta: smoothing of the signed estimate, from 0 to 1, for "multiplicative" alone; 0 means 2 α.
             floor: P is held between this, from 1e-30 to 1, and its reciprocal.
             pool: what shares one P: "none" (one an element, the paper's), "row" (the last axis shares it) or "tensor";
-                this project's variant. "row" and "tensor" need contiguous parameters; "reliable" pools by itself.
+                this project's variant. "row" and "tensor" need contiguous parameters; "reliable" takes no notice of it.
             weight_decay: λ from 0 on, in θ ← θ − η (g + λ θ): the decay is not scaled by P, and
                 is made with the step (not during the warm-up). As in the authors' trainers, which leave out biases and
                 norms: give those a group with weight_decay=0.
@@ -94,7 +94,8 @@ class HiZOO(ZerothOrder):
         )
 
     def _curvature(self, parameter: torch.Tensor, group: dict[str, Any], constants: Any) -> Curvature:
-        pool, estimator = group["pool"], ESTIMATORS[group["estimator"]]
+        estimator = ESTIMATORS[group["estimator"]]
+        pool = "none" if estimator.predicts else group["pool"]
         names = ("P", "m") if estimator.keeps_m else ("P", "e") if estimator.predicts else ("P",)
         if pool == "none":
             shape = parameter.shape

@@ -166,6 +166,8 @@ def test_bytes_are_those_of_what_is_held():
     assert made.size.parameters * made.number == trained == made.own
     states = [made.state(opt) for opt in made.spec.opts]
     assert states == [trained, 2 * trained, 0]
+    two = job("tune=full&opt=hizoo:pool=none,estimator=multiplicative,n=2&opt=hizoo:estimator=reliable")
+    assert [two.state(opt) for opt in two.spec.opts] == [2 * trained, 2 * trained], "P, and m or e"
     assert made.snapshots(states) == 3 * trained + (2 + 3 + 1) * trained, "θ at the start, θ and the state at the end"
     held = 4 * trained + 3 * trained  # θ_0 and the three runs' own; P and two moments
     assert made.beside() == held + made.snapshots(states) + made.passing()

@@ -160,7 +160,8 @@ def test_runs_share_minibatches_and_directions_and_start(tiny: SimpleNamespace, 
 
 
 def test_every_step_can_be_rebuilt_from_the_log_alone(tiny: SimpleNamespace, log: Log):
-    session = opened(log, THREE + "&opt=hizoo_l:n=2,lr=0.05&opt=hizoo:n=2,pool=row,estimator=multiplicative,lr=0.05")
+    more = "&opt=hizoo_l:n=2,lr=0.05&opt=hizoo:n=2,pool=row,estimator=multiplicative,lr=0.05"
+    session = opened(log, THREE + more + "&opt=hizoo:n=1,estimator=reliable,alpha=0.1,lr=1e-3")
     live: dict[tuple[int, int], dict[str, torch.Tensor]] = {}
     while session.advance():
         for run in session.runs:
@@ -174,6 +175,10 @@ def test_every_step_can_be_rebuilt_from_the_log_alone(tiny: SimpleNamespace, log
         if new.runs[run].method.zeroth_order:
             assert tiny.losses == before, "no loss is evaluated"
         before = tiny.losses
+    told = messages(session, "hessian", 5)[-1]
+    assert all(0.0 <= known <= 1.0 for known in told["reliability"])
+    assert len(told["reliability"]) == len(told["quantiles"])
+    assert "reliability" not in messages(session, "hessian", 0)[-1]
     drawn = messages(session, "evaluation", 0)[-2], messages(session, "hessian", 0)[-2]
     rebuilt = new.at(0, drawn[0]["step"])
     assert rebuilt["evaluation"]["loss"] == pytest.approx(drawn[0]["loss"], rel=1e-5)

@@ -6,7 +6,7 @@ import torch
 from objectives import Quadratic
 from test_estimators import H, P, assert_mean, fixed_theta, one_estimate
 
-from hizoo_core import METHODS, HiZOO, HyperparameterError
+from hizoo_core import HiZOO
 from hizoo_core.training_methods import METHODS as TRAINING
 
 
@@ -112,7 +112,10 @@ def test_several_tensors_make_the_steps_of_the_formulas():
         np.testing.assert_allclose(found, P, rtol=1e-6)
 
 
-def test_pooling_beside_it_is_refused():
-    with pytest.raises(HyperparameterError, match="none with estimator=reliable, which pools by itself"):
-        TRAINING["hizoo"].hyperparameters(estimator="reliable", pool="tensor")
-    assert METHODS["hizoo"].hyperparameters(estimator="reliable", n=1).n == 1
+def test_it_takes_no_notice_of_pooling():
+    hp = TRAINING["hizoo"].hyperparameters(estimator="reliable", pool="tensor")
+    assert hp.unused["pool"] == "estimator=paper or released or multiplicative"
+    parameters = [torch.nn.Parameter(torch.ones(3, 4))]
+    opt = HiZOO(parameters, estimator="reliable", pool="tensor")
+    opt.step(lambda: parameters[0].square().sum())
+    assert opt.state[parameters[0]]["P"].shape == (3, 4)

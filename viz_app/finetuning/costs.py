@@ -218,9 +218,11 @@ class Costs:
         trained = self.size.trainable(self.spec)
         if not METHODS[opt.method].zeroth_order:
             return 2 * 4 * trained
-        if opt.method != "hizoo" or opt.hyperparameters.pool != "none":
+        if opt.method != "hizoo":
             return 0
         estimator = ESTIMATORS[opt.hyperparameters.estimator]
+        if opt.hyperparameters.pool != "none" and not estimator.predicts:
+            return 0
         return 4 * trained * (2 if estimator.keeps_m or estimator.predicts else 1)  # P, and m or e
 
     def snapshots(self, states: Sequence[int]) -> int:
