@@ -8,7 +8,7 @@ const { differences } = await import("../../viz_app/assets/lab/finetuning/differ
 const { readTable } = await import("../../viz_app/assets/lab/finetuning/imported.mjs");
 const { Frame, countedPicture, lossPicture } = await import("../../viz_app/assets/lab/finetuning/pictures.mjs");
 const { emptyRecord, fold } = await import("../../viz_app/assets/lab/finetuning/record.mjs");
-const { ofSeed, optimizersOf, seedsOf, shownSeed } = await import("../../viz_app/assets/lab/finetuning/seeds.mjs");
+const { comeSoFar, ofSeed, optimizersOf, seedsOf, shownSeed } = await import("../../viz_app/assets/lab/finetuning/seeds.mjs");
 
 /** @import { PlannedRecord } from "../../viz_app/assets/lab/finetuning/record.mjs" */
 /** @import { Look } from "../../viz_app/assets/lab/finetuning/look.mjs" */
@@ -65,6 +65,18 @@ test("panels of one seed see a job of that seed alone", () => {
   assert.equal(ofSeed(whole, look, { ...cursor, repetition: 0 }).record.plan.sentences[0].text, "first");
 });
 
+test("a table's medians leave out the seed that is still on its way", () => {
+  const { runs } = record();
+  const mezo = runs.filter(({ label }) => label === "mezo");
+  const numbers = (/** @type {typeof cursor} */ at) => comeSoFar(mezo, at).map(({ number }) => number);
+  assert.deepEqual(numbers(cursor), [0, 2]);
+  mezo[1].steps.step.pop();
+  mezo[1].steps.forwards.pop();
+  assert.deepEqual(numbers(cursor), [0]);
+  assert.deepEqual(numbers({ ...cursor, live: false, forwards: 2 }), [0, 2]);
+  assert.deepEqual(comeSoFar([mezo[1]], cursor).length, 1);
+});
+
 test("a loss that counts errors has an axis of its own, linear, from 0", () => {
   for (const training of [0, 0.25]) {
     const counted = record("f1", training);
@@ -84,7 +96,7 @@ test("a dashed line of the untrained model is the median over the seeds", () => 
 
 test("jobs are told apart by what differs in their specs", () => {
   const shared = "model=bundled&tune=full&device=cpu";
-  assert.deepEqual(differences([`${shared}&batch=32&opt=hizoo:lr=1e-3,n=4`, `${shared}&batch=64&opt=hizoo:lr=2e-3,n=4&opt=mezo:lr=1`]), ["batch 32, HiZOO η 1e-3", "batch 64, HiZOO η 2e-3, MeZO η 1"]);
+  assert.deepEqual(differences([`${shared}&batch=32&opt=hizoo:lr=1e-3,n=4`, `${shared}&batch=64&opt=hizoo:lr=2e-3,n=4&opt=mezo:lr=1`]), ["HiZOO, batch 32, HiZOO η 1e-3", "HiZOO + MeZO, batch 64, HiZOO η 2e-3"]);
   assert.deepEqual(differences([shared, `${shared}&eval=5`]), ["", ""], "how often it was measured makes no other job");
   assert.deepEqual(differences([shared]), [""]);
 });

@@ -99,14 +99,14 @@ def _sentence(spec: FinetuneSpec, found: Mapping[int, Outcome], seeds: int, a: i
     accuracy = difference([one.accuracy - two.accuracy for one, two in sound], step / math.sqrt(6))
     loss = difference([one.loss - two.loss for one, two in sound])
     said = [_said("accuracy", accuracy, 100, 1, " points"), _said("loss", loss, 1, 3, "")]
-    return f"{first} against {second}, {len(sound)} seeds: {'; '.join(said)}{out}"
+    return f"{first} against {second}, {len(sound)} seeds, 95 % intervals: {'; '.join(said)}{out}"
 
 
 def _said(what: str, found: Difference, scale: float, digits: int, unit: str) -> str:
     values = (f"{scale * value:+.{digits}f}".replace("-", "−") for value in (found.mean, found.low, found.high))
     mean, low, high = values
     verdict = "a tie" if found.is_tie else "higher" if found.mean > 0 else "lower"
-    return f"{what} {verdict}, {mean}{unit} (95 % interval {low} to {high})"
+    return f"{what} {verdict}, {mean}{unit} ({low} to {high})"
 
 
 def _title(spec: FinetuneSpec, optimizer: int) -> str:

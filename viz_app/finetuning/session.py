@@ -167,7 +167,8 @@ class Session:
 
     def _compare(self, seeds: int) -> None:
         """Compare the optimizers over the seeds that are done, if that has not been said."""
-        if seeds > self._compared and len(self.spec.opts) > 1:
+        enough = seeds >= min(comparison.LEAST, self.spec.runs)
+        if seeds > self._compared and enough and len(self.spec.opts) > 1:
             self.flush()
             self._journal.say(comparison.message(self.spec, comparison.outcomes(self.log.messages(self.job)), seeds))
         self._compared = max(seeds, self._compared)

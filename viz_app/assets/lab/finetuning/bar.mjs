@@ -9,7 +9,7 @@ import { count, reading, short } from "../web/scale.mjs";
 import { ENDED } from "./shown.mjs";
 import { quantiles } from "./courses.mjs";
 import { budget, evaluationAt, isOver, latest, spent, spentAt, stepAt } from "./record.mjs";
-import { optimizersOf, seedsOf, shownSeed } from "./seeds.mjs";
+import { comeSoFar, optimizersOf, seedsOf, shownSeed } from "./seeds.mjs";
 
 /** @type {["lr" | "alpha", string][]} */
 const SETTINGS = [["lr", "learning rate"], ["alpha", "α"]];
@@ -26,7 +26,7 @@ const HEADS = [
 ];
 /** Of several seeds. @type {Record<string, string>} */
 const OF_SEEDS = {
-  loss: "Cross-entropy on the held-out texts, at the last evaluation before this moment: median over the seeds that have come so far, and their 10–90 % band",
+  loss: "Cross-entropy on the held-out texts, at the last evaluation before this moment: median over the seeds that have come so far (live: that are done, once one is), and their 10–90 % band",
   accuracy: "Share of the held-out texts that are classified correctly, at the same evaluations: median over the seeds, and their 10–90 % band",
   step: "Updates made in the newest seed",
   passes: "Forward passes spent in the newest seed, or their equivalent: a backward pass counts as two",
@@ -156,7 +156,8 @@ export class Bar {
   /** An optimizer's runs over several seeds. @param {Run[]} runs @param {Look} look @param {Cursor} cursor @param {State} state */
   #rowOfSeeds(runs, look, cursor, state) {
     const [{ index, label, planned }] = runs;
-    const found = runs.flatMap((run) => evaluationAt(run, cursor) ?? []);
+    const here = comeSoFar(runs, cursor);
+    const found = here.flatMap((run) => evaluationAt(run, cursor) ?? []);
     const begun = runs.filter((run) => run.steps.step.length || run.evaluations.length);
     const last = begun.at(-1) ?? runs[0];
     const step = stepAt(last, cursor);
@@ -183,7 +184,7 @@ export class Bar {
     const shown = shownSeed(record, cursor);
     const choose = (/** @type {Event} */ { target }) => this.hooks.choose(Number(/** @type {HTMLSelectElement} */ (target).value));
     const { comparison } = record;
-    const compared = comparison ? comparison.pairs.map(({ sentence }) => html`<li>${sentence}.</li>`) : html`<li>The optimizers are compared once two seeds are done.</li>`;
+    const compared = comparison ? comparison.pairs.map(({ sentence }) => html`<li>${sentence}.</li>`) : html`<li>The optimizers are compared once three seeds are done.</li>`;
     return html`<div class="seeds">
       <label data-tip="Trajectories, sentences, Hessian, memory and each step's numbers are those of one seed; loss and accuracy show all">Other panels show seed
         <select data-do="seed" .value=${live(String(shown))} @change=${choose}>${seeds.map((seed, i) => html`<option value=${i} ?selected=${i === shown}>${seed}</option>`)}</select></label>

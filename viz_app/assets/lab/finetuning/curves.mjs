@@ -75,7 +75,7 @@ function legend({ over, own }) {
   if (!over.length) return nothing;
   const line = (/** @type {string} */ dash) => html`<svg width="34" height="8" aria-hidden="true"><path d="M1 4H33" stroke-dasharray=${dash.replaceAll("px", "") || nothing}></path></svg>`;
   return html`<ul class="over" aria-label="Jobs in this chart">
-    <li data-tip="This job: unbroken lines. Colours are the optimizers', as in the table">${line("")}<b>${own.title}</b> ${own.words}</li>
+    <li data-tip="This job, with unbroken lines${own.words ? `: ${own.words}` : ""}. Colours are the optimizers', as in the table">${line("")}<b>${own.title}</b> ${own.words}</li>
     ${over.map(({ title, words, dash }) => html`<li data-tip="Laid over: ${title}${words ? `; ${words}` : ""}. Only its curves are shown; the rest of the page is about the job that is open">${line(dash)}<b>${title}</b> ${words}</li>`)}
   </ul>`;
 }

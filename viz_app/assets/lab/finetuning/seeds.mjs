@@ -1,14 +1,21 @@
 // The seeds of a job: which one the panels show that show a single one, and the job as if it had no other.
 
 /** @import { Look } from "./look.mjs" */
-/** @import { Cursor, LabRecord, PlannedRecord } from "./record.mjs" */
+/** @import { Cursor, LabRecord, PlannedRecord, Run } from "./record.mjs" */
 /** @import { PlanMessage } from "./messages.mjs" */
+import { isOver } from "./record.mjs";
 
 /** The seeds themselves, in order. @param {LabRecord} record */
 export const seedsOf = ({ runs }) => [...new Set(runs.map(({ seed }) => seed))];
 
 /** How many optimizers there are. @param {LabRecord} record */
 export const optimizersOf = ({ runs }) => runs.filter(({ repetition }) => repetition === 0).length;
+
+/** An optimizer's runs that have come to a moment; live, those that are over, or while none is, all. @param {Run[]} runs @param {Cursor} cursor */
+export function comeSoFar(runs, cursor) {
+  const here = runs.filter((run) => isOver(run) || (!cursor.live && (run.steps.forwards.at(-1) ?? -1) >= cursor.forwards));
+  return here.length ? here : runs;
+}
 
 /** The seed that is shown where one is: the chosen one, else the newest that has begun. @param {LabRecord} record @param {Cursor} cursor */
 export const shownSeed = ({ runs }, { repetition }) => repetition ?? runs.findLast(({ evaluations, steps }) => evaluations.length || steps.step.length)?.repetition ?? 0;
