@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tiny_session import again, apart, finished, messages, opened, surveyed
 
-from viz_app.finetuning import architecture, comparison, costs, forecast, limits
+from viz_app.finetuning import architecture, comparison, costs, forecast
 from viz_app.finetuning import table as tables
 from viz_app.finetuning.lengths import Lengths
 from viz_app.finetuning.session import Session
@@ -14,12 +14,7 @@ from viz_app.finetuning.spec import parse
 from viz_app.finetuning.store import Log
 from viz_app.spec.text import SpecError
 
-SHORT = "forwards=9&batch=4&eval=6&truth=0&opt=mezo:n=1,lr=2e-3&opt=adam:lr=2e-3"
-
-
-@pytest.fixture(autouse=True)
-def few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "HELD_OUT", 24)
+SHORT = "held_out=24&forwards=9&batch=4&eval=6&truth=0&opt=mezo:n=1,lr=2e-3&opt=adam:lr=2e-3"
 
 
 def drawn(session: Session, run: int) -> list[list[float]]:

@@ -216,7 +216,8 @@ const heads = (isOfSeeds) => (isOfSeeds ? HEADS.map(([text, tip]) => [text, OF_S
 /** Median and 10–90 % band. @param {(number | null)[]} values @param {(value: number) => string} written @param {string} unit */
 function interval(values, written, unit) {
   const [low, middle, high] = quantiles(values.map((value) => value ?? NaN));
-  return Number.isFinite(middle) ? html`${written(middle)}${unit} <small>${written(low)}–${written(high)}</small>` : "–";
+  if (!Number.isFinite(middle)) return "–";
+  return html`${written(middle)}${unit}${values.length > 1 ? html` <small>${written(low)}–${written(high)}</small>` : nothing}`;
 }
 
 /** How many seeds are done, and what became of them. @param {Run[]} runs @param {State} state @param {number} planned */

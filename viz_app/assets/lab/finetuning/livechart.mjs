@@ -87,7 +87,7 @@ function figureOf(picture, theme, isLabelled, height) {
       },
       yaxis: {
         ...axis, type: log ? "log" : "linear", range: log ? range.map(Math.log10) : range, exponentformat: "power", nticks: 5, ticksuffix: unit,
-        dtick: log ? decadeStep(range, height - margin.t - margin.b, theme.size, 3) : undefined, tickfont: { size: log ? theme.size - 2 : theme.size }, title: axisTitle(ylabel, theme, 2),
+        dtick: log ? decadeStep(range, height - margin.t - margin.b, theme.size, 3) : undefined, tickfont: { size: log ? theme.size - 2 : theme.size }, title: axisTitle(0.6 * theme.size * ylabel.length < height - margin.t - margin.b ? ylabel : "", theme, 2), // cut off, it would say nothing
       },
       shapes: [
         ...levels.map((y) => line({ xref: "x domain", x0: 0, x1: 1, y0: y, y1: y }, theme.muted, "6px,4px")),
