@@ -23,9 +23,9 @@ def drawn(session: Session, run: int) -> list[list[float]]:
 
 
 def alike(one: list[list[float]], other: list[list[float]]) -> bool:
-    """Up to float32's rounding, which depends on what is computed at once."""
+    """Up to the rounding of float32 and of states kept in float16, which depends on what is computed at once."""
     pairs = zip(one, other, strict=True)
-    return all(mine == pytest.approx(its, rel=1e-3, abs=1e-4) for mine, its in pairs)
+    return all(mine == pytest.approx(its, rel=3e-3, abs=1e-3) for mine, its in pairs)
 
 
 @pytest.mark.parametrize("tune", ["layernorm", "lora", "top:1&train=20", "prefix&shots=4"])
