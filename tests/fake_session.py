@@ -44,7 +44,7 @@ class FakeSession:
             self.log.append(self.job, messages=[{"type": "plan", "spec": self.spec.query()}])
 
     def refresh(self) -> None:
-        self.rows = [self.log.steps(self.job, run) for run in range(len(self.spec.opts))]
+        self.rows = [self.log.steps(self.job, run) for run in range(self.spec.count)]
 
     def trained(self) -> bool:
         return all(len(rows) >= self.spec.steps_of(run) for run, rows in enumerate(self.rows))

@@ -328,8 +328,8 @@ def test_the_true_diagonal_is_estimated_now_and_then_and_when_asked(tiny: Simple
 def test_snapshots_stay_within_their_budget(tiny: SimpleNamespace, log: Log, monkeypatch):
     monkeypatch.setattr(limits, "SNAPSHOTS", 12_000)
     session = finished(opened(log, THREE.replace("eval=20", "eval=5")))
-    assert 3 <= len(session._replay._kept) < 20
-    assert session._replay.kept_bytes() <= 12_000
+    assert 3 <= len(session._repetitions.at(0).replay._kept) < 20
+    assert session._repetitions.at(0).replay.kept_bytes() <= 12_000
     assert len(messages(surveyed(session), "plane")[0]["runs"][0]["points"]) == 13
 
 
@@ -340,7 +340,7 @@ def test_a_big_models_start_is_loaded_again_when_needed(tiny: SimpleNamespace, l
     assert messages(session, "evaluation", 0)[-1]["position"] != [0, 0]
     assert "θ₀, which is not kept beyond 100" in messages(surveyed(session), "plane")[0]["note"]
     assert messages(session, "surface") == []
-    session._replay._kept.clear()
+    session._repetitions.at(0).replay._kept.clear()
     loads = tiny.loads
     expected = [finetune_weights for finetune_weights in (session.at(0, 3), session.at(1, 2), session.at(0, 3))]
     assert expected[0] == expected[2]
@@ -410,7 +410,7 @@ def test_copies_share_what_is_not_tuned():
     for name, p in module.named_parameters():
         p.requires_grad_(name.startswith("lm_head"))
     tuned = SimpleNamespace(module=module, parameters={n: p for n, p in module.named_parameters() if p.requires_grad})
-    twin = replay._twin(tuned)
+    twin = replay.twin(tuned)
     assert twin.module.embed_tokens.weight is module.embed_tokens.weight
     assert twin.module.lm_head.weight is not module.lm_head.weight
     assert twin.parameters["lm_head.weight"] is twin.module.lm_head.weight

@@ -100,6 +100,9 @@ FIELDS = (
           "model. Empty takes the task's own.", more=True),
     Field("seed", "text", "Seeds the minibatches and every random direction. The same seed gives the same run "
           "on the same machine.", more=True),
+    Field("runs", "number", "Each optimizer is run once for each of so many seeds, the one above and those after "
+          "it, one after the other. Charts show the median and the 10–90 % band over them, and the optimizers are "
+          "compared seed by seed. The time multiplies.", (1, 16), unit="seeds", more=True),
     Field("eval", "number", "Evaluate on held-out texts every so many forward passes. Evaluations cost "
           "time, but are not counted as passes.", (20, 2_000), "log", "passes", more=True),
     Field("truth", "number", "Estimate the diagonal of the Hessian with Hutchinson's method, through "

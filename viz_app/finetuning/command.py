@@ -46,14 +46,15 @@ SPEC says everything a job depends on, as the page's link does:
   forwards=2400             each run's budget of forward passes, or steps=400: each run's number of steps
   loss=cross_entropy        or accuracy, f1: these for zeroth-order methods only
   batch=32  seed=0  device=auto  dtype=auto
+  runs=1                    so many seeds (up to 16): seed, seed + 1, …; what a seed draws is what a job of it draws
   eval=120                  forward passes between evaluations on held-out text
   truth=10                  evaluations between estimates of the true diagonal (0: none)
   opt=hizoo:lr=2e-3,n=4     a method with its hyperparameters; repeat it to compare
 
 Keys left out take the preset of task and tune; `python app.py list` prints methods and bounds. Quote SPEC.
 
-Columns: step, forwards, seconds, train_loss, val_loss, val_accuracy, slope, curvature, p_q10, p_q50, p_q90; with
-several optimizers, optimizer before them. val_* and p_* are empty where nothing was evaluated.
+Columns: step, forwards, seconds, train_loss, val_loss, val_accuracy, slope, curvature, p_q10, p_q50, p_q90; before
+them optimizer, of several, and run (from 0), of several seeds. val_* and p_* are empty where nothing was evaluated.
 
   python app.py finetune 'tune=layernorm&steps=100&opt=mezo' --out run.csv
 
@@ -115,7 +116,12 @@ def add_commands(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     weights.add_argument("id", metavar="ID", type=int, help="as `runs` lists it")
-    weights.add_argument("--run", type=int, default=0, help="which of its optimizers, from 0 (default %(default)s)")
+    weights.add_argument(
+        "--run",
+        type=int,
+        default=0,
+        help="which of its runs, from 0 (default %(default)s): one per optimizer, then those of the next seed",
+    )
     weights.add_argument("--step", type=int, help="after which step (default: the last)")
     weights.add_argument("--out", metavar="PATH", required=True, help="file or folder to write, see below")
     weights.set_defaults(command=_weights)
@@ -145,7 +151,7 @@ def _finetune(arguments: argparse.Namespace) -> int:
             if log.job(job).state != "finished":
                 failure = _train(log, job, spec, arguments)
             # Whatever ended the training, what there is of the table is written.
-            if (failure.status == OK or any(log.steps(job, run) for run in range(len(spec.opts)))) and (
+            if (failure.status == OK or any(log.steps(job, run) for run in range(spec.count))) and (
                 status := write(arguments.out, tables.FORMATS[kind](tables.table(log, job)))
             ):
                 return status
@@ -251,13 +257,12 @@ class _Shown:
     """Moves the bar with a session's messages."""
 
     def __init__(self, bar: tqdm, spec: specs.FinetuneSpec) -> None:
-        self._bar, self._labels = bar, spec.labels
-        labels = spec.labels
-        self._costs = [spec.forwards_per_step(run) for run in range(len(labels))]
+        self._bar, self._spec = bar, spec
+        self._costs = [spec.forwards_per_step(run) for run in range(spec.count)]
         self.left: Callable[[], float | None] = lambda: None
-        self._passes = [0] * len(labels)
-        self._loss = [""] * len(labels)
-        self._accuracy = [""] * len(labels)
+        self._passes = [0] * spec.count
+        self._loss = [""] * spec.count
+        self._accuracy = [""] * spec.count
 
     def __call__(self, message: dict[str, Any]) -> None:
         if message["type"] == "progress":
@@ -269,11 +274,13 @@ class _Shown:
             self._bar.write(message["message"], file=sys.stderr)
         elif message.get("run") is not None:
             self._of_run(message["run"], message)
-            shown = zip(self._labels, self._loss, self._accuracy, strict=True)
-            losses = [f"{label} {loss}{accuracy}" for label, loss, accuracy in shown]
+            spec, first = self._spec, message["run"] - message["run"] % len(self._spec.opts)
+            runs = range(first, first + len(spec.opts))
+            losses = [f"{spec.label_of(run)} {self._loss[run]}{self._accuracy[run]}" for run in runs]
+            seed = f"seed {spec.repetition_of(first) + 1} of {spec.runs}" if spec.runs > 1 else ""
             left = self.left()
             said = "" if left is None else f"about {duration(left)} left"
-            self._bar.set_postfix_str(", ".join(filter(None, [said, *losses])))
+            self._bar.set_postfix_str(", ".join(filter(None, [said, seed, *losses])))
 
     def _of_run(self, run: int, message: dict[str, Any]) -> None:
         kind = message["type"]
@@ -285,7 +292,8 @@ class _Shown:
             self._accuracy[run] = f" {message['accuracy']:.0%}"
             self._move(run, message["step"])
         elif kind == "status" and message["state"] == "failed":
-            self._bar.write(f"{self._labels[run]}: {message['message']}", file=sys.stderr)
+            seed = f" with seed {self._spec.seed + self._spec.repetition_of(run)}" if self._spec.runs > 1 else ""
+            self._bar.write(f"{self._spec.label_of(run)}{seed}: {message['message']}", file=sys.stderr)
 
     def _move(self, run: int, step: int) -> None:
         """Absolute: a resumed run's first message counts what was made before."""

@@ -120,9 +120,11 @@ class Costs:
         """Texts whose states enter the top layers, read once."""
         if not self.spec.top:
             return 0
-        steps = max(self.spec.steps_of(run) for run in range(len(self.spec.opts)))
-        held_out = sum(texts for texts, _ in self.held_out())
-        return held_out + min(len(self.lengths.train), steps * self.spec.batch)
+        spec, texts = self.spec, len(self.lengths.train)
+        read = min(texts, max(map(spec.steps_of, range(spec.count))) * spec.batch)
+        own = spec.train or spec.shots or spec.task == "reviews"  # every seed draws others
+        held_out = sum(count for count, _ in self.held_out()) * (spec.runs if spec.task == "reviews" else 1)
+        return held_out + (spec.runs * read if own else min(texts, spec.runs * read))
 
     def filling(self) -> float:
         """Seconds of reading them with the lower layers, as if no earlier job had left any on the disk."""
@@ -185,9 +187,11 @@ class Costs:
         return weights + self.beside() + (LIBRARIES if self.device == "cpu" else 0)
 
     def beside(self) -> int:
-        """Of θ_0, each run's copy of what is trained, states, snapshots, and the largest of what comes and goes."""
+        """Of θ_0, each optimizer's copy of what is trained, states, snapshots, and the most that comes and goes."""
         states = [self.state(opt) for opt in self.spec.opts]
         kept = (len(self.spec.opts) + self.origin()) * self.own + sum(states) + self.snapshots(states)
+        if self.spec.runs > 1:  # one seed after the other trains; the first one's model stays beside
+            kept += (1 + self.origin()) * self.own
         return kept + self.cached_here() + self.passing()
 
     def cached_bytes(self) -> int:

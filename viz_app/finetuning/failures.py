@@ -76,13 +76,15 @@ _APART = {
 def enough_memory(
     spec: FinetuneSpec, runs: Sequence[Any], activity: str, bytes_of: Bytes = lambda spec: None
 ) -> Iterator[None]:
-    """Say what would need less when memory runs out in an activity, a key of _DOING. `runs` have `label` and `rows`."""
+    """Say what would need less when memory runs out in an activity, a key of _DOING. `runs` have `name`, `rows` and
+    `repetition`.
+    """
     try:
         yield
     except Exception as error:
         if isinstance(error, SessionError) or not is_out_of_memory(error):
             raise
-        done = ", ".join(f"{run.label} {len(run.rows)}" for run in runs)
+        done = ", ".join(f"{run.name} {len(run.rows)}" for run in runs if run.rows or not run.repetition)
         remedy = _APART.get(activity) or f"What needs less: {needs_less(spec, activity, bytes_of)}"
         where = f"out of memory while {_DOING[activity]} (steps made so far and kept in the log: {done})"
         raise SessionError("memory", f"{where}. {remedy}") from error

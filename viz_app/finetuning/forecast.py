@@ -108,17 +108,18 @@ def forecast(
         return None
     device = device or spec.place(notes.get(DEVICES, {}).get("auto", "cpu"))
     costs = Costs(spec, size, texts(), device, notes.get(speed_key(device, spec.model), TYPICAL))
-    counts = tuple(evaluations(spec, run) for run in range(len(spec.opts)))
+    counts = tuple(evaluations(spec, run) for run in range(spec.count))
     where = None if device == "cpu" else device
     host = costs.cached_bytes() - costs.cached_here()
     known = notes.get(pace_key(spec, device), {})
     if all(opt.method in known.get("methods", {}) for opt in spec.opts):
-        training = tuple(known["methods"][opt.method] * _passes(spec, run) for run, opt in enumerate(spec.opts))
-        each, none = (known["evaluation"],) * len(spec.opts), (0.0,) * len(spec.opts)
+        training = tuple(known["methods"][spec.opt_of(run).method] * _passes(spec, run) for run in range(spec.count))
+        each, none = (known["evaluation"],) * spec.count, (0.0,) * spec.count
         return Forecast(known["loading"], training, each, none, counts, 0, 0.0, costs.bytes(), True, where, host)
-    training = tuple(spec.steps_of(run) * costs.step(opt) for run, opt in enumerate(spec.opts))
+    training = tuple(spec.steps_of(run) * costs.step(spec.opt_of(run)) for run in range(spec.count))
+    each, references = costs.evaluations() * spec.runs, costs.references() * spec.runs
     return Forecast(
-        costs.loading(), training, costs.evaluations(), costs.references(), counts, spec.truth, costs.memory(),
+        costs.loading(), training, each, references, counts, spec.truth, costs.memory(),
         costs.bytes(), False, where, host,
     )  # fmt: skip
 
@@ -148,8 +149,8 @@ def pace(
     """The note after a job that ran through, given the one before it: `training` seconds of each run, seconds of
     `loading`, and of the `whole` job without it.
     """
-    spent = {opt.method: training[run] / _passes(spec, run) for run, opt in enumerate(spec.opts)}
-    counts = sum(evaluations(spec, run) for run in range(len(spec.opts)))
+    spent = {spec.opt_of(run).method: training[run] / _passes(spec, run) for run in range(spec.count)}
+    counts = sum(evaluations(spec, run) for run in range(spec.count))
     evaluation = max(0.0, whole - sum(training)) / counts
     return {"loading": loading, "evaluation": evaluation, "methods": {**before.get("methods", {}), **spent}}
 

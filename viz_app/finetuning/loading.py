@@ -1,7 +1,8 @@
 """What a session trains and evaluates on: the model, the task in the model's tokens, the batches on its device."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,21 @@ class Materials:
     held_out: list[Any]
     weights: str  # `fingerprint.weights_hash` of the model
     states: States  # that enter the top layers, of a job that trains those alone
+    data: str | bytes | None = None
 
     @property
     def device(self) -> str:
         return self.model.device.name
 
     def adapted(self) -> Any:
-        """What is trained of the model, which is changed or wrapped: once only."""
-        spec = self.spec
-        tuned = adapters.adapt(self.model, spec.tune, spec.seed, spec.rank, spec.prefix, spec.top, self.states)
+        """What is trained of the model, which is changed or wrapped: once only. With several seeds an adapter gets a
+        model of its own, which shares all numbers with this one.
+        """
+        spec, model = self.spec, self.model
+        if spec.adapter and spec.runs > 1:
+            shared = {id(p): p for p in model.module.parameters()}
+            model = replace(model, module=copy.deepcopy(model.module, shared))
+        tuned = adapters.adapt(model, spec.tune, spec.seed, spec.rank, spec.prefix, spec.top, self.states)
         tuned.module.eval()  # no dropout: the probes of a step must differ by their direction alone
         return tuned
 
@@ -49,6 +56,17 @@ class Materials:
         device, self.model = self.device, None  # there may be no room for two
         self.model = models.load(self.spec.model, device, self.spec.dtype)
         return self.adapted()
+
+    def of_seed(self, seed: int) -> "Materials":
+        """The same for another seed: the model is shared, and all else that the seed decides is drawn as in a job of
+        that seed.
+        """
+        spec = replace(self.spec, seed=seed)
+        task = _task(spec, self.data)
+        if task == self.task:
+            return replace(self, spec=spec)
+        encoded, held_out = _encoded(spec, task, self.model)
+        return replace(self, spec=spec, task=task, encoded=encoded, held_out=held_out)
 
     def batch(self, step: int, size: int) -> Any:
         """The training batch of a step, the same for every run."""
@@ -62,20 +80,22 @@ class Materials:
         count = len(self.encoded.train_tokens)
         return (1 - share) * min(count, steps * self.spec.batch) / min(count, self.spec.batch)
 
-    def fill(self, tuned: Any, steps: int, progress: Progress, note: Callable[[str], None]) -> int:
-        """Compute what enters the top layers, of the held-out texts and of those in the first `steps` batches, and
-        store it; how many texts those were that were not stored yet. Where there is no room, a `note` says so.
-        """
-        if not self.spec.top:
-            return 0
-        rows = [self.encoded.train_tokens[row] for row in self.encoded.rows(steps, self.spec.batch, self.spec.seed)]
-        what = f"reading the texts with the lower {tuned.module.total - tuned.module.top} layers, once"
+    def read(self, steps: int) -> list[list[int]]:
+        """The tokens of the held-out texts and of those in the first `steps` batches."""
+        rows = self.encoded.rows(steps, self.spec.batch, self.spec.seed)
         held_out = self.encoded.held_out_tokens[: self.spec.held_out or None]
+        return [*held_out, *(self.encoded.train_tokens[row] for row in rows)]
+
+    def fill(self, tuned: Any, texts: Iterable[list[int]], progress: Progress, note: Callable[[str], None]) -> int:
+        """Compute what enters the top layers, of these texts, and store it; how many those were that were not stored
+        yet. Where there is no room, a `note` says so.
+        """
+        what = f"reading the texts with the lower {tuned.module.total - tuned.module.top} layers, once"
 
         def told(done: int, total: int) -> None:
             progress(what, done, total, "texts")
 
-        read = tuned.module.fill([*held_out, *rows], limits.LOWER_BATCH, told)
+        read = tuned.module.fill(texts, limits.LOWER_BATCH, told)
         if read:
             try:
                 self.states.save()
@@ -108,19 +128,29 @@ def load(
     def told(what: str, done: int, total: int) -> None:
         progress(what, done, total, unit_of(what))
 
-    columns = spec.label_column, spec.text_column
-    task = tasks.make(spec.task, data, spec.template, spec.words, spec.shots, spec.seed, *columns, spec.train)
+    task = _task(spec, data)
     texts = lengths.of_task(task, spec.model)
     needed = forecast.beside_the_weights(spec, texts, devices.pick_device(device).name, training)
     model = models.load(spec.model, device, spec.dtype, told, needed)
-    room = model.context - (spec.prefix if spec.tune == "prefix" else 0)
-    encoded = tasks.encode(task, model.tokenizer, room)
+    encoded, held_out = _encoded(spec, task, model)
     kind = str(model.dtype).removeprefix("torch.")
-    held_out = [batch.to(model.device.name) for batch in encoded.held_out(limits.HELD_OUT_BATCH, spec.held_out or None)]
     file = None
     if folder and spec.top:
         file = folder / f"{digest(model.module, spec.top)}-{kind}-top{spec.top}.safetensors"
-    return Materials(spec, model, task, encoded, texts, held_out, weights_hash(model.module), States(file))
+    return Materials(spec, model, task, encoded, texts, held_out, weights_hash(model.module), States(file), data)
+
+
+def _task(spec: FinetuneSpec, data: str | bytes | None) -> tasks.Task:
+    columns = spec.label_column, spec.text_column
+    return tasks.make(spec.task, data, spec.template, spec.words, spec.shots, spec.seed, *columns, spec.train)
+
+
+def _encoded(spec: FinetuneSpec, task: tasks.Task, model: Any) -> tuple[tasks.Encoded, list[Any]]:
+    """The task in the model's tokens, and the batches of an evaluation on its device."""
+    room = model.context - (spec.prefix if spec.tune == "prefix" else 0)
+    encoded = tasks.encode(task, model.tokenizer, room)
+    batches = encoded.held_out(limits.HELD_OUT_BATCH, spec.held_out or None)
+    return encoded, [batch.to(model.device.name) for batch in batches]
 
 
 def clock(tuned: Any, runs: Any, read: int) -> str:
@@ -187,10 +217,12 @@ def plan(
             "evaluated": min(spec.held_out or len(task.held_out), len(task.held_out)),
             "credit": task.credit,
         },
-        "sentences": [{"text": one.text, "label": one.label} for one in task.held_out[: limits.SENTENCES]],
+        "sentences": sentences(task),
         "runs": [
             {
                 "label": run.label,
+                "repetition": run.repetition,
+                "seed": spec.seed + run.repetition,
                 "method": run.opt.method,
                 "name": run.method.name,
                 "hyperparameters": vars(run.opt.hyperparameters),
@@ -212,3 +244,8 @@ def plan(
         ],
         "zero_shot": {"loss": zero_shot.loss, "accuracy": zero_shot.accuracy, "f1": zero_shot.f1},
     }
+
+
+def sentences(task: tasks.Task) -> list[dict[str, Any]]:
+    """The held-out texts whose predictions the page follows."""
+    return [{"text": one.text, "label": one.label} for one in task.held_out[: limits.SENTENCES]]

@@ -57,7 +57,7 @@ class Measuring:
         """The message "hessian"; None of a method without P, or if it fails."""
         if not run.method.estimates_hessian:
             return None
-        what = f"no summary of P at step {step} of {run.label}"
+        what = f"no summary of P at step {step} of {run.name}"
         return self._attempt(what, lambda: self.diagnostics.hessian(run, tuned, trainer, step), run.index)
 
     def _evaluate(self, run: Run) -> None:
@@ -91,7 +91,7 @@ class Measuring:
         if sentence and run.over:
             self._journal.say({"type": "status", "state": "finished", "run": run.index, "message": sentence})
         elif sentence and len(losses) == 2:
-            self._journal.note(f"{run.label} at step {run.made}: {sentence}", run.index)
+            self._journal.note(f"{run.name} at step {run.made}: {sentence}", run.index)
 
     # Diagnostics
 
@@ -109,7 +109,7 @@ class Measuring:
         if self._reference_failed:
             return
         what = (
-            f"no reference for the diagonal Hessian at step {step} of {run.label}, and none is tried again (it"
+            f"no reference for the diagonal Hessian at step {step} of {run.name}, and none is tried again (it"
             " differentiates twice, which takes several times a run's memory; truth=0 leaves it out from the start)"
         )
         message = self._attempt(what, lambda: self.diagnostics.reference(run, run.tuned, step), run.index)

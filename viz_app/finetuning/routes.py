@@ -26,7 +26,8 @@ Errors: {"errors": [{"field", "message"}]} with 403 (another site's page), 404 (
 413, 422, 429, 503 (log, device or worker out of order), 504. Files and folders may be named by this machine's own
 browser only.
 
-Messages, the objects in a chunk's "messages". Numbers are finite or null; `run` is an optimizer's index in the spec.
+Messages, the objects in a chunk's "messages". Numbers are finite or null; `run` counts the optimizers of
+the spec, and with several seeds those of the first seed, of the second, and so on.
 
     plan        spec, model, clock, device, dtype, task, sentences, runs, groups, zero_shot: once, first
     steps       run, columns [step, forwards, seconds, loss, slope, curvature, length, lr, alpha], rows [[…], …]
@@ -40,6 +41,8 @@ Messages, the objects in a chunk's "messages". Numbers are finite or null; `run`
     surface     kind, x, y, cells [[ix, iy, loss], …], done
     setting     run, step, lr, alpha
     status      state, run (or null: the job), message; of a run: how it ended, "failed" before its last step
+    seed        repetition, seed, sentences, zero_shot: of the second seed and those after it, when their runs begin
+    comparison  seeds, pairs [{optimizers, sentence}]: whether the optimizers differ over so many seeds (`comparison`)
     note        run (or null), message: something beside the training that failed or wants a look
     progress    message, done, total, unit: what is counted; with an empty message when that is over
 """

@@ -21,7 +21,7 @@ class Run:
     """
 
     index: int
-    label: str
+    label: str  # of its optimizer
     opt: OptSpec
     steps: int
     cost: int
@@ -34,12 +34,19 @@ class Run:
     gone: bool = False  # no more of it in memory, which ran out
     tuned: Any = None
     trainer: Trainer | None = None
+    repetition: int = 0  # of its seed
+    seed: int | None = None  # where there are several
     saved: float = -math.inf  # when its checkpoint was stored
     saving: float = 0.0  # seconds that took
 
     @property
     def method(self) -> TrainingMethod:
         return METHODS[self.opt.method]
+
+    @property
+    def name(self) -> str:
+        """As sentences call it."""
+        return self.label if self.seed is None else f"{self.label} with seed {self.seed}"
 
     @property
     def made(self) -> int:
@@ -49,6 +56,11 @@ class Run:
     @property
     def over(self) -> bool:
         return self.gone or (self.made == len(self.rows) and (self.ended or self.made == self.steps))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the log holds all of it."""
+        return (self.ended or len(self.rows) == self.steps) and len(self.rows) in self.evaluated
 
     @property
     def seconds(self) -> float:

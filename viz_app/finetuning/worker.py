@@ -133,7 +133,7 @@ class Worker:
 
     def _seconds(self, id: int) -> list[float]:
         """Seconds that each run of a job has trained so far."""
-        runs = (self.log.steps(id, run) for run in range(len(job_spec(self.log.job(id)).opts)))
+        runs = (self.log.steps(id, run) for run in range(job_spec(self.log.job(id)).count))
         return [steps[-1].seconds if steps else 0.0 for steps in runs]
 
     def _note_pace(self, id: int, loading: float, whole: float) -> None:

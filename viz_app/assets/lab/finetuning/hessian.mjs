@@ -108,7 +108,7 @@ export class HessianMap extends HessianPanel {
     this.#asked = { before: run.truths.at(-1) };
     this.#refusal = "";
     this.again();
-    const problem = await this.asks.post(`truth?run=${run.index}`);
+    const problem = await this.asks.post(`truth?run=${run.number}`);
     if (!problem) return;
     this.#asked = null;
     this.#refusal = `No estimate: ${problem}`;

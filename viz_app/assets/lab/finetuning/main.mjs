@@ -4,8 +4,9 @@
 // window.Plotly is there before the first show. While there is no plan, the page itself says what each panel will show.
 
 /** @import { Cursor, PlannedRecord } from "./record.mjs" */
+/** @import { Job } from "./jobs.mjs" */
 /** @import { Look } from "./look.mjs" */
-/** @import { Clock } from "./pictures.mjs" */
+/** @import { Clock } from "./courses.mjs" */
 import { html, render } from "../vendor/lit.mjs";
 import { byId, one } from "../web/one.mjs";
 import { saveAnswer } from "../web/save.mjs";
@@ -20,14 +21,17 @@ import { Jobs } from "./jobs.mjs";
 import { LowerStates } from "./lowerstates.mjs";
 import { Memory } from "./memory.mjs";
 import { RealModels } from "./models.mjs";
+import { Overlays } from "./over.mjs";
 import { Plane } from "./plane.mjs";
 import { spent, stepAt } from "./record.mjs";
+import { ofSeed, optimizersOf, shownSeed } from "./seeds.mjs";
 import { Sentences } from "./sentences.mjs";
 import { ask, inWords } from "./server.mjs";
 import { ENDED, ShownJob } from "./shown.mjs";
 import { Starting } from "./starting.mjs";
 import { statusLine } from "./status.mjs";
 import { watchTabs } from "./tabs.mjs";
+import { takeFiles } from "./takefiles.mjs";
 import { watchTips } from "./tips.mjs";
 import { intention, waiting } from "./words.mjs";
 
@@ -60,7 +64,7 @@ const PANELS = {
   memory: [Memory, "Memory", "Weights, activations, gradients, optimizer state: forward passes only against Adam, measured."],
 };
 
-/** @typedef {{root: HTMLElement, form: Form, jobs: Jobs, bar: Bar, starting: Starting, panels: {name: string, place: HTMLElement, panel: Panel}[]}} Page */
+/** @typedef {{root: HTMLElement, form: Form, jobs: Jobs, bar: Bar, starting: Starting, over: Overlays, panels: {name: string, place: HTMLElement, panel: Panel}[]}} Page */
 
 /** The page's element that is being filled, or is. @type {HTMLElement | null} */
 let root = null;
@@ -93,12 +97,21 @@ export async function open() {
     act: command,
     seek: (forwards) => job?.seek(forwards),
     point: (run) => job?.point(run),
+    choose: (repetition) => job?.choose(repetition),
     set: (run, name, value) => command(`set?run=${run}&${name}=${encodeURIComponent(value)}`),
     save: download,
     link: copyLink,
   });
-  const jobs = new Jobs(byId("opt-jobs"), { open: (chosen) => show(chosen.id, chosen.spec), gone, failed: message });
-  page = { root: mine, form, starting, bar, jobs, panels };
+  const over = new Overlays(drawSoon);
+  const lay = (/** @type {Job} */ { id, state, spec }) => {
+    over.toggle(String(id), state, spec);
+    address();
+    draw();
+  };
+  const compare = async (/** @type {File} */ file) => message(await over.add(file));
+  const jobs = new Jobs(byId("opt-jobs"), { open: (chosen) => show(chosen.id, chosen.spec), gone, failed: message, over, lay, file: compare });
+  takeFiles(byId("opt-curves-card"), () => job !== null, compare);
+  page = { root: mine, form, starting, bar, jobs, panels, over };
   watchTabs(mine, draw);
   byId("opt-clock").addEventListener("change", ({ target }) => {
     for (const { panel } of panels) if ("clock" in panel) panel.clock = /** @type {Clock} */ (/** @type {HTMLSelectElement} */ (target).value);
@@ -128,17 +141,26 @@ export const duplicate = ([clicks], trigger) => trigger && clicks.some(Boolean) 
 // ---- from the outside ----
 
 document.addEventListener("lab:theme", () => draw());
-window.addEventListener("hashchange", () => page && hashRun() !== (job?.id ?? null) && openAddress(page));
+window.addEventListener("hashchange", () => page && (hashRun() !== (job?.id ?? null) || hashOver().join() !== page.over.ids.join()) && openAddress(page));
 
 const hashRun = () => new URLSearchParams(location.hash.slice(1)).get("run");
 
+/** The jobs that the address lays over. */
+const hashOver = () => (new URLSearchParams(location.hash.slice(1)).get("over") ?? "").split(",").filter(Boolean);
+
 /** What the address says: settings, and the run; without a run, the one that is under way. @param {Page} page */
-async function openAddress({ jobs, form }) {
+async function openAddress({ jobs, form, over }) {
+  const laid = hashOver();
   const list = await jobs.refresh();
   const asked = hashRun();
   const search = location.search.slice(1);
   const chosen = asked ? jobs.find(asked) : search ? undefined : list.find(({ state }) => !ENDED.has(state));
   form.open(search || (chosen?.spec ?? ""));
+  over.clear();
+  for (const id of laid) {
+    const other = jobs.find(id);
+    if (other) over.toggle(id, other.state, other.spec);
+  }
   if (chosen) show(chosen.id, null);
   else {
     leave();
@@ -184,7 +206,10 @@ function link() {
   const hash = new URLSearchParams(location.hash.slice(1));
   if (job === null) hash.delete("run");
   else hash.set("run", job.id);
-  return `${location.origin}/opt?${page?.form.spec ?? ""}${hash.size ? `#${hash}` : ""}`;
+  const over = page?.over.ids.filter((id) => id !== job?.id) ?? [];
+  if (job && over.length) hash.set("over", over.join(","));
+  else hash.delete("over");
+  return `${location.origin}/opt?${page?.form.spec ?? ""}${hash.size ? `#${hash}`.replaceAll("%2C", ",") : ""}`;
 }
 
 async function copyLink() {
@@ -219,6 +244,7 @@ function leave() {
 
 /** @param {number} id */
 function gone(id) {
+  if (page?.over.has(String(id))) page.over.remove(String(id));
   if (String(id) !== job?.id) return;
   leave();
   address();
@@ -235,7 +261,7 @@ async function command(path) {
 async function download(what) {
   if (!job) return;
   const { id, record, cursor } = job;
-  const run = record.runs[cursor.run ?? 0];
+  const run = record.runs[shownSeed(record, cursor) * optimizersOf(record) + (cursor.run ?? 0)];
   const step = stepAt(run, cursor);
   const isTable = what === "table";
   const title = isTable ? `Table of run ${id}` : `Weights at step ${count(step)}`;
@@ -275,9 +301,14 @@ function draw() {
     bar.show(job.record, job.look, job.cursor, statusLine(job, listed?.left ?? null), listed?.labels.length ?? 0);
     jobs.show(job.id, job.record.status.state, job.part);
   } else jobs.show(null, null, null);
+  if (!job || !plan) return void panels.forEach(({ name, place }) => explain(name, place));
+  const { over, words } = page.over.of(job.id, plan.spec);
+  const whole = { ...job.record, plan, over, own: { title: `#${job.id}`, words } };
+  const one = ofSeed(whole, job.look, job.cursor);
   for (const { name, place, panel } of panels) {
-    if (!job || !plan) explain(name, place);
-    else if (place.offsetParent) panel.show({ ...job.record, plan }, job.look, job.cursor);
+    if (!place.offsetParent) continue;
+    if (name === "loss" || name === "accuracy") panel.show(whole, job.look, job.cursor);
+    else panel.show(one.record, one.look, job.cursor);
   }
 }
 

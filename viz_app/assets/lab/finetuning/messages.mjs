@@ -1,8 +1,9 @@
 // The messages of a job's live socket, as viz_app/finetuning/routes.py lists them. Numbers are finite or null; `run` is
-// an optimizer's index in the spec. Types only.
+// counts the optimizers of the spec, seed by seed. Types only.
 
 /**
  * @typedef {object} PlannedRun
+ * @property {number=} repetition of its seed, from 0 @property {number=} seed
  * @property {string} label hizoo#2 @property {string} method @property {string} name HiZOO
  * @property {Record<string, number | string>} hyperparameters
  * @property {number} forwards_per_step of the whole model @property {number=} filling the same, spent before the first step
@@ -23,6 +24,11 @@
  * @property {Sentence[]} sentences @property {PlannedRun[]} runs @property {Group[]} groups
  * @property {{loss: number, accuracy: number, f1: number}} zero_shot
  */
+
+/** @typedef {{type: "seed", repetition: number, seed: number, sentences: Sentence[], zero_shot: PlanMessage["zero_shot"]}} SeedMessage
+ *   what the runs of the second seed, or of a later one, are evaluated on */
+/** @typedef {{optimizers: [number, number], sentence: string}} Compared two optimizers, seed by seed */
+/** @typedef {{type: "comparison", seeds: number, pairs: Compared[]}} ComparisonMessage over the first so many seeds */
 
 /** @typedef {{type: "steps", run: number, columns: string[], rows: (number | null)[][]}} StepsMessage */
 
@@ -71,7 +77,7 @@
  *   counted; with an empty message it is over */
 
 /**
- * @typedef {PlanMessage | StepsMessage | EvaluationMessage | HessianMessage | TruthMessage | MemoryMessage | PlaneMessage
+ * @typedef {PlanMessage | SeedMessage | ComparisonMessage | StepsMessage | EvaluationMessage | HessianMessage | TruthMessage | MemoryMessage | PlaneMessage
  *   | SurfaceMessage | SettingMessage | StatusMessage | NoteMessage | ProgressMessage} Message
  */
 

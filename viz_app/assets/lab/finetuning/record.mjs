@@ -1,7 +1,8 @@
 // What is known of a fine-tuning job: its messages, folded into one record that every panel reads. No DOM, no network.
 
+/** @import { Over } from "./over.mjs" */
 /**
- * @import { Evaluation, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, ProgressMessage, SettingMessage, State, TruthMessage } from "./messages.mjs"
+ * @import { Compared, Evaluation, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, ProgressMessage, SeedMessage, SettingMessage, State, TruthMessage } from "./messages.mjs"
  */
 
 /**
@@ -15,7 +16,8 @@
  *   the step after `step` on
  *
  * @typedef {object} Run
- * @property {number} index in the spec @property {string} label hizoo#2 @property {string} method @property {string} name
+ * @property {number} index among the runs that are shown @property {number} number among all of the job, as the server counts
+ * @property {number} repetition of its seed, from 0 @property {number} seed @property {string} label hizoo#2 @property {string} method @property {string} name
  * @property {Record<string, number | string>} hyperparameters
  * @property {number} forwardsPerStep @property {number} filling spent before the first step @property {number} planned steps in all
  * @property {boolean} estimatesHessian
@@ -32,7 +34,9 @@
  * @property {boolean} done
  *
  * @typedef {object} LabRecord
- * @property {PlanMessage | null} plan @property {Run[]} runs in the spec's order
+ * @property {PlanMessage | null} plan @property {Run[]} runs in the spec's order, seed by seed
+ * @property {Map<number, SeedMessage>} seeds by repetition, of those beyond the first that have begun
+ * @property {{seeds: number, pairs: Compared[]} | null} comparison of the optimizers over the seeds that are done
  * @property {{kind: string, note: string, runs: Path[]} | null} plane
  *   the plane of the runs' end points, once all have ended; while it runs, positions are in the evaluations
  * @property {{fixed: Surface | null, ends: Surface | null}} surfaces
@@ -43,10 +47,12 @@
  * @property {{run: number, step: number} | null} rebuilding the step that is being rebuilt from the log, for the cursor
  * @property {number} version grows with every message
  *
- * @typedef {LabRecord & {plan: PlanMessage}} PlannedRecord what panels are given
+ * @typedef {LabRecord & {plan: PlanMessage, over: Over[], own: {title: string, words: string}}} PlannedRecord what panels
+ *   are given: with what is laid over, and how the job itself is called beside that
  *
  * @typedef {object} Cursor the moment that everything shows
- * @property {number | null} run the run that was pointed at, null for all
+ * @property {number | null} run the optimizer that was pointed at, null for all
+ * @property {number | null} repetition the seed that panels of one seed show, null for the newest
  * @property {number} forwards passes spent by then
  * @property {boolean} live follows the newest
  *
@@ -61,6 +67,8 @@ export function emptyRecord() {
   return {
     plan: null,
     runs: [],
+    seeds: new Map(),
+    comparison: null,
     plane: null,
     surfaces: { fixed: null, ends: null },
     memory: null,
@@ -81,6 +89,12 @@ export function fold(record, message) {
       record.plan = message;
       record.progress = null;
       record.runs = message.runs.map((planned, index) => ({ ...emptyRun(planned, index), ...kept(record.runs[index]) }));
+      break;
+    case "seed":
+      record.seeds.set(message.repetition, message);
+      break;
+    case "comparison":
+      record.comparison = { seeds: message.seeds, pairs: message.pairs };
       break;
     case "steps":
       if (run) addSteps(run.steps, message.columns, message.rows);
@@ -220,9 +234,12 @@ export const spentAt = (run, step) => run.filling + step * run.forwardsPerStep;
 export const isOver = ({ ended, steps, planned }) => ended !== null || (steps.step.at(-1) ?? 0) >= planned;
 
 /** @param {PlannedRun} planned @param {number} index @returns {Run} */
-function emptyRun({ label, method, name, hyperparameters, forwards_per_step, filling, steps, estimates_hessian }, index) {
+function emptyRun({ repetition = 0, seed = 0, label, method, name, hyperparameters, forwards_per_step, filling, steps, estimates_hessian }, index) {
   return {
     index,
+    number: index,
+    repetition,
+    seed,
     label,
     method,
     name,
