@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from functions.language_model import devices, export, metrics, stored
+from functions.language_model import LanguageModelError, devices, export, metrics, stored
 from hizoo_core import kernels
 from hizoo_core.training import Diverged
 from viz_app.finetuning import fingerprint, forecast, headroom, journal, loading, local_models
@@ -92,7 +92,9 @@ class Session:
             diagnostics = Diagnostics(self._materials, tuned, self._replay.origin)
             self._measuring = Measuring(self._replay, diagnostics, self._journal, checkpoints, self.runs, self.spec)
         if zero_shot is not None:
-            self._journal.say(loading.plan(self.spec, self._materials, tuned, self.runs, zero_shot, facts, read))
+            cost = headroom.planned(len(self._materials.task.train), self.spec.batch)
+            plan = loading.plan(self.spec, self._materials, tuned, self.runs, zero_shot, facts, read)
+            self._journal.say(plan | {"headroom": cost})
             if sentence := loading.works_everywhere(tuned):
                 self._journal.note(sentence)
             if slower := kernels.missing(torch.device(self._materials.device)):
@@ -203,7 +205,12 @@ class Session:
         with enough_memory(self.spec, self.runs, "reference"):
             tuned, trainer = self._replay.rebuilt(chosen, step)
             told = partial(self._journal.progress, what, unit="texts")
-            message = headroom.message(self._materials, chosen, tuned, trainer, step, before, told)
+            try:
+                message = headroom.message(self._materials, chosen, tuned, trainer, step, before, told)
+            except LanguageModelError as error:
+                self._journal.note(f"no headroom at step {step} of {chosen.label}: {error.message}", run)
+                self._journal.progress_over()
+                raise
         self._journal.say(message)
         self._journal.progress_over()
         self.flush()

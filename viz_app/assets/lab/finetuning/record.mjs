@@ -1,7 +1,7 @@
 // What is known of a fine-tuning job: its messages, folded into one record that every panel reads. No DOM, no network.
 
 /**
- * @import { Evaluation, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, ProgressMessage, SettingMessage, State, TruthMessage } from "./messages.mjs"
+ * @import { Evaluation, HeadroomMessage, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, ProgressMessage, SettingMessage, State, TruthMessage } from "./messages.mjs"
  */
 
 /**
@@ -11,6 +11,7 @@
  *
  * @typedef {Omit<HessianMessage, "type" | "run"> & {forwards: number}} Hessian
  * @typedef {Omit<TruthMessage, "type" | "run"> & {forwards: number}} Truth Hutchinson's estimate of the true diagonal
+ * @typedef {Omit<HeadroomMessage, "type" | "run"> & {forwards: number}} Headroom
  * @typedef {Omit<SettingMessage, "type" | "run"> & {forwards: number}} Setting a change of lr or α while it ran, from
  *   the step after `step` on
  *
@@ -20,7 +21,7 @@
  * @property {number} forwardsPerStep @property {number} filling spent before the first step @property {number} planned steps in all
  * @property {boolean} estimatesHessian
  * @property {Steps} steps @property {Evaluation[]} evaluations by step @property {Hessian[]} hessians by step
- * @property {Truth[]} truths by step @property {Setting[]} settings
+ * @property {Truth[]} truths by step @property {Headroom[]} headrooms by step @property {Setting[]} settings
  * @property {Rebuilt[]} rebuilt steps rebuilt from the log for the cursor, by step
  * @property {{state: State, message: string} | null} ended why this run alone ended
  *
@@ -94,6 +95,9 @@ export function fold(record, message) {
       break;
     case "truth":
       if (run) put(run.truths, timed(run, message));
+      break;
+    case "headroom":
+      if (run) put(run.headrooms, timed(run, message));
       break;
     case "setting":
       if (run) put(run.settings, timed(run, message));
@@ -236,6 +240,7 @@ function emptyRun({ label, method, name, hyperparameters, forwards_per_step, fil
     evaluations: [],
     hessians: [],
     truths: [],
+    headrooms: [],
     settings: [],
     rebuilt: [],
   };
@@ -244,8 +249,8 @@ function emptyRun({ label, method, name, hyperparameters, forwards_per_step, fil
 /** What a plan that is sent again must not lose. @param {Run | undefined} run */
 function kept(run) {
   if (!run) return {};
-  const { steps, evaluations, hessians, truths, settings, rebuilt } = run;
-  return { steps, evaluations, hessians, truths, settings, rebuilt };
+  const { steps, evaluations, hessians, truths, headrooms, settings, rebuilt } = run;
+  return { steps, evaluations, hessians, truths, headrooms, settings, rebuilt };
 }
 
 /**
