@@ -78,7 +78,7 @@ def message(
     }
 
 
-def sentence(R: dict[str, list[float | None]], gains: dict[str, list[float | None]]) -> str:
+def sentence(R: dict[str, headroom.Estimate], gains: dict[str, headroom.Estimate]) -> str:
     """What the exact diagonal gains at most, the best of its forms with its standard error, and what P gets of it."""
     plain, error = R["none"]
     if plain is None or error is None or plain <= 2 * error:
