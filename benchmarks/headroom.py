@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--smollm2", metavar="DIR", type=Path, help="a data directory that has the model")
     parser.add_argument("--sst2", metavar="FOLDER", help="folder with SST-2's train.tsv and dev.tsv")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=2, help="times that each point is measured, 4 rounds each")
+    parser.add_argument("--repeats", type=int, default=1, help="times that each point is measured, 4 rounds each")
     parser.add_argument("--only", choices=("functions", "bundled", "smollm2"))
     arguments = parser.parse_args()
     wanted = (
