@@ -165,7 +165,9 @@ def _headroom(arguments: argparse.Namespace) -> int:
         except SpecError as error:
             return complain(error, WRONG_USE)
         named = headroom_command.places(spec.steps)
-        found = headroom.table(_run_with_bar(spec, None), [int(named.get(step, step)) for step in arguments.at])
+        found = headroom.table(
+            _run_with_bar(spec, None), [int(named[step] if step in named else step) for step in arguments.at]
+        )
     return write(arguments.out, encoded(found, kind))
 
 

@@ -59,7 +59,8 @@ def _measured(log: Log, job: int, spec: FinetuneSpec, steps: Places, rounds: int
     rows: list[dict[str, Any]] = []
     for run, label in enumerate(spec.labels):
         last = len(log.steps(job, run))
-        for place in sorted({int(places(last).get(step, step)) for step in steps}):
+        named = places(last)
+        for place in sorted({int(named[step] if step in named else step) for step in steps}):
             for _ in range(-(-rounds // ROUNDS)):
                 message = session.measure_headroom(run, place)
             print(f"{label}, step {place}: {message['sentence']} ({message['cost']})", file=sys.stderr)
