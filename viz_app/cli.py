@@ -164,9 +164,8 @@ def _headroom(arguments: argparse.Namespace) -> int:
             spec = specs.parse(arguments.spec)
         except SpecError as error:
             return complain(error, WRONG_USE)
-        named = headroom_command.places(spec.steps)
         found = headroom.table(
-            _run_with_bar(spec, None), [int(named[step] if step in named else step) for step in arguments.at]
+            _run_with_bar(spec, None), [headroom_command.step_of(step, spec.steps) for step in arguments.at]
         )
     return write(arguments.out, encoded(found, kind))
 

@@ -59,8 +59,7 @@ def _measured(log: Log, job: int, spec: FinetuneSpec, steps: Places, rounds: int
     rows: list[dict[str, Any]] = []
     for run, label in enumerate(spec.labels):
         last = len(log.steps(job, run))
-        named = places(last)
-        for place in sorted({int(named[step] if step in named else step) for step in steps}):
+        for place in sorted({step_of(step, last) for step in steps}):
             for _ in range(-(-rounds // ROUNDS)):
                 message = session.measure_headroom(run, place)
             print(f"{label}, step {place}: {message['sentence']} ({message['cost']})", file=sys.stderr)
@@ -70,9 +69,9 @@ def _measured(log: Log, job: int, spec: FinetuneSpec, steps: Places, rounds: int
     return pa.table(columns).replace_schema_metadata({"spec": spec.query()})
 
 
-def places(last: int) -> dict[Any, int]:
-    """The steps that have names."""
-    return {"start": 0, "middle": last // 2, "end": last}
+def step_of(step: str | int, last: int) -> int:
+    """The number of a step that may be given by a name."""
+    return {"start": 0, "middle": last // 2, "end": last}[step] if isinstance(step, str) else step
 
 
 def _rows(label: str, message: dict[str, Any], groups: Sequence[str]) -> list[dict[str, Any]]:
