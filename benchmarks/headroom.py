@@ -62,8 +62,8 @@ def _function_row(key: str, where: str, theta: np.ndarray) -> str:
         exact = 1 / np.abs(h)
     plain, own = float(headroom(g, h)), float(headroom(g, h, exact))
     steps = [float(best_of(g, hessian, exact, n).gain / best_of(g, hessian, 1.0, n).gain) for n in (1, 8)]
-    cells = [f"{plain:.2g}", f"{own:.2g}", f"{own / plain:,.3g}", f"{float(bound(g, h)) / plain:,.3g}"]
-    return f"| `{key}` | {where} | {' | '.join([*cells, *(f'{step:,.3g}' for step in steps)])} |"
+    cells = [f"{plain:.2g}", f"{own:.2g}", *(f"{x:,.3g}" for x in (own / plain, float(bound(g, h)) / plain, *steps))]
+    return f"| `{key}` | {where} | {' | '.join(cells).replace('nan', '–')} |"
 
 
 def of_model(title: str, spec: str, directory: Path, seeds: int, steps: tuple[int, ...], repeats: int) -> Iterator[str]:
@@ -97,7 +97,7 @@ def of_model(title: str, spec: str, directory: Path, seeds: int, steps: tuple[in
         yield f"| {title} | {step} | {' | '.join(cells)} | {len(rounds.s)} × {rounds.texts // len(rounds.s)} |"
 
 
-def _measured(pair: list[float | None]) -> str:
+def _measured(pair: list[Any]) -> str:
     value, error = pair
     return "–" if value is None else f"{value:.2g}" + ("" if error is None else f" ± {error:.1g}")
 
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--smollm2", metavar="DIR", type=Path, help="a data directory that has the model")
     parser.add_argument("--sst2", metavar="FOLDER", help="folder with SST-2's train.tsv and dev.tsv")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=2, help="times that each point is measured, 4 rounds each")
+    parser.add_argument("--repeats", type=int, default=1, help="times that each point is measured, 4 rounds each")
     parser.add_argument("--only", choices=("functions", "bundled", "smollm2"))
     arguments = parser.parse_args()
     wanted = (

@@ -35,7 +35,10 @@ DAMPING = 1e-3  # of a group's mean, added to F before it is inverted
 PASSES = 6  # forward-pass equivalents of an example: two passes forward and backward
 ELEMENTWISE = {"F^-1/2": 0.5, "F^-1": 1.0}
 
-Curvature = Callable[[str], "torch.Tensor | None"]
+Estimate = list[Any]
+"""[value, its standard error], None where there is none."""
+
+Curvature = Callable[[str], Any]
 
 
 @dataclass
@@ -60,16 +63,16 @@ class Rounds:
         self.texts += later.texts
         self.seconds += later.seconds
 
-    def ratios(self) -> list[list[float | None]]:
+    def ratios(self) -> list[Estimate]:
         """[r_T, standard error] of each group; None for one without curvature."""
         s, h = np.array(self.s), np.array(self.h)
         return [_jackknife(np.divide, s[:, i], h[:, i]) for i in range(s.shape[1])]
 
-    def headroom(self) -> dict[str, list[float | None]]:
+    def headroom(self) -> dict[str, Estimate]:
         """[R, standard error] of Σ = 1 ("none"), of Σ = 1/h per group ("tensor"), and of each in `weighted`."""
         return {name: _jackknife(of, *columns) for name, of, *columns in self._statistics()}
 
-    def gains(self) -> dict[str, list[float | None]]:
+    def gains(self) -> dict[str, Estimate]:
         """[R(Σ) / R(1), standard error] of each Σ, from the same rounds, so that errors which they share cancel."""
         (_, plain, *base), *others = self._statistics()
 
@@ -90,7 +93,7 @@ class Rounds:
         return [("none", np.divide, s.sum(1), h.sum(1)), ("tensor", per_group, s, h), *whole]
 
 
-def _jackknife(statistic: Callable[..., Any], *columns: np.ndarray) -> list[float | None]:
+def _jackknife(statistic: Callable[..., Any], *columns: np.ndarray) -> Estimate:
     """[statistic of the columns' means over the rounds, its standard error]; None where it does not exist."""
     with np.errstate(all="ignore"):
         value = float(statistic(*(column.mean(0) for column in columns)))

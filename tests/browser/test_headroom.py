@@ -1,8 +1,11 @@
-"""The gauge of the headroom on the Playground: live at the cursor, and what it says is right."""
+"""The headroom on the Playground, live at the cursor, and on the language-model page, measured when asked for."""
 
 import pytest
 from conftest import Playground
+from playwright.sync_api import Page
 from test_looks import unreadable
+
+from benchmarks.served import Server
 
 # From (0, 1) the slope lies along the flat direction: curvature can gain 5,000 times. From (1, 1), along the stiff one.
 RUN = (
@@ -45,3 +48,23 @@ def test_it_follows_the_player_and_asks_the_server_nothing(playground: Playgroun
 def test_the_gauge_can_be_read_everywhere(playground: Playground):
     playground.open("f=rosenbrock&runs=4", "t=0.4&hessian=headroom")
     assert unreadable(playground.page) == {}
+
+
+def test_a_training_is_measured_at_the_step_that_is_shown(page: Page, server: Server, trained: int):
+    page.goto(f"{server.url}/opt#run={trained}")
+    page.wait_for_function("document.querySelector('main.planned') !== null")
+    page.locator("#opt-headroom-tab").click()
+    panel = page.locator("#opt-headroom")
+    assert "32 texts, twice forward and backward" in panel.locator(".headroom-body").inner_text(), "cost before"
+    panel.get_by_role("button", name="Measure headroom").click()
+    panel.locator(".headroom-sentence").wait_for()
+    assert "rounds: 32 texts" in panel.locator(".panel-note").inner_text(), "cost after"
+    kinds = panel.locator("[data-key]").evaluate_all("rows => rows.map((row) => row.dataset.key)")
+    assert kinds == ["none", "P", "tensor", "F^-1/2", "F^-1"]
+    assert panel.locator("dl").last.locator(".whisker u").count() > 5, "each tensor with its error"
+    panel.get_by_role("button", name="Measure more").click()
+    panel.get_by_text("8 rounds: 64 texts").wait_for()
+    assert unreadable(page) == {}
+    page.reload()
+    page.locator("#opt-headroom-tab").click()
+    panel.get_by_text("8 rounds: 64 texts").wait_for()

@@ -149,7 +149,7 @@ def _finetune(arguments: argparse.Namespace) -> int:
             spec = spec or job_spec(log.job(job))
             failure = _Failure(OK, "")
             if log.job(job).state != "finished":
-                failure = _train(log, job, spec, arguments)
+                failure = train(log, job, spec, arguments)
             # Whatever ended the training, what there is of the table is written.
             if (failure.status == OK or any(log.steps(job, run) for run in range(spec.count))) and (
                 status := write(arguments.out, tables.FORMATS[kind](tables.table(log, job)))
@@ -174,7 +174,7 @@ class _Failure:
     sentence: str
 
 
-def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Namespace) -> _Failure:
+def train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Namespace) -> _Failure:
     """Train until the end, an interrupt or an error; the log says which."""
     from functions.language_model import LanguageModelError
     from functions.language_model.devices import pick_device

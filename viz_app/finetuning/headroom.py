@@ -13,11 +13,22 @@ NOTHING = 1.05  # a gain below it is called none
 NAMES = {
     "none": "no preconditioner",
     "P": "P as estimated",
-    "tensor": "exact diagonal, one number per tensor",
-    "F^-1/2": "exact diagonal, element-wise, to the power −1/2",
-    "F^-1": "exact diagonal, element-wise",
+    "tensor": "exact, per tensor",
+    "F^-1/2": "exact, per element, root",
+    "F^-1": "exact, per element",
 }
 """What R is of, in the order in which it is shown."""
+
+
+def planned(count: int, batch: int) -> dict[str, float]:
+    """What measuring takes, of a task with `count` training texts: texts, and forward passes of `batch` of them."""
+    texts = 2 * headroom.ROUNDS * _half(count)
+    return {"texts": texts, "passes": headroom.PASSES * texts / batch}
+
+
+def _half(count: int) -> int:
+    """Texts of a half, so that the first rounds share none."""
+    return min(headroom.HALF, max(1, count // (2 * headroom.ROUNDS)))
 
 
 def message(
@@ -33,8 +44,7 @@ def message(
     encoded = materials.encoded
     first = len(before["raw"]["s"]) if before else 0
     seed, count = materials.spec.seed, len(encoded.train_tokens)
-    half = min(headroom.HALF, max(1, count // (2 * headroom.ROUNDS)))  # so that the first rounds share no text
-    samples = [headroom.halves(count, seed, k, half) for k in range(first, first + headroom.ROUNDS)]
+    samples = [headroom.halves(count, seed, k, _half(count)) for k in range(first, first + headroom.ROUNDS)]
 
     def curvature(name: str) -> Any:
         return trainer.curvature(name)
@@ -68,7 +78,7 @@ def message(
     }
 
 
-def sentence(R: dict[str, list[float | None]], gains: dict[str, list[float | None]]) -> str:
+def sentence(R: dict[str, headroom.Estimate], gains: dict[str, headroom.Estimate]) -> str:
     """What the exact diagonal gains at most, the best of its forms with its standard error, and what P gets of it."""
     plain, error = R["none"]
     if plain is None or error is None or plain <= 2 * error:

@@ -18,8 +18,9 @@ CURVES = {
     "steps": ("Each step", "Slope g, curvature c and length of every step, on log axes"),
 }
 PANELS = {
-    "hessian": ("Hessian over time", "HiZOO's P, group by group while it trains, beside a reference"),
+    "hessian": ("Hessian", "HiZOO's P, group by group while it trains, beside a reference"),
     "histogram": ("Histogram", "How P spreads within each group of parameters"),
+    "headroom": ("Headroom", "What curvature could gain at most here, measured with true gradients"),
     "memory": ("Memory", "What each method needs: forward passes only against Adam"),
 }
 CLOCKS = {"forward passes": "passes", "steps": "steps", "seconds": "seconds"}

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from functions.language_model import devices, export, metrics, stored
+from functions.language_model import LanguageModelError, devices, export, metrics, stored
 from hizoo_core import kernels
 from hizoo_core.training import Diverged
 from viz_app.finetuning import comparison, fingerprint, forecast, headroom, journal, loading, local_models
@@ -99,7 +99,9 @@ class Session:
             facts = fingerprint.fingerprint(self._materials, tuned)
             self._check(plan, facts)
         if zero_shot is not None:
-            self._journal.say(loading.plan(self.spec, self._materials, tuned, self.runs, zero_shot, facts, read))
+            cost = headroom.planned(len(self._materials.task.train), self.spec.batch)
+            plan = loading.plan(self.spec, self._materials, tuned, self.runs, zero_shot, facts, read)
+            self._journal.say(plan | {"headroom": cost})
             if sentence := loading.works_everywhere(tuned):
                 self._journal.note(sentence)
             if slower := kernels.missing(torch.device(self._materials.device)):
@@ -238,7 +240,12 @@ class Session:
             here = self._repetitions.at(chosen.repetition)
             tuned, trainer = here.replay.rebuilt(chosen, step)
             told = partial(self._journal.progress, what, unit="texts")
-            message = headroom.message(here.materials, chosen, tuned, trainer, step, before, told)
+            try:
+                message = headroom.message(here.materials, chosen, tuned, trainer, step, before, told)
+            except LanguageModelError as error:
+                self._journal.note(f"no headroom at step {step} of {chosen.name}: {error.message}", run)
+                self._journal.progress_over()
+                raise
         self._journal.say(message)
         self._journal.progress_over()
         self.flush()

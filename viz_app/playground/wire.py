@@ -294,7 +294,7 @@ def headrooms(function: TestFunction, noise: float, theta: np.ndarray, trace: Tr
     variances = np.ones_like(g), 1 / np.abs(h)
     if trace.h is not None:
         variances = variances[0], 1 / _take(trace.h[:, 0], keep), variances[1]
-    n = np.array([getattr(_settings(trace, step), "n", 1) for step in trace.steps[keep]])
+    n = np.array([getattr(settings_at(trace, step), "n", 1) for step in trace.steps[keep]])
     plain, *others = (headroom.headroom(g, h, variance, noise) for variance in variances)
     steps, *more = (_gain(function, theta, g, h, variance, n, noise) for variance in variances)
     if trace.h is None:
@@ -307,7 +307,7 @@ def headrooms(function: TestFunction, noise: float, theta: np.ndarray, trace: Tr
     }
 
 
-def _settings(trace: Trace, step: int) -> Any:
+def settings_at(trace: Trace, step: int) -> Any:
     """The hyperparameters of the step that leaves `step`."""
     return next((later for at, later in reversed(trace.changes) if at <= step), trace.hyperparameters)
 

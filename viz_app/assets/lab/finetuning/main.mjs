@@ -15,6 +15,7 @@ import { Bar } from "./bar.mjs";
 import { bytes } from "./bytes.mjs";
 import { AccuracyCurves, LossCurves, StepCurves } from "./curves.mjs";
 import { Form } from "./form.mjs";
+import { HeadroomPanel } from "./headroom.mjs";
 import { HessianMap } from "./hessian.mjs";
 import { Histogram } from "./histogram.mjs";
 import { Jobs } from "./jobs.mjs";
@@ -61,6 +62,7 @@ const PANELS = {
   steps: [StepCurves, "Slope, curvature, step length", "What HiZOO measures in each step with its forward passes: the slope along random directions, the curvature along them, and how far it then goes."],
   hessian: [HessianMap, "Diagonal Hessian over time", "HiZOO's P, the estimated diagonal of the Hessian, layer by layer while it trains; beside it a reference, estimated through autograd now and then."],
   histogram: [Histogram, "Histogram of P", "How P spreads within each group of parameters, on a log axis."],
+  headroom: [HeadroomPanel, "Headroom", "What curvature could gain at most on this model and task, measured with true gradients: R with and without a preconditioner, tensor by tensor."],
   memory: [Memory, "Memory", "Weights, activations, gradients, optimizer state: forward passes only against Adam, measured."],
 };
 

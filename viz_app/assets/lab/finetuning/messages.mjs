@@ -16,13 +16,14 @@
 /**
  * @typedef {object} PlanMessage once, first
  * @property {"plan"} type @property {string} spec
- * @property {{title: string, parameters: number, tuned: number, context: number}} model
+ * @property {{title: string, parameters: number, tuned: number, context: number, share?: number}} model
  * @property {{name: string, title: string, memory: number | null}} device @property {string} dtype
  * @property {string=} clock how passes are counted, where they go through the top layers alone
  * @property {{title: string, synthetic: boolean, classes: string[], evaluated: number}} task
  *   `evaluated`: held-out texts of an evaluation
  * @property {Sentence[]} sentences @property {PlannedRun[]} runs @property {Group[]} groups
  * @property {{loss: number, accuracy: number, f1: number}} zero_shot
+ * @property {{texts: number, passes: number}=} headroom what measuring it takes
  */
 
 /** @typedef {{type: "seed", repetition: number, seed: number, sentences: Sentence[], zero_shot: PlanMessage["zero_shot"]}} SeedMessage
@@ -51,6 +52,15 @@
  * @property {number} probes @property {number} seconds @property {string} cost
  */
 
+/** @typedef {[value: number | null, error: number | null]} Measured with its standard error */
+
+/**
+ * @typedef {object} HeadroomMessage what curvature could gain at a step of a run
+ * @property {"headroom"} type @property {number} run @property {number} step @property {number} rounds
+ * @property {Measured[]} groups r of each @property {string} sentence @property {string} cost
+ * @property {{key: "none" | "P" | "tensor" | "F^-1/2" | "F^-1", name: string, value: Measured, gain: Measured | null}[]} R
+ */
+
 /**
  * @typedef {object} MemoryRow bytes; the parts are each at their own largest
  * @property {string} name a run's label, or another method's
@@ -77,7 +87,7 @@
  *   counted; with an empty message it is over */
 
 /**
- * @typedef {PlanMessage | SeedMessage | ComparisonMessage | StepsMessage | EvaluationMessage | HessianMessage | TruthMessage | MemoryMessage | PlaneMessage
+ * @typedef {PlanMessage | SeedMessage | ComparisonMessage | StepsMessage | EvaluationMessage | HessianMessage | TruthMessage | HeadroomMessage | MemoryMessage | PlaneMessage
  *   | SurfaceMessage | SettingMessage | StatusMessage | NoteMessage | ProgressMessage} Message
  */
 

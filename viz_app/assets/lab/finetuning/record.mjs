@@ -2,7 +2,7 @@
 
 /** @import { Over } from "./over.mjs" */
 /**
- * @import { Compared, Evaluation, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, ProgressMessage, SeedMessage, SettingMessage, State, TruthMessage } from "./messages.mjs"
+ * @import { Compared, Evaluation, HeadroomMessage, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, ProgressMessage, SeedMessage, SettingMessage, State, TruthMessage } from "./messages.mjs"
  */
 
 /**
@@ -12,6 +12,7 @@
  *
  * @typedef {Omit<HessianMessage, "type" | "run"> & {forwards: number}} Hessian
  * @typedef {Omit<TruthMessage, "type" | "run"> & {forwards: number}} Truth Hutchinson's estimate of the true diagonal
+ * @typedef {Omit<HeadroomMessage, "type" | "run"> & {forwards: number}} Headroom
  * @typedef {Omit<SettingMessage, "type" | "run"> & {forwards: number}} Setting a change of lr or α while it ran, from
  *   the step after `step` on
  *
@@ -22,7 +23,7 @@
  * @property {number} forwardsPerStep @property {number} filling spent before the first step @property {number} planned steps in all
  * @property {boolean} estimatesHessian
  * @property {Steps} steps @property {Evaluation[]} evaluations by step @property {Hessian[]} hessians by step
- * @property {Truth[]} truths by step @property {Setting[]} settings
+ * @property {Truth[]} truths by step @property {Headroom[]} headrooms by step @property {Setting[]} settings
  * @property {Rebuilt[]} rebuilt steps rebuilt from the log for the cursor, by step
  * @property {{state: State, message: string} | null} ended why this run alone ended
  *
@@ -108,6 +109,9 @@ export function fold(record, message) {
       break;
     case "truth":
       if (run) put(run.truths, timed(run, message));
+      break;
+    case "headroom":
+      if (run) put(run.headrooms, timed(run, message));
       break;
     case "setting":
       if (run) put(run.settings, timed(run, message));
@@ -253,6 +257,7 @@ function emptyRun({ repetition = 0, seed = 0, label, method, name, hyperparamete
     evaluations: [],
     hessians: [],
     truths: [],
+    headrooms: [],
     settings: [],
     rebuilt: [],
   };
@@ -261,8 +266,8 @@ function emptyRun({ repetition = 0, seed = 0, label, method, name, hyperparamete
 /** What a plan that is sent again must not lose. @param {Run | undefined} run */
 function kept(run) {
   if (!run) return {};
-  const { steps, evaluations, hessians, truths, settings, rebuilt } = run;
-  return { steps, evaluations, hessians, truths, settings, rebuilt };
+  const { steps, evaluations, hessians, truths, headrooms, settings, rebuilt } = run;
+  return { steps, evaluations, hessians, truths, headrooms, settings, rebuilt };
 }
 
 /**
