@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from viz_app.finetuning import command as finetune_cli
+from viz_app.finetuning import search_command as search_cli
 from viz_app.finetuning import spec as finetune_spec
 from viz_app.playground.result import RunResult
 from viz_app.playground.runner import run
@@ -89,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     runs.set_defaults(command=_run)
 
-    map_cli.add_commands(commands)
+    map_cli.add_commands(commands, search_cli)
     finetune_cli.add_commands(commands)
 
     lists = commands.add_parser("list", help="print functions, optimizers and hyperparameters with their bounds")
