@@ -75,7 +75,7 @@ def _computed(spec: SearchSpec | None, job: int | None, arguments: argparse.Name
             kind, status = ("json", OK) if spec.over else output(arguments)
             if status:
                 return status
-            job = job or job_of(log, spec) or log.create_job(spec.query(), QUEUE)
+            job = job or job_of(log, spec) or log.create_job(spec.key, QUEUE)
             failure = Failure(OK, "") if log.job(job).state == "finished" else _train(log, job, spec)
             cells = results.own_cells(log, job)
             if spec.over:
@@ -100,7 +100,7 @@ def _computed(spec: SearchSpec | None, job: int | None, arguments: argparse.Name
 
 def job_of(log: Log, spec: SearchSpec) -> int | None:
     """The newest job of the same map or search; None if there is none."""
-    text = spec.query()
+    text = spec.key
     return next((job.id for job in log.jobs() if job.spec == text), None)
 
 

@@ -109,6 +109,11 @@ class SearchSpec:
         """A hyperparameter of the optimizer."""
         return next(each for each in describe(type(self.opt.hyperparameters)) if each.name == name)
 
+    @property
+    def key(self) -> str:
+        """The text under which it is computed: where the job stands along a map's axes does not change the map."""
+        return self.query() if self.over else replace(self, base=self.job(self.settings[0], 0)).query()
+
     def query(self) -> str:
         """Canonical text: every key explicit."""
         given = [("seeds", str(self.seeds)), ("x", str(self.x)), ("y", str(self.y))]
