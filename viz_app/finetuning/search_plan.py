@@ -97,8 +97,8 @@ def left_of(spec: SearchSpec, cells: Cells, made: int) -> int:
     """About how many jobs are still to be done; `made`: those that a search has computed."""
     if spec.over:
         return max(1, spec.trials * spec.seeds + 2 - made)
-    return sum(spec.seeds - len(each.cells) for each in map(lambda hp: setting(spec, cells, hp), spec.settings)
-               if not each.stopped)  # fmt: skip
+    known = [setting(spec, cells, each) for each in spec.settings]
+    return sum(spec.seeds - len(each.cells) for each in known if not each.stopped)
 
 
 class _Coordinate:

@@ -139,6 +139,9 @@ class Searching:
     def estimate_truth(self, run: int) -> None:
         self._refuse()
 
+    def measure_headroom(self, run: int, step: int | None = None) -> Message:
+        self._refuse()
+
     def at(self, run: int, step: int) -> dict[str, Any]:
         self._refuse()
 
