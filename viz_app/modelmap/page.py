@@ -71,8 +71,8 @@ def layout() -> html.Main:
                             [html.H2(title), html.Div(className="stage", id=f"mm-{name}")], className="card chart"
                         )
                         for name, title in (
-                            ("loss", "Held-out loss by forward passes"),
-                            ("accuracy", "Held-out accuracy by passes"),
+                            ("loss", "Held-out loss"),
+                            ("accuracy", "Held-out accuracy"),
                         )
                     ),
                 ],

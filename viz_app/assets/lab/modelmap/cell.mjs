@@ -70,6 +70,7 @@ export function pictureOf(map, cell, name, colour) {
     range: [low - room, high + room],
     end: map.header.forwards,
     clock: "forward passes",
+    xlabel: "forward passes",
     ylabel: name === "accuracy" ? "accuracy" : "loss",
     format: name === "accuracy" ? ".1f" : ".3f",
     unit: name === "accuracy" ? " %" : "",

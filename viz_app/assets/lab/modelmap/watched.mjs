@@ -41,6 +41,7 @@ export class Watched {
     this.#feed = new Feed(String(id), {
       messages: (messages) => this.#take(messages),
       line: (state, seconds) => {
+        if (state === "lost") this.#look(); // it may have been deleted
         this.lost = state === "lost" ? `The server does not answer; next try in ${Math.round(seconds)} s.` : "";
         this.hooks.changed();
       },
@@ -87,9 +88,12 @@ export class Watched {
       if (id !== this.id) return;
       Object.assign(this, { state: job.state, said: job.message, left: job.left });
     } catch (error) {
-      this.lost = inWords(error);
+      if (id !== this.id) return;
+      const words = inWords(error);
+      if (words.startsWith("there is no run")) this.leave();
+      else this.lost = words;
     }
     this.hooks.changed();
-    if (this.isOpen) this.#timer = window.setTimeout(() => this.#look(), EVERY);
+    if (this.id !== null && this.isOpen) this.#timer = window.setTimeout(() => this.#look(), EVERY);
   }
 }
