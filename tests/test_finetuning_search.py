@@ -15,6 +15,8 @@ from tests.test_finetuning_session import log, one_thread, tiny
 from tests.tiny_session import finished, tiny_model
 from viz_app import cli
 from viz_app.finetuning import search_results as results
+from viz_app.finetuning import search_routes
+from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.search_spec import is_of_a_model, is_search, parse
 from viz_app.finetuning.searching import Searching, SessionError
 from viz_app.finetuning.session import Session
@@ -218,7 +220,23 @@ def test_an_interrupted_search_finds_the_same(tiny: SimpleNamespace, tmp_path: P
     assert {**found, "seconds": 0} == {**same, "seconds": 0}
 
 
-# The worker and the shell
+# The page, the worker and the shell
+
+
+def test_the_page_is_told_what_a_map_means_and_a_second_start_goes_on_with_it(tmp_path: Path):
+    desk = Desk(tmp_path)
+    told = search_routes._described(desk, parse(MAP))
+    assert (told["job"], told["x"]["values"], told["y"]["text"]) == (None, (0.01, 0.1), "1,2")
+    assert told["sentence"].startswith("4 runs of 60 passes, about ")
+    assert {each["name"] for each in told["usual"]} >= {"alpha", "n", "lr", "mu"}
+    id = search_routes.created(desk, parse(MAP), "cpu")
+    desk.log().change_state(id, "stopped")
+    elsewhere = parse(MAP.replace("alpha=0.01&", "alpha=0.5&"))  # the job stands elsewhere on the same map
+    assert search_routes.created(desk, elsewhere, "cpu") == id
+    assert search_routes._described(desk, elsewhere)["job"] == id
+    assert desk.log().job(id).state == "queued"
+    assert search_routes.created(desk, parse(MAP.replace("batch=4", "batch=5")), "cpu") != id
+    desk.close()
 
 
 def test_a_worker_computes_maps_in_its_queue(tiny: SimpleNamespace, log: Log):
