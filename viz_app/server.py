@@ -124,9 +124,9 @@ def show_page(path: str | None, search: str | None = None) -> dict[str, list]:
 
 def _actions(page: Page | None) -> list:
     """A page's buttons; on the functions' Tuning page, the way to the language model's, too."""
-    if page is PAGES["/tuning"]:
-        return [modelmap.kinds("function"), *page.actions()]
-    return page.actions() if page else []
+    if page is None:
+        return []
+    return [modelmap.kinds("function"), *page.actions()] if page is PAGES["/tuning"] else page.actions()
 
 
 def nowhere(path: str | None) -> html.Main:

@@ -97,8 +97,8 @@ def tune(
     tried: list[tuple[np.ndarray | None, Any]] = [(_place(axes, each), each) for each in known or ()]
     found = [Figures(cell.loss, cell.passes, cell.diverged, target) for cell in (known or {}).values()]
     first = [] if base in (known or ()) else [(_place(axes, base), base)]
-    placed = sum(point is not None for point, _ in tried)
-    explore = max(0 if placed else 4, trials // 2 - placed) - len(first)
+    there = sum(point is not None for point, _ in tried)
+    explore = max(0 if there else 4, trials // 2 - there) - len(first)
     points = qmc.Sobol(len(axes), rng=rng).random_base2(int(np.ceil(np.log2(max(1, explore)))))[: max(0, explore)]
     fresh = first + list(zip(points, settings(points), strict=True))
     left = trials - len(fresh) - again
@@ -111,9 +111,9 @@ def tune(
 
     run(fresh)
     for count, width in zip((left // 2, left - left // 2), WIDTHS, strict=True):
-        best = min((i for i, (point, _) in enumerate(tried) if point is not None), key=lambda i: found[i].score)
-        steps = rng.normal(scale=width, size=(count, len(axes)))
-        points = np.clip(tried[best][0] + steps, 0.0, 1.0 - 1e-9)
+        placed = [(found[i].score, point) for i, (point, _) in enumerate(tried) if point is not None]
+        _, best = min(placed, key=lambda each: each[0])
+        points = np.clip(best + rng.normal(scale=width, size=(count, len(axes))), 0.0, 1.0 - 1e-9)
         run(list(zip(points, settings(points), strict=True)))
     order = sorted(range(len(tried)), key=lambda i: found[i].score)
     finalists = list(dict.fromkeys(tried[i][1] for i in order))[:again]
