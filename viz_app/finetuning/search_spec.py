@@ -145,7 +145,9 @@ def parse(text: str, searching: bool = False) -> SearchSpec:
     base = specs.parse(rest if opts else f"{rest}&opt=hizoo")
     assert base.forwards is not None
     interval = base.eval if "eval" in given else max(1, base.forwards // EVALUATIONS)
-    base = replace(base, truth=0, eval=interval)
+    if base.runs > 1:  # as a job says it
+        seeds = base.runs
+    base = replace(base, truth=0, eval=interval, runs=1)
 
     usual = usual_axes(base)
     kind = type(base.opts[0].hyperparameters)

@@ -207,13 +207,15 @@ class Searching:
     def _start(self, job: FinetuneSpec) -> None:
         """Begin a job, at θ_0 and on the texts of its seed."""
         if job.seed != self._materials.spec.seed:
-            materials = self._materials.of_seed(job.seed, self._data())
+            materials = self._materials.of_seed(job.seed)
             if job.adapter:  # which starts from random numbers
                 self._begin(materials, materials.loaded_again())
             self._materials = materials
         self._tuned = self._replay.at_origin()
         run = Run(0, job.labels[0], job.opts[0], job.steps_of(0), job.forwards_per_step(0))
-        self._materials.fill(self._tuned, run.steps, self._journal.progress, self._journal.note)
+        if job.top:
+            texts = self._materials.read(run.steps)
+            self._materials.fill(self._tuned, texts, self._journal.progress, self._journal.note)
         if job.seed not in self._starts:
             found = metrics.evaluate(self._tuned.module, self._materials.held_out)
             start = {"seed": job.seed, "loss": found.loss, "accuracy": found.accuracy, "f1": found.f1}
