@@ -93,3 +93,20 @@ def test_a_backward_pass_without_memory_leaves_no_gradients():
     assert first.grad is None
     assert second.grad is None
     assert trainer.step == 0
+
+
+def test_a_job_goes_on_without_a_run_that_has_ended_and_cannot_be_made_again(
+    tiny: SimpleNamespace, log: Log, monkeypatch
+):
+    session = opened(log, "steps=6&batch=4&eval=100&truth=0&opt=adam&opt=mezo:n=1,lr=0.05")
+    while session.runs[0].made < 2:
+        session.advance()
+    run_out(monkeypatch, session, "adam", MemoryError())
+    while not session.runs[0].gone:
+        session.advance()
+    session.flush()
+    new = again(session)
+    run_out(monkeypatch, new, "adam", MemoryError())
+    finished(new)
+    assert new.runs[0].gone
+    assert [len(log.steps(new.job, run)) for run in (0, 1)] == [2, 6]
