@@ -62,6 +62,8 @@ def test_a_model_is_told_from_a_function_by_its_keys():
     assert is_of_a_model("tune=top:2&opt=mezo")
     assert not is_of_a_model("f=booth&opt=mezo")
     assert not is_of_a_model("opt=hizoo&seed=1&forwards=300&x=alpha=0.1,1")
+    assert not is_of_a_model("opt=hizoo&runs=20"), "a key of both"
+    assert is_of_a_model("tune=layernorm&runs=3")
     assert not is_of_a_model("f=booth&batch=3"), "the function's reader says that batch is no key"
 
 

@@ -45,7 +45,7 @@ def is_search(text: str) -> bool:
 def is_of_a_model(text: str) -> bool:
     """Whether a map's text is of a language model: it has a key that a function's has not."""
     keys = {key for key, _ in pairs(text)}
-    shared = {"steps", "forwards", "seed", "opt", *KEYS, *OF_FUNCTIONS}
+    shared = {"steps", "forwards", "runs", "seed", "opt", *KEYS, *OF_FUNCTIONS}
     return "f" not in keys and bool(keys & (set(specs.KEYS) - shared))
 
 
