@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from functions.language_model import metrics
+from functions.language_model import devices, metrics
 from hizoo_core.training import Diverged, Trainer
 from viz_app.finetuning import fingerprint, loading, local_models, search_plan
 from viz_app.finetuning.failures import SessionError, enough_memory
@@ -132,6 +132,7 @@ class Searching:
         self.flush()
         self._running = None
         del self._materials, self._tuned, self._replay
+        devices.release()
 
     def set(self, run: int, lr: float | None = None, alpha: float | None = None) -> None:
         self._refuse()
