@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401, F811
 import csv
+import itertools
 import json
 import math
 from pathlib import Path
@@ -17,6 +18,7 @@ from viz_app import cli
 from viz_app.finetuning import search_results as results
 from viz_app.finetuning import search_routes
 from viz_app.finetuning.desk import Desk
+from viz_app.finetuning.search_plan import of_search
 from viz_app.finetuning.search_spec import is_of_a_model, is_search, parse
 from viz_app.finetuning.searching import Searching, SessionError
 from viz_app.finetuning.session import Session
@@ -55,6 +57,14 @@ def test_the_canonical_text_reads_back_as_the_same_search():
     assert [axis.values for axis in (parse(MAP).x, parse(MAP).y)] == [(0.01, 0.1), (1, 2)]
     assert parse("batch=4&forwards=12&opt=mezo:n=1").y.values == (1, 2, 4), "of n what the budget pays"
     assert parse(f"{JOB}&trials=9").over == ("alpha", "n"), "a search varies what the map beside it varies"
+
+
+@pytest.mark.parametrize("text", ["", "&over=n,lr&trials=4"])
+def test_an_estimator_that_needs_two_directions_has_axes_and_trials_without_one(text: str):
+    spec = parse(f"batch=4&forwards=60&opt=hizoo:n=4,estimator=multiplicative{text}")
+    assert spec.y.values == (2, 4, 8)
+    plan = of_search(spec, {}, [], lambda found: None) if spec.over else iter(())
+    assert [job.opts[0].directions for job in itertools.islice(plan, 1)] == [4] * bool(text)
 
 
 def test_a_model_is_told_from_a_function_by_its_keys():
