@@ -87,7 +87,7 @@ def test_a_map_without_memory_says_what_would_need_less(tiny: SimpleNamespace, l
         raise torch.OutOfMemoryError(CUDA)
 
     monkeypatch.setattr(metrics, "loss", full)
-    with pytest.raises(SessionError, match="out of memory while training. What needs less: batch=2 in place of 4"):
+    with pytest.raises(SessionError, match=r"while training\. What needs less: batch=2 in place of 4"):
         finished(search)
 
 
