@@ -2,9 +2,11 @@
 
 # ruff: noqa: F401, F811
 import csv
+import gc
 import itertools
 import json
 import math
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,8 +17,8 @@ from functions.language_model import model as models
 from tests.test_finetuning_session import log, one_thread, tiny
 from tests.tiny_session import finished, tiny_model
 from viz_app import cli
+from viz_app.finetuning import limits, search_routes
 from viz_app.finetuning import search_results as results
-from viz_app.finetuning import search_routes
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.search_plan import of_search
 from viz_app.finetuning.search_spec import is_of_a_model, is_search, parse
@@ -115,6 +117,30 @@ def test_a_cell_is_the_job_that_it_stands_for(tiny: SimpleNamespace, log: Log):
         assert cell["curve"] == [[m["forwards"], m["loss"], m["accuracy"]] for m in evaluations]
         assert (cell["loss"], cell["accuracy"]) == (evaluations[-1]["loss"], evaluations[-1]["accuracy"])
         assert cell["forwards"] == spec.steps_of(0) * spec.forwards_per_step(0) <= 60
+
+
+@pytest.mark.parametrize("tune", ["full", "lora&top=1"])
+def test_a_large_model_is_in_memory_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tune: str):
+    """θ_0 of one that is not kept is loaded again for every cell, and every seed of an adapter."""
+    alive, before, load = weakref.WeakSet(), [], models.load
+
+    def counted(*arguments):
+        gc.collect()
+        before.append(len(alive))
+        model = load(*arguments)
+        alive.add(model.module)
+        return model
+
+    monkeypatch.setattr(models, "load", counted)
+    search = f"tune={tune}&train=8&held_out=8&batch=4&forwards=4&seeds=2&opt=mezo:n=1&x=lr=1e-4,1e-3&y=n=1"
+    session, cells = computed(Log(tmp_path / "kept"), search)
+    session.close()
+    before.clear()
+    monkeypatch.setattr(limits, "KEPT", 0)
+    again = [cell["loss"] for cell in computed(Log(tmp_path / "again"), search)[1].values()]
+    assert again == [cell["loss"] for cell in cells.values()]
+    assert len(before) >= 4
+    assert not any(before), "there may be no room for two"
 
 
 def test_what_was_interrupted_goes_on_and_nothing_is_computed_twice(tiny: SimpleNamespace, log: Log):
