@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from functions.language_model import devices, export, metrics
+from hizoo_core.auto_rate import AUTO
 from hizoo_core.training import Diverged
 from viz_app.finetuning import fingerprint, forecast, journal, loading, local_models
 from viz_app.finetuning import spec as specs
@@ -169,7 +170,8 @@ class Session:
             raise SessionError("alpha", f"{chosen.method.name} has no α to set")
         changes = {name: value for name, value in (("lr", lr), ("alpha", alpha)) if value is not None}
         after = replace(before, **changes)
-        setting = Setting(len(chosen.rows), after.lr, getattr(after, "alpha", None))
+        rate = None if after.lr == AUTO else after.lr
+        setting = Setting(len(chosen.rows), rate, getattr(after, "alpha", None))
         chosen.settings = [old for old in chosen.settings if old.step != setting.step] + [setting]
         self._journal.setting(run, setting)
         self.flush()
@@ -289,7 +291,7 @@ class Session:
         self._replay.settle(run, run.trainer)
         started = time.perf_counter()
         try:
-            record = run.trainer.advance(self._materials.loss(run.tuned, run.made))
+            record = run.trainer.advance(self._materials.loss(run.tuned, run.made, run.auto))
         except Diverged as diverged:
             run.ended = True
             rest = "" if all(other.over for other in self.runs) else "; the other runs go on"
@@ -299,4 +301,6 @@ class Session:
             row = run.row(record, time.perf_counter() - started)
             run.rows.append(row)
             self._journal.step(run.index, row)
+            if readings := run.trainer.readings:
+                self._journal.rate(run.index, row.step, readings)
         self._measuring.arrived(run)

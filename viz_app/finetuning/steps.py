@@ -12,7 +12,8 @@ class StepRow:
 
     forwards: forward passes that the run has spent by then, a gradient counted as two; seconds: its training time by
     then. slope, curvature: of the probes (`StepRecord`), None where a method has none. lr, alpha: the effective ones,
-    after the schedule; alpha None where there is none. scalars: the first differences, then the second ones.
+    after the schedule; alpha None where there is none. scalars: the first differences, then the second ones, then with
+    lr=auto `StepRecord.seen`.
     """
 
     step: int

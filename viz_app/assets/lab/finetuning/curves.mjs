@@ -8,7 +8,7 @@ import { html, render } from "../vendor/lit.mjs";
 import { one } from "../web/one.mjs";
 import { count } from "../web/scale.mjs";
 import { LiveChart } from "./livechart.mjs";
-import { Frame, accuracyPicture, countedBy, forwardsAt, instantOf, lossPicture, stepPicture, versionOf } from "./pictures.mjs";
+import { Frame, accuracyPicture, countedBy, forwardsAt, instantOf, lossPicture, readingsPicture, stepPicture, versionOf } from "./pictures.mjs";
 
 class Curves {
   /** @type {Clock} */
@@ -82,11 +82,13 @@ export class AccuracyCurves extends OneChart {
   }
 }
 
-/** @type {["slope" | "curvature" | "length", string, string][]} */
+/** @type {["slope" | "curvature" | "length" | "lr" | "readings", string, string][]} */
 const STEP_CHARTS = [
   ["slope", "Slope g", "Root mean square over the directions of (ℓ₊ − ℓ₋) / 2μ"],
   ["curvature", "Curvature c", "Mean over the directions of (ℓ₊ + ℓ₋ − 2ℓ₀) / μ², by its absolute value; only of methods that estimate P"],
   ["length", "Step length ‖Δθ‖", "Distance in parameter space that a step covers"],
+  ["lr", "Learning rate η", "After its schedule, or what lr=auto found for the step; absolute value where it took a step back"],
+  ["readings", "What auto goes by", "s: the slope's square without noise; v: the noise of the minibatch in it; tr: the curvature along a probe; q: its part along the slope. Only with lr=auto"],
 ];
 
 export class StepCurves extends Curves {
@@ -104,7 +106,7 @@ export class StepCurves extends Curves {
     const { clock, frame } = this;
     const version = versionOf(record, look, clock);
     const instant = instantOf(null, record, look, cursor, clock);
-    STEP_CHARTS.forEach(([name], i) => this.charts[i].show(version, () => stepPicture(name, record, look, clock, frame), instant, look.theme));
+    STEP_CHARTS.forEach(([name], i) => this.charts[i].show(version, () => (name === "readings" ? readingsPicture(record, look, clock, frame) : stepPicture(name, record, look, clock, frame)), instant, look.theme));
     this.#legend(look);
   }
 

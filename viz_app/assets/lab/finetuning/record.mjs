@@ -1,7 +1,7 @@
 // What is known of a fine-tuning job: its messages, folded into one record that every panel reads. No DOM, no network.
 
 /**
- * @import { Evaluation, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, ProgressMessage, SettingMessage, State, TruthMessage } from "./messages.mjs"
+ * @import { Evaluation, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, ProgressMessage, RateMessage, SettingMessage, State, TruthMessage } from "./messages.mjs"
  */
 
 /**
@@ -21,6 +21,7 @@
  * @property {boolean} estimatesHessian
  * @property {Steps} steps @property {Evaluation[]} evaluations by step @property {Hessian[]} hessians by step
  * @property {Truth[]} truths by step @property {Setting[]} settings
+ * @property {Omit<RateMessage, "type" | "run">[]} rates what lr=auto went by, by step; empty without
  * @property {Rebuilt[]} rebuilt steps rebuilt from the log for the cursor, by step
  * @property {{state: State, message: string} | null} ended why this run alone ended
  *
@@ -97,6 +98,9 @@ export function fold(record, message) {
       break;
     case "setting":
       if (run) put(run.settings, timed(run, message));
+      break;
+    case "rate":
+      if (run) put(run.rates, message);
       break;
     case "memory":
       record.memory = { rows: message.rows, how: message.how };
@@ -232,6 +236,7 @@ function emptyRun({ label, method, name, hyperparameters, forwards_per_step, ste
     hessians: [],
     truths: [],
     settings: [],
+    rates: [],
     rebuilt: [],
   };
 }
@@ -239,8 +244,8 @@ function emptyRun({ label, method, name, hyperparameters, forwards_per_step, ste
 /** What a plan that is sent again must not lose. @param {Run | undefined} run */
 function kept(run) {
   if (!run) return {};
-  const { steps, evaluations, hessians, truths, settings, rebuilt } = run;
-  return { steps, evaluations, hessians, truths, settings, rebuilt };
+  const { steps, evaluations, hessians, truths, settings, rates, rebuilt } = run;
+  return { steps, evaluations, hessians, truths, settings, rates, rebuilt };
 }
 
 /**

@@ -9,6 +9,7 @@ import { fade, readTheme } from "../web/theme.mjs";
 import { hessianCurves, lossCurves, sortedCurves, sortedFrame } from "./curves.mjs";
 import { differences, showDifferences } from "./forkcards.mjs";
 import { clockKey, page, timeOf } from "./page.mjs";
+import { rateCurves } from "./rates.mjs";
 import { leftAt } from "./share.mjs";
 import { forks, pairs, running, settings, spans, title } from "./slots.mjs";
 import { clockAt, clockLength, frameAt, stepAt } from "./trace.mjs";
@@ -59,8 +60,10 @@ export function redraw() {
   const picture =
     page.hessian === "sorted"
       ? { ...sortedFrame(trace, look), ...sortedCurves(trace, timeOf(parts.player.part), clockKey(), look) }
+      : page.hessian === "auto η"
+      ? { ...rateCurves(trace, clockKey(), look), clock }
       : { ...hessianCurves(trace, clockKey(), look), clock };
-  parts.hessian.show(picture, look, "curvature");
+  parts.hessian.show(picture, look, page.hessian === "auto η" ? "η and what it is made of" : "curvature");
   notes(losses);
   parts.player.show();
 }
@@ -89,7 +92,10 @@ function notes(losses) {
   const legend = first
     ? html`<b>—</b> P of ${others.length ? "each" : first} &nbsp; <b>- -</b> the exact diagonal along the runs of ${first}`
     : html`no optimizer that estimates the Hessian is on; <b>- -</b> the exact diagonal`;
-  render(legend, byId("hessian-note"));
+  const automatic = trace.tracks.some((track) => track.rates)
+    ? html`<b>—</b> η; <b>- -</b> s, the slope's square without noise; v, its noise; tr and q, the curvature: medians of ${runs} runs`
+    : html`type auto as η of HiZOO or MeZO: its learning rate, and why, stand here`;
+  render(page.hessian === "auto η" ? automatic : legend, byId("hessian-note"));
   const { scale } = parts.landscape;
   const rings = trace.tracks.map((track, index) =>
     track.shown_h ? html`<span title="Its probes are drawn from this ellipse: Σ = 1/P"><i class="ring" style="border-color:${colours[index]};background:${fade(colours[index], 0.15)}"></i>Σ of ${titles[index]}</span>` : nothing,
