@@ -85,7 +85,9 @@ def layout() -> html.Main:
                 [
                     chart("loss", "Loss", segmented("clock", ["steps", "forward passes", "seconds"], "forward passes")),
                     chart(
-                        "hessian", "Diagonal Hessian", segmented("hessian-view", ["over time", "sorted", "auto η"], "over time")
+                        "hessian",
+                        "Diagonal Hessian",
+                        segmented("hessian-view", ["over time", "sorted", "auto η"], "over time"),
                     ),
                     html.Section(id="microscope", className="card", hidden=True, **attributes(aria_label="Microscope")),
                 ],
