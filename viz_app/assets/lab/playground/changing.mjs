@@ -80,7 +80,7 @@ export function takeDimension() {
   const flat = state.dim === 2;
   Object.assign(parts.landscape, { minima: flat ? state.minima : [], localMinima: flat ? state.localMinima : [] });
   placeStart();
-  byId("hessian-view").hidden = flat; // two coordinates need no sorting
+  byId("hessian-view").classList.toggle("flat", flat); // two coordinates need no sorting
   if (flat && page.hessian === "sorted") setProps("hessian-view", { value: (page.hessian = "over time") });
 }
 
