@@ -126,7 +126,9 @@ class OnModel:
         encoded, model, states = _materials(self.model, self.train, self.top, given.sst2, given.data_dir)
         tuned = adapt(copy_model(model), self.tune, seed, 8, 5, self.top, states)
         own = {"alpha": self.alpha, "pool": "tensor"} if method == "hizoo" else {}
-        settings = METHODS[method].models.hyperparameters(lr=lr, schedule=given.schedule, n=given.n, **own)
+        form = METHODS[method].models
+        assert form is not None
+        settings = form.hyperparameters(lr=lr, schedule=given.schedule, n=given.n, **own)
         steps = self.passes // METHODS[method].forwards(settings)
         trainer = Trainer(tuned.parameters, method, settings, steps, seed)
         for step in range(steps):

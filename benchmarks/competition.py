@@ -36,7 +36,7 @@ import numpy as np
 from scipy.stats import qmc
 from tqdm import tqdm
 
-from benchmarks.competition_tables import LABELS, tables
+from benchmarks.competition_tables import COMPETING, LABELS, tables
 from benchmarks.estimators import interval
 from benchmarks.tune_presets import Axis, dumps, insert, lost_share, median_gap, passes_to_precision, start_gap
 from functions import TestFunction, resolve
@@ -274,7 +274,7 @@ def tasks(contests: Iterable[Contest], rules: Nearness) -> Iterator[tuple[str, s
     """(section, row, competitor, what computes its entry), in the order of the tables."""
     for d in rules.dimensions:
         for n in rules.directions:
-            for name in ESTIMATORS:
+            for name in COMPETING:
                 yield "nearest", f"d = {d}, n = {n}", name, (nearest, d, n, name, rules)
     for contest in contests:
         for name in LABELS:

@@ -2,6 +2,7 @@
 
     python -m benchmarks.estimators                prints a Markdown table; about three minutes
     python -m benchmarks.estimators --write FILE   puts it between that file's markers
+    python -m benchmarks.estimators --brief        `reliable` and `multiplicative` alone, few runs; about a minute
 
 θ stays fixed because every step is a warm-up step. Read off over the second half of the steps of each run: the mean of
 ln(P/|H_jj|) over elements and steps. A cell shows the geometric mean over the runs (1 is perfect), its 95 % interval
@@ -24,6 +25,10 @@ from hizoo_core.estimators import ESTIMATORS
 
 STEPS, RUNS, MU = 3_000, 64, 1e-3
 SETTINGS = [(2, 1, 0.01), (2, 32, 0.01), (10, 8, 0.01), (10, 32, 0.01), (100, 8, 0.01), (100, 32, 0.1)]
+BRIEF = [  # d, n, α, steps, runs
+    (2, 1, 0.01, 3000, 8), (10, 1, 0.03, 3000, 8), (10, 8, 0.03, 3000, 8), (100, 1, 0.03, 5000, 8),
+    (100, 8, 0.03, 3000, 8), (1000, 8, 0.03, 1500, 2),
+]  # fmt: skip
 MARKERS = ("<!-- table: python -m benchmarks.estimators -->", "<!-- /table -->")
 
 
@@ -42,14 +47,23 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def cell(d: int, n: int, alpha: float, estimator: str) -> str:
+def brief() -> str:
+    """The same of two estimators in less time: a line a setting."""
+    lines = ["| d | n | α | steps | `reliable` | `multiplicative` |", "| --- | --- | --- | --- | --- | --- |"]
+    for d, n, alpha, steps, runs in BRIEF:
+        cells = " | ".join(cell(d, n, alpha, name, steps, runs) for name in ("reliable", "multiplicative"))
+        lines.append(f"| {d} | {n} | {alpha} | {steps:,} | {cells} |")
+    return "\n".join(lines)
+
+
+def cell(d: int, n: int, alpha: float, estimator: str, steps: int = STEPS, runs: int = RUNS) -> str:
     """Mean, interval and spread of P over the true diagonal for one setting."""
     if n < ESTIMATORS[estimator].least_n:
         return f"needs n ≥ {ESTIMATORS[estimator].least_n}"
     function = resolve(f"quadratic:d={d},condition=1e4")
-    hyperparameters = METHODS["hizoo"].hyperparameters(n=n, alpha=alpha, estimator=estimator, mu=MU, warmup=STEPS)
+    hyperparameters = METHODS["hizoo"].hyperparameters(n=n, alpha=alpha, estimator=estimator, mu=MU, warmup=steps)
     trace = optimize(
-        function, "hizoo", hyperparameters, function.start, steps=STEPS, runs=RUNS, seed=0, record_every=10
+        function, "hizoo", hyperparameters, function.start, steps=steps, runs=runs, seed=0, record_every=10
     )
     assert trace.h is not None
     half = len(trace.steps) // 2
@@ -68,8 +82,9 @@ def main() -> None:
     """Print the table, or write it into a file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between this file's markers")
+    parser.add_argument("--brief", action="store_true", help="two estimators, few runs")
     options = parser.parse_args()
-    text = table()
+    text = brief() if options.brief else table()
     if options.write:
         options.write.write_text(insert(options.write.read_text("utf-8"), text, MARKERS), "utf-8")
     else:

@@ -8,7 +8,7 @@ import dataclasses
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -140,12 +140,15 @@ class Hyperparameters:
 
 @dataclass(slots=True)
 class Block:
-    """θ and the state, to be updated in place; `root` = √P, left by an update for the next probes."""
+    """θ and the state, to be updated in place; `root` = √P, left by an update for the next probes; `move`: what the
+    residuals say of θ as a whole, for the next update of P (see `reliability`).
+    """
 
     theta: Any
     state: dict[str, Any]
     constants: Any
     root: Any = None
+    move: Any = None
 
 
 class Space(Protocol):
@@ -171,6 +174,10 @@ class Space(Protocol):
 
     def sums(self, *numbers: Any) -> Iterable[tuple[Any, ...]]:
         """θ block by block, each with every row of differences summed over the directions with its own vectors."""
+        ...
+
+    def residuals(self, second: Any) -> Any:
+        """What is left of the second differences beside those that the state's e predicts (see `reliability`)."""
         ...
 
     def gradient(self) -> Any: ...
@@ -215,9 +222,9 @@ class PointForm:
 
     `step(space, t)` makes step t (from 0) on a space in place. `init(hyperparameters, scalar)` returns the constants
     that the step's formulas use, each passed through `scalar`. `state` names the arrays kept beside θ and their
-    starting values. `axes` are the usual ones of a map, e.g. "lr=1e-4:1:12"; `searched` says what tuning varies: a
-    tuple of values, or None for the whole slider. `terms(made)` gives what the formulas name on the way through a step,
-    (d,) each.
+    starting values, `numbers` what is kept once for each run. `axes` are the usual ones of a map, e.g. "lr=1e-4:1:12";
+    `searched` says what tuning varies: a tuple of values, or None for the whole slider. `terms(made)` gives what the
+    formulas name on the way through a step, (d,) each.
     """
 
     hyperparameters: type
@@ -227,6 +234,7 @@ class PointForm:
     axes: tuple[str, str]
     searched: Mapping[str, tuple[float, ...] | None]
     terms: Callable[[Made], dict[str, np.ndarray]] = lambda made: {}
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hizoo_core import reliability
+
 
 def first_difference(xp: Any, plus: Any, minus: Any, out: Any) -> Any:
     """l+_i − l−_i = 2μ g_i, with g_i the projected gradient along Σ^{1/2} u_i; into `out` if that is not None."""
@@ -73,16 +75,16 @@ def _leave_one_out(xp: Any, c: Any) -> Any:
     return c
 
 
-def _smooth_absolute(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
+def _smooth_absolute(xp: Any, state: dict[str, Any], k: Any, s: Any, move: Any) -> None:
     xp.absolute(s, s)
     smoothing(state["P"], k.keep, s)
 
 
-def _smooth(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
+def _smooth(xp: Any, state: dict[str, Any], k: Any, s: Any, move: Any) -> None:
     smoothing(state["P"], k.keep, s)
 
 
-def _multiply(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
+def _multiply(xp: Any, state: dict[str, Any], k: Any, s: Any, move: Any) -> None:
     """P ← P exp δ, and m ← m exp(−δ), so that m stays the mean of S / P for the new P."""
     P, m = state["P"], state["m"]
     signed_smoothing(m, k.forget, s)
@@ -91,31 +93,40 @@ def _multiply(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
     m /= growth
 
 
+def _follow(xp: Any, state: dict[str, Any], k: Any, s: Any, move: Any) -> None:
+    reliability.follow(xp, state, move, k.alpha, s)
+
+
 @dataclass(frozen=True, slots=True)
 class Estimator:
     """One formula of S.
 
     `prepare(xp, c)` makes of the second differences what is summed over the directions with the weights u² − offset;
     `finish(xp, s)` makes of a sum s = α S / P as it enters an average; both return arrays that they were given, changed
-    in place. `apply(xp, state, k, s)` takes a sum, not yet finished, into P in place (and may overwrite s). `keeps_m`:
-    the state has an m beside P, the smoothed s with its sign.
+    in place. `apply(xp, state, k, s, move)` takes a sum, not yet finished, into P in place (and may overwrite s).
+    `keeps_m`: the state has an m beside P, the smoothed s with its sign. `predicts`: it has an e instead, from which
+    the second differences are predicted; only what is left of them is summed, and `move` is what `reliability.learn`
+    made of it (None elsewhere).
     """
 
     prepare: Callable[[Any, Any], Any]
     offset: float
     finish: Callable[[Any, Any], Any]
-    apply: Callable[[Any, dict[str, Any], Any, Any], None]
-    least_n: int
-    keeps_m: bool
+    apply: Callable[[Any, dict[str, Any], Any, Any, Any], None]
+    least_n: int = 1
+    keeps_m: bool = False
+    predicts: bool = False
 
 
 ESTIMATORS: dict[str, Estimator] = {
     # S = |(1/n) Σ ½ c_i P_j (u_ij² − 1)|: before the absolute value its expectation is H_jj for a quadratic.
-    "paper": Estimator(_as_it_is, 1.0, _absolute, _smooth_absolute, least_n=1, keeps_m=False),
+    "paper": Estimator(_as_it_is, 1.0, _absolute, _smooth_absolute),
     # S = (1/n) Σ ½ |c_i| P_j u_ij²: the fixed point for a convex quadratic is (1 + d/2) H_jj.
-    "released": Estimator(_absolute, 0.0, _as_it_is, _smooth, least_n=1, keeps_m=False),
+    "released": Estimator(_absolute, 0.0, _as_it_is, _smooth),
     # This project's own: s = (1/n) Σ ½ (c_i − c̄_i)(u_ij² − 1), E[s] = H_jj / P_j, sign and all.
     "multiplicative": Estimator(_leave_one_out, 1.0, _as_it_is, _multiply, least_n=2, keeps_m=True),
+    # This project's own, see `reliability`: s = (1/n) Σ ½ r_i (u_ij² − 1), E[s] = H_jj / P_j − (1 + e_j).
+    "reliable": Estimator(_as_it_is, 1.0, _as_it_is, _follow, predicts=True),
 }
 
 
@@ -132,7 +143,7 @@ def estimate(xp: Any, estimator: Estimator, c: Any, u: Any) -> Any:
     return estimator.finish(xp, xp.total(c[:, None] * weights(estimator, u)) / (2 * len(c)))
 
 
-def observe(xp: Any, state: dict[str, Any], k: Any, s: Any) -> None:
+def observe(xp: Any, state: dict[str, Any], k: Any, s: Any, move: Any = None) -> None:
     """Take a sum s over the directions into P, and hold P within its bounds, in place; s is overwritten."""
-    k.estimator.apply(xp, state, k, s)
+    k.estimator.apply(xp, state, k, s, move)
     xp.hold(state["P"], k.floor, k.ceiling)

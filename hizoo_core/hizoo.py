@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hizoo_core import auto_rate
+from hizoo_core import auto_rate, reliability
 from hizoo_core.base import (
     HyperparameterError,
     Hyperparameters,
@@ -34,7 +34,7 @@ from hizoo_core.mezo import COUNTS, DIRECTIONS, PERTURBATION_SCALE, TRAINING_RAT
 from hizoo_core.schedules import scheduled, unscheduled
 from hizoo_core.spaces import NumpyArithmetic
 
-STATE = {"P": 1.0, "m": 0.0}  # at the start
+STATE = {"P": 1.0, "m": 0.0, "e": 0.0}  # of each element, at the start
 POOLS: dict[str, str] = {
     "none": "one P an element, as in the paper",
     "row": "one P a row of a tensor: the last axis shares it",
@@ -86,7 +86,8 @@ class HiZOOHyperparameters(Hyperparameters):
         label="estimator",
         symbol="S",
         help="Formula of the curvature estimate: the paper's, the one in the authors' released code, or this project's "
-        "multiplicative one (needs n ≥ 2).",
+        "own: multiplicative (needs n ≥ 2), and reliable, which lets a group's P differ as far as its curvature can be "
+        "told from noise.",
         choices=tuple(ESTIMATORS),
     )
     beta: float = hyperparameter(
@@ -152,9 +153,14 @@ class HiZOOTraining(HiZOOHyperparameters):
         label="pooling of P",
         symbol="pool",
         help="One P for every element, or one for a row or for a whole tensor, from the mean of the estimates over it. "
-        "Averaging cuts their noise. Pooling is this project's variant, not the paper's.",
+        "Averaging cuts their noise. Pooling is this project's variant, not the paper's; reliable ignores it.",
         choices=tuple(POOLS),
     )
+
+    @property
+    def unused(self) -> dict[str, str]:
+        others = [name for name, estimator in ESTIMATORS.items() if not estimator.predicts]
+        return super().unused | ({} if self.estimator in others else {"pool": f"estimator={' or '.join(others)}"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +194,10 @@ def constants(hp: Any, smoothing: float, scalar: Callable[[float], Any]) -> Cons
 
 
 def init(hp: HiZOOHyperparameters, scalar: Callable[[float], Any]) -> Constants:
-    beta = hp.beta or min(1.0, 2.0 * hp.alpha)
-    return constants(hp, beta if ESTIMATORS[hp.estimator].keeps_m else hp.alpha, scalar)
+    estimator = ESTIMATORS[hp.estimator]
+    if estimator.predicts:
+        return constants(hp, 1.0, scalar)
+    return constants(hp, (hp.beta or min(1.0, 2.0 * hp.alpha)) if estimator.keeps_m else hp.alpha, scalar)
 
 
 def looked(space: Space, moves: bool = True) -> Any:
@@ -202,14 +210,15 @@ def looked(space: Space, moves: bool = True) -> Any:
     c = second_difference(xp, centre, plus, minus, next_row)
     if space.paced is not None:
         g = space.paced(centre, g, c, moves)
-    return space.sums(g, space.constants.estimator.prepare(xp, c))
+    estimator = space.constants.estimator
+    return space.sums(g, estimator.prepare(xp, space.residuals(c) if estimator.predicts else c))
 
 
 def step(space: Space, t: int) -> None:
     xp = space.xp
     for block, slopes, s in looked(space, t >= space.constants.warmup):
         k, state = block.constants, block.state
-        observe(xp, state, k, s)
+        observe(xp, state, k, s, block.move)
         block.root = root = xp.root(state["P"], block.root)
         if t >= k.warmup:
             # The new P scales the step; the probes were drawn with the old one.
@@ -219,17 +228,31 @@ def step(space: Space, t: int) -> None:
 
 
 def terms(made: Made) -> dict[str, np.ndarray]:
-    """S of `paper` and `released`; s, the smoothed m and the exponent δ of `multiplicative`."""
+    """S of `paper` and `released`; s, the smoothed m (1 + e) and the exponent δ of `multiplicative` and `reliable`."""
     assert made.probes is not None
     assert made.probes.c is not None
     xp, hp = NumpyArithmetic, made.hyperparameters
     k = init(hp, float)
+    if k.estimator.predicts:
+        return _terms_of_reliable(hp, made)
     s = estimate(xp, k.estimator, made.probes.c.copy(), made.probes.u)
     if not k.estimator.keeps_m:
         return {"S": s * made.state["P"]}
     m = made.state["m"].copy()
     signed_smoothing(m, k.forget, (1.0 - k.forget) * s)
     return {"s": s, "m": m, "delta": exponent(xp, m, k.alpha)}
+
+
+def _terms_of_reliable(hp: HiZOOHyperparameters, made: Made) -> dict[str, np.ndarray]:
+    assert made.probes is not None
+    assert made.probes.c is not None
+    u, e = made.probes.u, made.state["e"]
+    r = made.probes.c - (u * u) @ (1.0 + e)
+    whole = reliability.Whole(r.mean(), (r * r).mean(), abs(1.0 + e).mean(), hp.n, e.size)
+    move, _ = reliability.learn({name: made.state[name] for name in reliability.NUMBERS}, hp.alpha, whole, None)
+    s = (r[:, None] * (u * u - 1.0)).sum(0) / (2 * hp.n)
+    e = e + move.gain * s + move.shift
+    return {"s": s, "m": 1.0 + e, "delta": reliability.exponent(NumpyArithmetic, e, move, hp.alpha)}
 
 
 METHOD = Method(
@@ -244,6 +267,7 @@ METHOD = Method(
         init=init,
         step=step,
         state=STATE,
+        numbers=reliability.NUMBERS,
         axes=("alpha=1e-4:1:12", "n=1,2,4,8,16,32"),
         searched={"lr": None, "alpha": None, "n": COUNTS, "warmup": (0, 10, 30)},
         terms=terms,

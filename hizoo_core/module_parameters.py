@@ -11,6 +11,7 @@ import torch
 
 from hizoo_core.estimators import Estimator
 from hizoo_core.preconditioner import Curvature, Piece, TorchArithmetic, WeightedSquares, matrix, working_dtype
+from hizoo_core.reliability import Whole
 from hizoo_core.workspace import SeededDirections, Workspace, join
 
 CPU_CHUNK = 2**18  # numbers: much to compute for a call's cost, little enough for the cache
@@ -57,7 +58,7 @@ def round_stochastically(x: torch.Tensor, u: torch.Tensor, dropped: int, bits: t
     whole.add_(bits).bitwise_and_(~mask)
 
 
-def _small(counts: list[int]) -> set[int]:
+def small(counts: list[int]) -> set[int]:
     """The places of the tensors that are copied for the time of a step."""
     places, total = set(), 0
     for place in sorted(range(len(counts)), key=counts.__getitem__):
@@ -68,7 +69,55 @@ def _small(counts: list[int]) -> set[int]:
     return places
 
 
-class ModuleParameters:
+class Probes:
+    """The losses of a step's 2n (+ 1) probes, however `_move_to` brings θ from one to the next."""
+
+    def __init__(self, n: int, mu: float, centre: bool) -> None:
+        self.n, self._mu, self._centre = n, mu, centre
+        self._away: tuple[int, float] | None = None  # (i, ±1): θ is at the probe ±μ Σ^{1/2} u_i
+
+    def _move_to(self, probe: tuple[int, float] | None) -> None:
+        """Bring θ from the probe where it is to another one, in one pass."""
+        raise NotImplementedError
+
+    def restore(self) -> None:
+        """Bring θ back from the probe where it is, as `ModuleParameters` says."""
+        if self._away is not None:
+            self._move_to(None)
+
+    def probe(self, closure: Callable[[], Any], examples: list[torch.Tensor] | None = None) -> tuple[torch.Tensor, ...]:
+        """The losses at θ (where the method wants it; 0-d), and (n,) at either side of it, in float64.
+
+        With `examples` the closure may return the losses of several examples, whose mean is the loss; to the list each
+        evaluation's are added, in the order of `auto_rate.from_examples`.
+
+        Leaves θ at the last probe, to be restored by `update` or `restore`; if the closure raises, it is restored here.
+        """
+        losses: list[float] = []
+
+        def evaluate() -> float:
+            loss = closure()
+            if examples is None:
+                return float(loss)
+            examples.append(torch.as_tensor(loss).detach().reshape(-1).double().cpu())
+            return float(examples[-1].mean())
+
+        try:
+            if self._centre:
+                losses.append(evaluate())
+            for i in range(self.n):
+                for side in (1.0, -1.0):
+                    self._move_to((i, side))
+                    losses.append(evaluate())
+        except BaseException:
+            self.restore()
+            raise
+        measured = torch.tensor(losses, dtype=torch.float64)
+        pairs = measured[int(self._centre) :]
+        return (measured[0], pairs[::2], pairs[1::2]) if self._centre else (pairs[::2], pairs[1::2])
+
+
+class ModuleParameters(Probes):
     """θ for one step.
 
     tensors: each parameter with its curvature; decays: for each, what the update subtracts of it, lr · weight_decay
@@ -101,7 +150,7 @@ class ModuleParameters:
         decays: Sequence[float] = (),
         firsts: Sequence[int] = (),
     ) -> None:
-        self.n, self._mu, self._centre = n, mu, centre
+        super().__init__(n, mu, centre)
         self._step, self._directions = step, directions
         self._draws = [directions.open(step, i) for i in range(n)]
         self._pieces: list[Piece] = []
@@ -109,7 +158,7 @@ class ModuleParameters:
         self._copied: list[Piece] = []
         self._curvatures: list[Curvature] = []
         tensors = list(tensors)
-        copied = _small([tensor.numel() for tensor, _ in tensors])
+        copied = small([tensor.numel() for tensor, _ in tensors])
         following = 0
         for place, (tensor, curvature) in enumerate(tensors):
             if not tensor.numel():
@@ -131,7 +180,6 @@ class ModuleParameters:
         large = sum(piece.theta.numel() for piece in self._pieces) >= CPU_CHUNK
         self._threads = torch.get_num_threads() if on_cpu and large else 1
         self._workspaces = [Workspace(self._draws, self._threads == 1) for _ in range(self._threads)]
-        self._away: tuple[int, float] | None = None  # (i, ±1): θ is at the probe ±μ Σ^{1/2} u_i
         self._copies: dict[int, torch.Tensor] = {}  # θ of the small pieces, while it is away
         self._watched = False
 
@@ -197,7 +245,6 @@ class ModuleParameters:
                 x.add_(moved)
 
     def _move_to(self, probe: tuple[int, float] | None) -> None:
-        """Bring θ from the probe where it is to another one, in one pass."""
         moves: dict[int, list[tuple[float, bool]]] = {}
         if self._away is not None:
             moves.setdefault(self._away[0], []).append((-self._away[1] * self._mu, True))
@@ -228,43 +275,14 @@ class ModuleParameters:
         self._away = probe
 
     def restore(self) -> None:
-        """Bring θ back from the probe where it is, as the class says."""
-        if self._away is not None:
-            self._move_to(None)
+        super().restore()
         self._copies = {}
 
     def probe(self, closure: Callable[[], Any], examples: list[torch.Tensor] | None = None) -> tuple[torch.Tensor, ...]:
-        """The losses at θ (where the method wants it; 0-d), and (n,) at either side of it, in float64.
-
-        With `examples` the closure may return the losses of several examples, whose mean is the loss; to the list each
-        evaluation's are added, in the order of `auto_rate.from_examples`.
-
-        Leaves θ at the last probe, to be restored by `update` or `restore`; if the closure raises, it is restored here.
-        """
-        losses: list[float] = []
-
-        def evaluate() -> float:
-            loss = closure()
-            if examples is None:
-                return float(loss)
-            examples.append(torch.as_tensor(loss).detach().reshape(-1).double().cpu())
-            return float(examples[-1].mean())
-
         self._copies = {piece.index: piece.theta.clone() for piece in self._copied}
-        try:
-            if self._centre:
-                losses.append(evaluate())
-            for i in range(self.n):
-                for side in (1.0, -1.0):
-                    self._move_to((i, side))
-                    losses.append(evaluate())
-        except BaseException:
-            self.restore()
-            raise
+        losses = super().probe(closure, examples)
         self._watched = True
-        measured = torch.tensor(losses, dtype=torch.float64)
-        pairs = measured[int(self._centre) :]
-        return (measured[0], pairs[::2], pairs[1::2]) if self._centre else (pairs[::2], pairs[1::2])
+        return losses
 
     def update(
         self,
@@ -281,18 +299,22 @@ class ModuleParameters:
         taken back instead, with `rate` as it was made (its decay stays). Returns the length of the step,
         ‖θ_{t+1} − θ_t‖.
         """
-        coefficients = torch.zeros(self.n, dtype=torch.float64)
+        self._watch()
+        coefficients, whole = torch.zeros(self.n, dtype=torch.float64), None
         if second is not None and estimator is not None:
-            coefficients = estimator.prepare(TorchArithmetic, second.clone())
+            coefficients = second.clone()
+            if estimator.predicts:
+                whole = self._predict(coefficients)
+            coefficients = estimator.prepare(TorchArithmetic, coefficients)
         g, c = [rate * x for x in first.tolist()], coefficients.tolist()
         decays = [rate * decay for decay in self._decays]
         earlier: list[Any] = []
         if back is not None:
             g, decays = [-rate * x for x in back.tolist()], [0.0] * len(decays)
             earlier = [self._directions.open(self._step - 1, i) for i in range(self.n)]
-        self._gather(c)
+        self._collect(c)
         for curvature in self._curvatures:
-            curvature.settle(coefficients)
+            curvature.settle(coefficients, whole)
         moved = [torch.zeros(())] * len(self._pieces)  # squares of the pieces' lengths
         squares = {x: WeightedSquares(c, x.k) for x in self._curvatures if x.elementwise}
 
@@ -347,16 +369,28 @@ class ModuleParameters:
         self._away, self._copies = None, {}
         return math.sqrt(float(torch.stack([x.to(moved[-1].device) for x in moved]).cpu().double().sum()))
 
-    def _gather(self, c: list[float]) -> None:
-        """What P that elements share is updated from, as far as the probes have not seen it."""
+    def _watch(self) -> None:
+        """What P that elements share is updated from, if the probes have not seen it."""
 
         def watch(piece: Piece, workspace: Workspace) -> None:
             for i in range(self.n):
                 piece.curvature.watch(piece, i, workspace.draw(piece, i), workspace.buffer("s", piece))
 
+        if not self._watched:
+            self._share(watch, [piece for piece in self._pieces if piece.curvature.watches])
+
+    def _collect(self, c: list[float]) -> None:
+        """The same of what takes a pass over u of its own."""
+
         def collect(curvature: Curvature, workspace: Workspace) -> None:
             curvature.collect(c, workspace.draw, workspace.buffer)
 
-        if not self._watched:
-            self._share(watch, [piece for piece in self._pieces if piece.curvature.watches])
         self._share(collect, [curvature for curvature in self._curvatures if curvature.collects])
+
+    def _predict(self, second: torch.Tensor) -> Whole:
+        """Leave of the second differences what the state does not predict, in place."""
+        seen = torch.stack([curvature.seen() for curvature in self._curvatures]).sum(0)
+        size = sum(piece.theta.numel() for piece in self._pieces)
+        second -= self._mu**2 * seen[: self.n]
+        r = second / self._mu**2
+        return Whole(float(r.mean()), float((r * r).mean()), float(seen[-1]) / size, self.n, size)

@@ -58,7 +58,7 @@ class Stream:
         return (self.start + word * self.stride) % 2**64
 
 
-def _tiles(first: int, count: int) -> tuple[int, int]:
+def tiles(first: int, count: int) -> tuple[int, int]:
     """The first word, and the one after the last, of the tiles that hold these elements."""
     return first // (2 * TILE) * TILE, -(-(first + count) // (2 * TILE)) * TILE
 
@@ -76,7 +76,7 @@ class Source:
 
     def fill(self, out: np.ndarray, stream: Stream, first: int) -> None:
         """Fill a vector of float32 with the elements first, first + 1, … of a direction."""
-        begin, end = _tiles(first, out.size)
+        begin, end = tiles(first, out.size)
         self._prepare(stream, min(self._block, end - begin))
         for word in range(begin, end, self._block):
             count = min(self._block, end - word)
@@ -134,21 +134,21 @@ def fill_on_device(out: torch.Tensor, stream: Stream, first: int) -> None:
 
 
 def _fill_block(out: torch.Tensor, stream: Stream, first: int) -> None:
-    begin, end = _tiles(first, out.numel())
+    begin, end = tiles(first, out.numel())
     angle, radius = words(stream, begin, end - begin, out.device).view(torch.int32).view(-1, 2, TILE).float().unbind(1)
     angle = angle * TURN
     radius = radius.square().add_(QUARTER).reciprocal_().mul_(LARGEST).log_()
     radius.clamp_(min=0).sqrt_()  # where a division rounds carelessly, log 1 may be below 0
-    tiles = torch.stack((angle.cos().mul_(radius), angle.sin_().mul_(radius)), 1)
-    out.copy_(tiles.view(-1)[first - 2 * begin :][: out.numel()])
+    pairs = torch.stack((angle.cos().mul_(radius), angle.sin_().mul_(radius)), 1)
+    out.copy_(pairs.view(-1)[first - 2 * begin :][: out.numel()])
 
 
 def words(stream: Stream, first: int, count: int, device: torch.device | str) -> torch.Tensor:
     """`count` words of a stream from word `first` on: int64."""
     # torch's 64-bit numbers are signed, and its shift to the right fills up with the sign.
-    x = torch.arange(count, device=device).mul_(_signed(stream.stride)).add_(_signed(stream.at(first)))
+    x = torch.arange(count, device=device).mul_(signed(stream.stride)).add_(signed(stream.at(first)))
     for shift, factor in ROUNDS:
-        x = _fold(x, shift).mul_(_signed(factor))
+        x = _fold(x, shift).mul_(signed(factor))
     return _fold(x, LAST)
 
 
@@ -156,5 +156,5 @@ def _fold(x: torch.Tensor, shift: int) -> torch.Tensor:
     return x.bitwise_xor_(x.bitwise_right_shift(shift).bitwise_and_((1 << 64 - shift) - 1))
 
 
-def _signed(x: int) -> int:
+def signed(x: int) -> int:
     return x - 2**64 if x >= 2**63 else x

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from hizoo_core.estimators import observe
+from hizoo_core.reliability import NUMBERS, Pool, Whole, learn
 
 
 class TorchArithmetic:
@@ -109,8 +110,14 @@ class Curvature:
         """1/√P after the update."""
         return None
 
-    def settle(self, coefficients: torch.Tensor) -> None:
-        """Update P that elements share; coefficients (n,): second differences, as the estimator prepares them."""
+    def seen(self) -> torch.Tensor:
+        """Sums that a prediction of the second differences needs, after `watch` saw every u_i: see `Reliable`."""
+        raise NotImplementedError
+
+    def settle(self, coefficients: torch.Tensor, whole: Whole | None) -> None:
+        """Update P that elements share; coefficients (n,): second differences, as the estimator prepares them; `whole`:
+        what they say of θ as a whole, if the estimator predicts them.
+        """
 
     def observe(self, piece: Piece, s: torch.Tensor) -> None:
         """Update P of a piece's elements from their sum, which is overwritten."""
@@ -134,11 +141,11 @@ class Elementwise(Curvature):
 
     def __init__(self, state: dict[str, torch.Tensor], constants: Any) -> None:
         super().__init__(constants)
-        self._state = {name: matrix(value) for name, value in state.items()}
+        self.state = {name: matrix(value) for name, value in state.items()}
         self._pieces: dict[int, dict[str, torch.Tensor]] = {}
 
     def add(self, piece: Piece) -> None:
-        self._pieces[piece.index] = {name: value[piece.rows, piece.columns] for name, value in self._state.items()}
+        self._pieces[piece.index] = {name: value[piece.rows, piece.columns] for name, value in self.state.items()}
 
     def scale(self, piece: Piece, out: torch.Tensor) -> torch.Tensor:
         return torch.rsqrt(self._pieces[piece.index]["P"], out=out)
@@ -147,6 +154,56 @@ class Elementwise(Curvature):
 
     def observe(self, piece: Piece, s: torch.Tensor) -> None:
         observe(TorchArithmetic, self._pieces[piece.index], self.k, s)
+
+
+class Reliable(Elementwise):
+    """`reliable` (see `reliability`): one P an element, which follows its tensor and all of θ as far as need be.
+
+    Two vectors of θ's size, P and e, and for each tensor the four numbers of `reliability.NUMBERS`, those of the whole
+    being the same in all of them.
+    """
+
+    watches = True
+
+    def __init__(self, state: dict[str, torch.Tensor], constants: Any, n: int) -> None:
+        super().__init__({name: state[name] for name in ("P", "e")}, constants)
+        self._numbers, self._n = state["numbers"], n
+        self._places: dict[int, int] = {}
+        self._count = 0
+
+    def add(self, piece: Piece) -> None:
+        super().add(piece)
+        self._places[piece.index] = len(self._places)
+        self._count += piece.theta.numel()
+
+    def prepare(self) -> None:
+        # Of each piece: Σ (1 + e) u_i² and Σ u_i² for each direction, and Σ |1 + e|.
+        self._sums = self.state["P"].new_zeros(2 * self._n + 1, len(self._places))
+
+    def watch(self, piece: Piece, i: int, u: torch.Tensor, out: torch.Tensor) -> None:
+        e, sums, n = self._pieces[piece.index]["e"], self._sums[:, self._places[piece.index]], self._n
+        if i == 0:
+            sums[2 * n] = torch.add(e, 1.0, out=out).abs_().sum()
+        squares = torch.mul(u, u, out=out).view(-1)
+        sums[n + i] = squares.sum()
+        sums[i] = sums[n + i] + torch.dot(squares, e.view(-1))
+
+    def seen(self) -> torch.Tensor:
+        return self._sums.double().sum(1).cpu()
+
+    def settle(self, coefficients: torch.Tensor, whole: Whole | None) -> None:
+        assert whole is not None
+        pool, n = None, self._n
+        if self._count != whole.size:
+            means = self.seen()[n:] / self._count
+            mean = self.k.weigh * float(coefficients @ (means[:n] - 1.0))
+            pool = Pool(mean, float(means[n]), self._count)
+        numbers = dict(zip(NUMBERS, self._numbers.tolist(), strict=True))
+        self._move, after = learn(numbers, self.k.alpha, whole, pool)
+        self._numbers.copy_(self._numbers.new_tensor([after[name] for name in NUMBERS]))
+
+    def observe(self, piece: Piece, s: torch.Tensor) -> None:
+        observe(TorchArithmetic, self._pieces[piece.index], self.k, s, self._move)
 
 
 class Pooled(Curvature):
@@ -192,7 +249,7 @@ class Pooled(Curvature):
         else:
             torch.sum(torch.mul(u, u, out=out), 1, out=slots)
 
-    def settle(self, coefficients: torch.Tensor) -> None:
+    def settle(self, coefficients: torch.Tensor, whole: Whole | None) -> None:
         means = self._squares.view(self._n, self._pools, -1).sum(2) / self._size
         weights = (coefficients * self.k.weigh).to(means)
         observe(TorchArithmetic, self._state, self.k, weights @ (means - self.k.estimator.offset))
@@ -248,7 +305,7 @@ class Factored(Curvature):
             self._row_sums[piece.rows] += s.sum(1, keepdim=True)
             self._column_sums[:, piece.columns] += s.sum(0, keepdim=True)
 
-    def settle(self, coefficients: torch.Tensor) -> None:
+    def settle(self, coefficients: torch.Tensor, whole: Whole | None) -> None:
         rows, columns = self._R.numel(), self._C.numel()
         for factor, sums in ((self._R, self._row_sums / columns), (self._C, self._column_sums / rows)):
             observe(TorchArithmetic, {"P": factor}, self.k, sums / factor)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hizoo_core import noise
+from hizoo_core import noise, reliability
 from hizoo_core.auto_rate import AUTO, AutoRate, Seen
 from hizoo_core.base import Block, Method, Objective
 from hizoo_core.estimators import weights
@@ -102,8 +102,8 @@ class BatchedPoints:
         keeps = self._keeps = int(method.estimates_hessian)  # 1 where there is a P
         auto = getattr(settings[0], "lr", None) == AUTO
         centre = self._centre = int(keeps or auto)  # 1 where the loss at θ itself is probed too
-        values = {**form.state, **(state or {})}
-        arrays = {name: np.empty((d, width)) for name in form.state}
+        values = {**form.state, **form.numbers, **(state or {})}
+        arrays = {name: np.empty((1 if name in form.numbers else d, width)) for name in (*form.state, *form.numbers)}
         for name, array in arrays.items():
             array[...] = np.reshape(values[name], (-1, 1))
         # One array, so that one copy records both P and θ, and θ lies among the probes where it is one of them.
@@ -264,12 +264,38 @@ class BatchedPoints:
             np.add.reduce(self._products, axis=1, out=self._totals)
         return self._blocks
 
+    def residuals(self, second: Any) -> Any:
+        """What is left of the second differences, in place, beside those that e predicts; the state's move follows."""
+        k, e, mu2 = self.constants, self.block.state["e"], self._mu**2
+        m = e + 1.0
+        d = len(m)
+        level = _in_order(np.abs(m)) / d
+        predicted = _in_order(m) + _in_order(m * self._vectors[1]) / k.weigh
+        if self._single:
+            second -= float(predicted[0] * mu2)
+            mean, square = second / mu2, (second / mu2) ** 2
+        else:
+            second -= predicted * mu2
+            each = np.reshape(second / mu2, (self.n, -1))
+            mean, square = NumpyArithmetic.total(each) / self.n, NumpyArithmetic.total(each * each) / self.n
+        whole = reliability.Whole(mean, square, level, self.n, d)
+        state = self.block.state
+        self.block.move, after = reliability.learn({x: state[x] for x in reliability.NUMBERS}, k.alpha, whole, None)
+        for name, value in after.items():
+            state[name][...] = value
+        return second
+
     def gradient(self) -> np.ndarray:
         gradient = self._objective.gradient(self.block.theta.T).T
         return gradient if self._tilt is None else gradient + self._tilt
 
     def hessian_diagonal(self) -> np.ndarray:
         return self._objective.hessian_diagonal(self.block.theta.T).T
+
+
+def _in_order(x: np.ndarray) -> np.ndarray:
+    """Sums over the coordinates (the last axis but one), one by one: the same bits for any number of runs."""
+    return np.add.accumulate(x, axis=-2)[..., -1, :]
 
 
 def _side_by_side(constants: Sequence[Any], runs: int) -> Any:

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from hizoo_core import hizoo, hizoo_l, mezo
+from hizoo_core import hizoo, hizoo_l, mezo, reliability
 from hizoo_core.estimators import ESTIMATORS
 from hizoo_core.hizoo import HiZOOTraining
 from hizoo_core.hizoo_l import HiZOOFactoredTraining
-from hizoo_core.preconditioner import Curvature, Elementwise, Factored, Pooled, working_dtype
+from hizoo_core.preconditioner import Curvature, Elementwise, Factored, Pooled, Reliable, working_dtype
 from hizoo_core.zeroth_order import ZerothOrder
 
 __all__ = ["HiZOO", "HiZOOL", "MeZO", "ZerothOrder"]
@@ -23,8 +23,9 @@ class HiZOO(ZerothOrder):
     A `torch.optim.Optimizer`; a step takes 2n + 1 evaluations of the loss and no gradient. Groups may have their own
     lr, alpha, beta, floor, pool, weight_decay and maximize. `state[p]["P"]` is the estimate, in float32 or float64: of
     p's shape, of one column with pool="row", of one number with pool="tensor"; "multiplicative" keeps "m" of the same
-    shape. The parameters that require a gradient when a step is made are the ones that move. Use model.eval(): see
-    `step`, which also says what a failed step leaves.
+    shape, "reliable" "e" of p's shape and four "numbers" (`reliability.NUMBERS`). The parameters that require a
+    gradient when a step is made are the ones that move. Use model.eval(): see `step`, which also says what a failed
+    step leaves.
     """
 
     _init = staticmethod(hizoo.init)
@@ -58,13 +59,14 @@ class HiZOO(ZerothOrder):
             alpha: smoothing α of the estimate P, from 0 to 1.
             n: random directions a step, from 1 to 64; the same in every group. A step calls the closure 2n + 1 times.
             estimator: formula of the Hessian estimate, the same in every group: "paper" (the paper's), "released" (the
-                authors' code's) or "multiplicative" (this project's, for n of at least 2).
+                authors' code's), "multiplicative" (this project's, for n of at least 2) or "reliable" (this project's:
+                P of a group differs from the others' as far as its curvature can be told from noise).
             seed: of the directions, from 0 to 2^32 − 1; the same in every group.
             warmup: first steps that update P and leave θ alone, from 0 to 20,000; the same in every group.
             beta: smoothing of the signed estimate, from 0 to 1, for "multiplicative" alone; 0 means 2 α.
             floor: P is held between this, from 1e-30 to 1, and its reciprocal.
             pool: what shares one P: "none" (one an element, the paper's), "row" (the last axis shares it) or "tensor";
-                this project's variant. "row" and "tensor" need contiguous parameters.
+                this project's variant. "row" and "tensor" need contiguous parameters; "reliable" takes no notice of it.
             weight_decay: λ from 0 on, in θ ← θ − η (g + λ θ): the decay is not scaled by P, and
                 is made with the step (not during the warm-up). As in the authors' trainers, which leave out biases and
                 norms: give those a group with weight_decay=0.
@@ -92,8 +94,9 @@ class HiZOO(ZerothOrder):
         )
 
     def _curvature(self, parameter: torch.Tensor, group: dict[str, Any], constants: Any) -> Curvature:
-        pool = group["pool"]
-        names = ("P", "m") if ESTIMATORS[group["estimator"]].keeps_m else ("P",)
+        estimator = ESTIMATORS[group["estimator"]]
+        pool = "none" if estimator.predicts else group["pool"]
+        names = ("P", "m") if estimator.keeps_m else ("P", "e") if estimator.predicts else ("P",)
         if pool == "none":
             shape = parameter.shape
         else:
@@ -107,6 +110,10 @@ class HiZOO(ZerothOrder):
                 state[name] = torch.full_like(kept, value, dtype=working_dtype(parameter), requires_grad=False)
             elif state[name].shape != shape:
                 raise ValueError(f"pool = {pool!r}: {name} has the shape {tuple(state[name].shape)} of another pool")
+        if estimator.predicts:
+            if "numbers" not in state:
+                state["numbers"] = state["P"].new_tensor(list(reliability.NUMBERS.values()))
+            return Reliable(state, constants, group["n"])
         own = {name: state[name] for name in names}
         return Elementwise(own, constants) if pool == "none" else Pooled(parameter, own, constants, group["n"])
 

@@ -17,6 +17,7 @@ from hizoo_core import estimators, noise
 from hizoo_core.auto_rate import AUTO, Seen
 from hizoo_core.base import HyperparameterError
 from hizoo_core.preconditioner import materialised
+from hizoo_core.reliability import NUMBERS, PRIOR
 from hizoo_core.torch_optim import ZerothOrder
 from hizoo_core.training_methods import METHODS, SCHEDULES, TrainingMethod, lost_in_rounding
 
@@ -237,8 +238,8 @@ class Trainer:
             raise self._diverged("the loss", value)
         if not measured.requires_grad:
             raise ValueError("the loss has no gradient, and Adam needs one: choose cross-entropy, or a method without")
-        measured.backward()
         try:
+            measured.backward()
             norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters.values() if p.grad is not None])
             if not norm.isfinite():
                 raise self._diverged("the gradient's norm", float(norm))
@@ -313,6 +314,17 @@ class Trainer:
         if "R" in state:
             return materialised(state["R"], state["C"], self.hyperparameters.floor)
         return state["P"] if state else torch.ones((1,) * parameter.dim(), device=parameter.device)
+
+    def reliability(self, name: str) -> float | None:
+        """How far P of one parameter's tensor is known apart from the others': 0 (not at all) to 1; see
+        `hizoo_core.reliability`. None if the estimator does not tell.
+        """
+        estimator = estimators.ESTIMATORS.get(getattr(self.hyperparameters, "estimator", ""))
+        if estimator is None or not estimator.predicts:
+            return None
+        state = self._optimizer.state.get(self.parameters[name], {})
+        tensor = float(state["numbers"][list(NUMBERS).index("tensor")]) if state else PRIOR
+        return 1.0 - tensor / PRIOR if len(self.parameters) > 1 else 1.0
 
     def state_bytes(self) -> int:
         """Memory of what the method keeps beside the parameters: P, m, v, …"""

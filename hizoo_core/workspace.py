@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from hizoo_core import normals
+from hizoo_core import kernels, normals
 from hizoo_core.preconditioner import Piece, working_dtype
 
 # Up to this many numbers of u are drawn together, those of small neighbours, and kept for the step's next pass.
@@ -36,6 +36,8 @@ class SeededDirections:
                 out.copy_(single)
             elif out.device.type == "cpu":
                 source.fill(out.numpy(), stream, first)
+            elif triton_kernels := kernels.module(out.device):
+                kernels.launch_fill(triton_kernels, out, stream, first)
             else:
                 normals.fill_on_device(out, stream, first)
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.optim import Optimizer
 
-from hizoo_core import noise
+from hizoo_core import fused, noise
 from hizoo_core.auto_rate import AUTO, AutoRate, Seen, factor, from_examples
 from hizoo_core.base import HyperparameterError
 from hizoo_core.closure import same_draws, users_level
@@ -23,6 +23,8 @@ from hizoo_core.estimators import ESTIMATORS, first_difference, second_differenc
 from hizoo_core.module_parameters import ModuleParameters
 from hizoo_core.preconditioner import Curvature, TorchArithmetic, matrix, working_dtype
 from hizoo_core.workspace import SeededDirections
+
+Space = ModuleParameters | fused.FusedParameters
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,12 @@ class ZerothOrder(Optimizer):
             raise ValueError(f"seed = {seed!r}: must be a whole number from 0 to {noise.SEED_LIMIT - 1}")
         checked = vars(self._kind(**settings))
         own = {"weight_decay": weight_decay, "maximize": maximize, "seed": seed, "step": 0}
+        self._tables = fused.Tables()
         super().__init__(params, {name: checked[name] for name in settings} | own)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self._tables = fused.Tables()
         for group in self.param_groups:  # saved by a version without these
             group.setdefault("weight_decay", 0.0)
             group.setdefault("maximize", False)
@@ -92,27 +96,16 @@ class ZerothOrder(Optimizer):
                 raise ValueError(f"{key!r} is no setting of {type(self).__name__}: a group may have params, {known}")
         if not isinstance(param_group["params"], torch.Tensor | set):  # torch refuses a set
             param_group = {**param_group, "params": list(param_group["params"])}
-            self._refuse_repetition(param_group["params"])
+            _refuse_repetition(self.param_groups, param_group["params"])
         if self.param_groups:
             param_group = {**param_group, "step": self.param_groups[0]["step"]}
         super().add_param_group(param_group)
         try:
             self._check(self.param_groups[-1])
+            _check_numbers(self.param_groups[-1]["params"])
         except ValueError:
             self.param_groups.pop()
             raise
-
-    def _refuse_repetition(self, params: list[Any]) -> None:
-        """Raise ValueError if one of a new group's parameters is in it twice, or in an earlier group."""
-        known = {id(p): f"in group {i}" for i, group in enumerate(self.param_groups) for p in group["params"]}
-        for i, each in enumerate(params):
-            parameter = each[1] if isinstance(each, tuple) else each
-            if id(parameter) in known:
-                which = (
-                    f"parameter {i} of the group, of shape {tuple(parameter.shape)}, is already {known[id(parameter)]}"
-                )
-                raise ValueError(f"{which}: list every parameter once")
-            known[id(parameter)] = f"parameter {i}"
 
     def _check(self, group: dict[str, Any]) -> None:
         self._hyperparameters(group)
@@ -126,40 +119,58 @@ class ZerothOrder(Optimizer):
         for name in self._common:
             if group[name] != self.param_groups[0][name]:
                 raise ValueError(f"{name} = {group[name]!r}: must be {self.param_groups[0][name]!r} in every group")
-        for parameter in group["params"]:
-            if not parameter.is_floating_point():
-                raise ValueError(f"a parameter of dtype {parameter.dtype}: must be of real floating-point numbers")
-            # Only a dense tensor without overlaps keeps its strides here.
-            if torch.empty_like(parameter, device="meta").stride() != parameter.stride():
-                raise ValueError(f"a parameter with strides {parameter.stride()}: must be dense in memory")
 
     def _hyperparameters(self, group: dict[str, Any]) -> Any:
         names = (field.name for field in dataclasses.fields(self._kind))
         return self._kind(**{name: group[name] for name in names if name in group})
 
+    def _constants(self, group: dict[str, Any]) -> Any:
+        self._check(group)
+        constants = type(self)._init(self._hyperparameters(group), float)
+        return dataclasses.replace(constants, move=-constants.move) if group["maximize"] else constants
+
     # State that is made under inference_mode could not be changed outside it. Leaving the mode turns gradients on.
     @torch.inference_mode(False)
     @torch.no_grad()
-    def _space(self, step: int) -> ModuleParameters:
-        tensors, decays, firsts = [], [], []
+    def _tensors(self) -> list[fused.Tensor]:
+        tensors = []
         following = 0  # frozen parameters count, so that freezing one leaves the others' directions as they are
-        for group in self.param_groups:
-            self._check(group)
-            constants = type(self)._init(self._hyperparameters(group), float)
-            if group["maximize"]:
-                constants = dataclasses.replace(constants, move=-constants.move)
+        for index, group in enumerate(self.param_groups):
+            constants = self._constants(group)
+            _check_numbers(group["params"])
             for parameter in group["params"]:
                 if parameter.requires_grad and parameter.numel():
-                    tensors.append((parameter, self._curvature(parameter, group, constants)))
-                    decays.append(factor(group["lr"]) * group["weight_decay"])
-                    firsts.append(following)
+                    curvature = self._curvature(parameter, group, constants)
+                    tensors.append(fused.Tensor(parameter, curvature, index, following))
                 following += parameter.numel()
         if not tensors:
             raise ValueError("no parameter requires a gradient: nothing to optimize")
-        common = self.param_groups[0]
+        return tensors
+
+    def _decays(self) -> list[float]:
+        return [factor(group["lr"]) * group["weight_decay"] for group in self.param_groups]
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _space(self, step: int) -> ModuleParameters:
+        tensors, common, decays = self._tensors(), self.param_groups[0], self._decays()
+        pairs = [(each.theta, each.curvature) for each in tensors]
         directions = SeededDirections(common["seed"])
-        centre = self._centre or self._paced
-        return ModuleParameters(tensors, common["n"], common["mu"], step, directions, centre, decays, firsts)
+        return ModuleParameters(
+            pairs, common["n"], common["mu"], step, directions, self._centre or self._paced,
+            [decays[each.group] for each in tensors], [each.first for each in tensors],
+        )  # fmt: skip
+
+    def _opened(self, step: int) -> Space:
+        """θ for a step: in the hands of the kernels, or of torch, as always with lr="auto"."""
+        if self._paced:
+            return self._space(step)
+        taken, common = self._tables.find(self.param_groups, self.state, self._tensors), self.param_groups[0]
+        if taken is None:
+            return self._space(step)
+        constants = [self._constants(group) for group in self.param_groups]
+        taken.open(common["seed"], step, common["n"], common["mu"], self._centre, constants, self._decays())
+        return taken
 
     @property
     def _paced(self) -> bool:
@@ -171,7 +182,7 @@ class ZerothOrder(Optimizer):
     def attempt(self, closure: Callable[[], Any]) -> Attempt:
         """Probe and, if every loss is finite, update, else restore θ as `step` says. The step is not counted."""
         common, step = self.param_groups[0], self.param_groups[0]["step"]
-        space = self._space(step)
+        space = self._opened(step)
         devices = [parameter.device for group in self.param_groups for parameter in group["params"]]
         examined = None if self._examined else self._closure_examined
         examples: list[torch.Tensor] | None = [] if self._paced else None
@@ -216,11 +227,11 @@ class ZerothOrder(Optimizer):
         `rate`: the η of a step made with lr="auto". Returns its length.
         """
         step = self.param_groups[0]["step"]
-        return self._update(self._space(step), first, second, step, rate)
+        return self._update(self._opened(step), first, second, step, rate)
 
     def _update(
         self,
-        space: ModuleParameters,
+        space: Space,
         first: torch.Tensor,
         second: torch.Tensor | None,
         step: int,
@@ -233,6 +244,7 @@ class ZerothOrder(Optimizer):
             return space.update(first, second, estimator, moves)
         back = self._last[0] if rate < 0 and self._last is not None else None
         self._last = first, rate
+        assert isinstance(space, ModuleParameters)
         return space.update(first, second, estimator, moves, abs(rate), back)
 
     def count(self) -> None:
@@ -331,3 +343,24 @@ class ZerothOrder(Optimizer):
                     like, dtype=working_dtype(parameter), device=parameter.device, requires_grad=False
                 )
                 self.state[parameter][name] = own.copy_(value)
+
+
+def _check_numbers(parameters: list[torch.Tensor]) -> None:
+    """Raise ValueError unless all are of real numbers, and dense in memory."""
+    for parameter in parameters:
+        if not parameter.is_floating_point():
+            raise ValueError(f"a parameter of dtype {parameter.dtype}: must be of real floating-point numbers")
+        # Only a dense tensor without overlaps keeps its strides here.
+        if torch.empty_like(parameter, device="meta").stride() != parameter.stride():
+            raise ValueError(f"a parameter with strides {parameter.stride()}: must be dense in memory")
+
+
+def _refuse_repetition(groups: list[dict[str, Any]], params: list[Any]) -> None:
+    """Raise ValueError if one of a new group's parameters is in it twice, or in an earlier group."""
+    known = {id(p): f"in group {i}" for i, group in enumerate(groups) for p in group["params"]}
+    for i, each in enumerate(params):
+        parameter = each[1] if isinstance(each, tuple) else each
+        if id(parameter) in known:
+            which = f"parameter {i} of the group, of shape {tuple(parameter.shape)}, is already {known[id(parameter)]}"
+            raise ValueError(f"{which}: list every parameter once")
+        known[id(parameter)] = f"parameter {i}"

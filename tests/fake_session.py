@@ -44,7 +44,7 @@ class FakeSession:
             self.log.append(self.job, messages=[{"type": "plan", "spec": self.spec.query()}])
 
     def refresh(self) -> None:
-        self.rows = [self.log.steps(self.job, run) for run in range(len(self.spec.opts))]
+        self.rows = [self.log.steps(self.job, run) for run in range(self.spec.count)]
 
     def trained(self) -> bool:
         return all(len(rows) >= self.spec.steps_of(run) for run, rows in enumerate(self.rows))
@@ -90,6 +90,9 @@ class FakeSession:
 
     def estimate_truth(self, run: int) -> None:
         self.log.append(self.job, messages=[{"type": "truth", "run": run, "step": len(self.rows[run])}])
+
+    def measure_headroom(self, run: int, step: int | None = None) -> None:
+        self.log.append(self.job, messages=[{"type": "headroom", "run": run, "step": step}])
 
     def at(self, run: int, step: int) -> dict[str, Any]:
         if step == 4:

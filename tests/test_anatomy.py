@@ -15,6 +15,8 @@ SETTINGS = {
     "released, n = 4": ("hizoo", dict(estimator="released", n=4, lr=0.05, alpha=0.1)),
     "multiplicative, n = 2": ("hizoo", dict(estimator="multiplicative", n=2, lr=0.05, alpha=0.1)),
     "multiplicative, n = 4": ("hizoo", dict(estimator="multiplicative", n=4, lr=0.05, alpha=0.1, beta=0.3)),
+    "reliable, n = 1": ("hizoo", dict(estimator="reliable", n=1, lr=0.05, alpha=0.1)),
+    "reliable, n = 4": ("hizoo", dict(estimator="reliable", n=4, lr=0.05, alpha=0.2)),
     "mezo, n = 1": ("mezo", dict(n=1, lr=0.01)),
     "mezo, n = 4": ("mezo", dict(n=4, lr=0.01)),
     "adam": ("adam", dict(lr=0.05)),
@@ -127,6 +129,10 @@ def test_the_terms_make_the_step(name):
                 growth = np.exp(a.terms["delta"])
                 P = P * growth
                 np.testing.assert_allclose(a.state_next["m"], a.terms["m"] / growth, **close)
+            elif hp.estimator == "reliable":
+                growth = np.exp(a.terms["delta"])
+                P = P * growth
+                np.testing.assert_allclose(a.state_next["e"], a.terms["m"] / growth - 1, **close)
             else:
                 P = (1 - hp.alpha) * P + hp.alpha * a.terms["S"]
             np.testing.assert_allclose(a.state_next["P"], P, **close)

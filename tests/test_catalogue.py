@@ -44,7 +44,8 @@ def test_it_says_what_the_specs_and_methods_say():
     assert told["limits"]["optimizers"] == OPTIMIZERS == (1, 8)
     assert told["limits"]["steps"] == (1, 20_000)
     assert told["estimators"] == {
-        "paper": {"leastN": 1}, "released": {"leastN": 1}, "multiplicative": {"leastN": 2}
+        "paper": {"leastN": 1}, "released": {"leastN": 1}, "multiplicative": {"leastN": 2},
+            "reliable": {"leastN": 1},
     }  # fmt: skip
     assert list(told["functions"]) == list(FUNCTIONS)
     assert tuple(told["spec"]["keys"]) == KEYS

@@ -156,8 +156,8 @@ def test_a_taken_port_is_one_line(capfd: pytest.CaptureFixture[str]):
     )
 
 
-TUNE = "steps=2&batch=4&tune=layernorm&truth=0&opt=mezo:n=1,lr=0.01&opt=adam"
-COLUMNS = "optimizer,step,forwards,seconds,train_loss,val_loss,val_accuracy,slope,curvature,p_q10,p_q50,p_q90"
+TUNE = "steps=2&batch=4&held_out=8&tune=layernorm&truth=0&opt=mezo:n=1,lr=0.01&opt=adam"
+COLUMNS = "optimizer,step,forwards,seconds,train_loss,val_loss,val_accuracy,slope,curvature,lr,p_q10,p_q50,p_q90"
 
 
 @pytest.fixture
@@ -166,9 +166,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     from types import SimpleNamespace
 
     from functions.language_model import memory
-    from viz_app.finetuning import limits
 
-    monkeypatch.setattr(limits, "HELD_OUT", 8)
     monkeypatch.setattr(memory, "measure", lambda *_: SimpleNamespace(rows=(), how=""))
 
 

@@ -122,6 +122,6 @@ def test_small_tensors_come_back_bit_for_bit(dtype, make):
 def test_which_tensors_are_copied(monkeypatch):
     monkeypatch.setattr(module_parameters, "COPIED", 10)
     monkeypatch.setattr(module_parameters, "COPIED_IN_ALL", 16)
-    assert module_parameters._small([4, 11, 9, 3, 5]) == {0, 3, 4}  # 9 more would be 21
-    assert module_parameters._small([10, 6, 1]) == {1, 2}
-    assert module_parameters._small([11]) == module_parameters._small([]) == set()
+    assert module_parameters.small([4, 11, 9, 3, 5]) == {0, 3, 4}  # 9 more would be 21
+    assert module_parameters.small([10, 6, 1]) == {1, 2}
+    assert module_parameters.small([11]) == module_parameters.small([]) == set()

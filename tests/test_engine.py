@@ -14,6 +14,8 @@ STIFF = Quadratic(20000, 2)
 SETTINGS = {
     "hizoo-paper-1": ("hizoo", HiZOO(n=1, lr=0.01, warmup=10)),
     "hizoo-released-3": ("hizoo", HiZOO(n=3, lr=0.01, warmup=10, estimator="released")),
+    "hizoo-reliable-1": ("hizoo", HiZOO(n=1, lr=0.01, warmup=10, estimator="reliable")),
+    "hizoo-reliable-3": ("hizoo", HiZOO(n=3, lr=0.01, estimator="reliable")),
     "hizoo-multiplicative-16": ("hizoo", HiZOO(n=16, lr=0.01, warmup=10, estimator="multiplicative")),
     "mezo-1": ("mezo", METHODS["mezo"].hyperparameters(lr=1e-5)),
     "mezo-9": ("mezo", METHODS["mezo"].hyperparameters(lr=1e-5, n=9)),
@@ -223,6 +225,11 @@ CHANGES = {
         "hizoo",
         HiZOO(n=4, lr=0.02, estimator="multiplicative", warmup=40),
         HiZOO(n=3, lr=0.1, estimator="multiplicative"),
+    ),
+    "reliable": (
+        "hizoo",
+        HiZOO(n=2, lr=0.02, estimator="reliable", warmup=40),
+        HiZOO(n=1, lr=0.05, estimator="reliable"),
     ),
     "mezo": ("mezo", METHODS["mezo"].hyperparameters(lr=1e-5), METHODS["mezo"].hyperparameters(lr=1e-6)),
     "adam": ("adam", METHODS["adam"].hyperparameters(), METHODS["adam"].hyperparameters(lr=0.5)),

@@ -45,7 +45,9 @@ def test_theory_agrees_with_brute_force(estimator, n):
     else:
         if estimator == "multiplicative":
             c = (c - c.mean(axis=1, keepdims=True)) * n / (n - 1)
-        s = (c[..., None] * (u**2 - 1)).mean(axis=1) / 2
+        if estimator == "reliable":
+            c -= (u**2).sum(axis=-1)
+        s = (c[..., None] * (u**2 - 1)).mean(axis=1) / 2 + (estimator == "reliable")
     error = s.std(axis=0) / np.sqrt(len(s))
     assert (np.abs(s.mean(axis=0) - found.mean) < STANDARD_ERRORS * error).all()
     squares = (s - found.mean) ** 2
@@ -82,9 +84,10 @@ def test_single_estimates_have_the_moments_of_theory(spec, estimator):
         if n < ESTIMATORS[estimator].least_n:
             assert point is None
             continue
-        assert abs(point["mean"] - point["theory_mean"]) < STANDARD_ERRORS * point["mean_se"]
+        rounding = 1e-5  # of the losses: all that is left of `reliable` where nothing lies off the diagonal
+        assert abs(point["mean"] - point["theory_mean"]) < STANDARD_ERRORS * point["mean_se"] + rounding
         if n >= 8:  # with fewer the fourth moment, from which the error is taken, is itself too noisy
-            assert abs(point["sd"] - point["theory_sd"]) < STANDARD_ERRORS * point["sd_se"]
+            assert abs(point["sd"] - point["theory_sd"]) < STANDARD_ERRORS * point["sd_se"] + rounding
 
 
 def test_single_estimates_are_those_that_an_optimizer_smooths_into_P():
@@ -114,7 +117,8 @@ def test_against_d_is_exact_where_theory_is():
     assert found["x"] == lab.DIMENSIONS
     for d, point in zip(found["x"], found["points"], strict=True):
         assert point["theory_mean"] == pytest.approx(1 + d / 2)
-        assert abs(point["mean"] - point["theory_mean"]) < STANDARD_ERRORS * point["mean_se"]
+        rounding = 1e-5  # of the losses: all that is left of `reliable` where nothing lies off the diagonal
+        assert abs(point["mean"] - point["theory_mean"]) < STANDARD_ERRORS * point["mean_se"] + rounding
 
 
 def test_distribution_is_relative_to_the_absolute_value_of_a_negative_entry():
@@ -267,7 +271,7 @@ def test_the_shown_coordinates_have_the_names_of_the_function(query, names, trut
 
 def test_curves_that_would_take_longer_than_a_minute_are_refused():
     spec = parse("f=quadratic:d=300&n=64&steps=5000&alphas=13")
-    with pytest.raises(SpecError, match="T, steps must be 1 to 667 with n = 64 in 300 dimensions, not 5000"):
+    with pytest.raises(SpecError, match="T, steps must be 1 to 500 with n = 64 in 300 dimensions, not 5000"):
         lab_api.against_alpha(spec, never)
 
 

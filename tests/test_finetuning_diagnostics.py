@@ -10,7 +10,7 @@ from functions.language_model import memory, truth
 from functions.language_model.memory import Measurement, Row
 from hizoo_core.training import Diverged
 from tests.test_finetuning_session import finished, log, messages, one_thread, opened, tiny  # noqa: F401
-from viz_app.finetuning import hessian_groups, limits
+from viz_app.finetuning import hessian_groups
 from viz_app.finetuning.failures import SessionError, in_words, needs_less
 from viz_app.finetuning.spec import parse
 from viz_app.finetuning.store import Log
@@ -88,11 +88,10 @@ def test_memory_is_measured_of_the_jobs_own_methods_and_each_may_fail(
     assert all(len(run.rows) == 2 for run in session.runs)
 
 
-@pytest.mark.parametrize("tune", ["layernorm", "full"])
-def test_a_job_in_float16_ends_in_words(log: Log, monkeypatch: pytest.MonkeyPatch, tune: str):
+@pytest.mark.parametrize("tune", ["layernorm", "full", "lora&top=1"])
+def test_a_job_in_float16_ends_in_words(log: Log, tune: str):
     """Adam in plain float16 divides by an ε of zero: its run ends, the others and the job go on."""
-    monkeypatch.setattr(limits, "HELD_OUT", 8)
-    spec = f"steps=2&batch=4&dtype=float16&tune={tune}&opt=mezo:n=1,lr=1e-4&opt=adam&opt=hizoo:n=1,lr=1e-4"
+    spec = f"steps=2&batch=4&held_out=8&dtype=float16&tune={tune}&opt=mezo:n=1,lr=1e-4&opt=adam&opt=hizoo:n=1,lr=1e-4"
     session = finished(opened(log, spec))
     assert [run.over for run in session.runs] == [True, True, True]
     assert [len(session.runs[i].rows) for i in (0, 2)] == [2, 2]
@@ -109,9 +108,13 @@ def test_advice_names_what_helps_for_what_ran_out():
     spec = parse("tune=full&batch=8&dtype=float32&opt=hizoo&opt=adam")
     training = needs_less(spec, "training")
     assert training == (
-        "batch=4 in place of 8, hizoo_l in place of hizoo, mezo in place of adam, tune=lora or tune=layernorm,"
-        " fewer optimizers side by side, a smaller model"
+        "batch=4 in place of 8, hizoo_l in place of hizoo, mezo in place of adam, tune=top:2, tune=layernorm, "
+        "tune=lora, fewer optimizers side by side, dtype=bfloat16, a smaller model"
     )
     assert needs_less(spec, "loading") == "dtype=bfloat16, a smaller model"
     assert "batch" not in needs_less(spec, "evaluating")
+    sized = needs_less(spec, "training", lambda other: 10**9 * other.batch + 10**8 * (other.tune == "top"))
+    assert sized.startswith(
+        "batch=4 in place of 8 (4.0 GB), hizoo_l in place of hizoo, mezo in place of adam, tune=top:2 (8.1"
+    )
     assert needs_less(parse("tune=layernorm&batch=1&opt=mezo"), "training") == "a smaller model"

@@ -48,8 +48,8 @@ def test_lengths_are_those_of_the_encoded_texts():
     assert found.held_out == tuple(sorted(map(len, encoded.held_out_tokens)))
     widths = [encoded.batch(step, 32, 0).ids.shape[1] for step in range(40)]
     assert found.width(32) == pytest.approx(sum(widths) / len(widths), rel=0.05)
-    evaluated = encoded.held_out(limits.HELD_OUT_BATCH, limits.HELD_OUT)
-    padded = found.padded(limits.HELD_OUT, limits.HELD_OUT_BATCH)
+    evaluated = encoded.held_out(limits.HELD_OUT_BATCH, 256)
+    padded = found.padded(256, limits.HELD_OUT_BATCH)
     assert [texts for texts, _ in padded] == [len(batch.rows) for batch in evaluated]
     tokens = sum(batch.ids.numel() for batch in evaluated)
     assert sum(texts * width for texts, width in padded) == pytest.approx(tokens, rel=0.05)
@@ -62,7 +62,8 @@ def test_a_small_table_is_counted_as_it_is():
     assert (len(texts.train), len(texts.held_out)) == (16, 4)
     table = replace(job(""), spec=spec, lengths=texts)
     assert table.batch()[0] == 16
-    assert [count for count, _ in texts.padded(limits.HELD_OUT, limits.HELD_OUT_BATCH)] == [4]
+    assert [count for count, _ in texts.padded(256, limits.HELD_OUT_BATCH)] == [4]
+    assert [count for count, _ in texts.padded(0, limits.HELD_OUT_BATCH)] == [4], "0 takes all"
     few = lengths.of(specs.parse("shots=5"))
     assert len(few.train) == 10
     assert len(lengths.of(specs.parse("train=12")).train) == 12
@@ -119,7 +120,7 @@ def test_evaluations_and_references_are_in_it():
     count = partial(job, "tune=full&forwards=200&eval=100&truth=1&opt=hizoo:n=2&opt=adam")
     made = count()
     batches = made.held_out()
-    assert sum(texts for texts, _ in batches) == limits.HELD_OUT
+    assert sum(texts for texts, _ in batches) == 256
     evaluation = sum(made.pass_(*batch) for batch in batches)
     saving = 12 * made.size.parameters / costs.STORING
     assert made.evaluations() == pytest.approx((evaluation, evaluation + saving))
@@ -165,6 +166,8 @@ def test_bytes_are_those_of_what_is_held():
     assert made.size.parameters * made.number == trained == made.own
     states = [made.state(opt) for opt in made.spec.opts]
     assert states == [trained, 2 * trained, 0]
+    two = job("tune=full&opt=hizoo:pool=none,estimator=multiplicative,n=2&opt=hizoo:estimator=reliable")
+    assert [two.state(opt) for opt in two.spec.opts] == [2 * trained, 2 * trained], "P, and m or e"
     assert made.snapshots(states) == 3 * trained + (2 + 3 + 1) * trained, "θ at the start, θ and the state at the end"
     held = 4 * trained + 3 * trained  # θ_0 and the three runs' own; P and two moments
     assert made.beside() == held + made.snapshots(states) + made.passing()
@@ -192,6 +195,22 @@ def test_the_device_is_the_one_that_is_meant():
     assert made.sentence.endswith("of cuda:0's memory (estimate)")
     on_cpu, on_gpu = (forecast.beside_the_weights(specs.parse("tune=full"), texts, name) for name in ("cpu", "cuda:0"))
     assert on_gpu < on_cpu / 1.9, "bfloat16, and the snapshots are the computer's"
+
+
+def test_states_of_lower_layers_are_the_computers_memory_and_not_the_devices():
+    spec = specs.parse("tune=top:1&steps=10&batch=8&opt=mezo&device=cuda")
+    texts = lengths.of(spec)
+    notes = {"speed:cuda:0, one thread": SPEED, "speed:cpu, one thread": SPEED}
+    on_gpu = forecast.forecast(spec, notes, lambda: texts)
+    on_cpu = forecast.forecast(replace(spec, device="cpu"), notes, lambda: texts)
+    assert on_gpu is not None
+    assert on_cpu is not None
+    made = job("tune=top:1&steps=10&batch=8&opt=mezo")
+    states = 2 * (256 + 80) * made.texts.width(1) * made.size.hidden
+    assert (on_gpu.host, on_cpu.host) == (int(states), 0)
+    assert f"of cuda:0's memory and {forecast.amount(states)} of this computer's" in on_gpu.sentence
+    assert "computer's" not in on_cpu.sentence
+    assert made.cached_here() == on_gpu.host
 
 
 def test_a_pace_is_found_under_the_devices_name():

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.test_finetuning_session import finished, log, messages, one_thread, opened, tiny  # noqa: F401
-from viz_app.finetuning import limits, table
+from viz_app.finetuning import table
 from viz_app.finetuning.outcome import verdict
 from viz_app.finetuning.steps import StepRow
 from viz_app.finetuning.store import Log
@@ -82,9 +82,9 @@ def test_a_run_that_diverged_in_effect_says_so(tiny: SimpleNamespace, log: Log):
 
 
 @pytest.mark.parametrize("opt", ["mezo:n=1,lr=1e-30", "hizoo:n=1,lr=1e-30", "adam:lr=1e-30"])
-def test_parameters_that_do_not_move_are_in_the_status(log: Log, monkeypatch: pytest.MonkeyPatch, opt: str):
-    monkeypatch.setattr(limits, "HELD_OUT", 8)
-    session = finished(opened(log, f"steps=3&batch=4&eval=2&truth=0&dtype=bfloat16&tune=layernorm&opt={opt}"))
+def test_parameters_that_do_not_move_are_in_the_status(log: Log, opt: str):
+    spec = f"steps=3&batch=4&eval=2&truth=0&held_out=8&dtype=bfloat16&tune=layernorm&opt={opt}"
+    session = finished(opened(log, spec))
     assert [each.length for each in log.steps(session.job, 0)] == [0.0] * 3
     (status,) = messages(session, "status")
     assert "the parameters have not moved" in status["message"]

@@ -160,7 +160,8 @@ def test_runs_share_minibatches_and_directions_and_start(tiny: SimpleNamespace, 
 
 
 def test_every_step_can_be_rebuilt_from_the_log_alone(tiny: SimpleNamespace, log: Log):
-    session = opened(log, THREE + "&opt=hizoo_l:n=2,lr=0.05&opt=hizoo:n=2,pool=row,estimator=multiplicative,lr=0.05")
+    more = "&opt=hizoo_l:n=2,lr=0.05&opt=hizoo:n=2,pool=row,estimator=multiplicative,lr=0.05"
+    session = opened(log, THREE + more + "&opt=hizoo:n=1,estimator=reliable,alpha=0.1,lr=1e-3")
     live: dict[tuple[int, int], dict[str, torch.Tensor]] = {}
     while session.advance():
         for run in session.runs:
@@ -174,6 +175,10 @@ def test_every_step_can_be_rebuilt_from_the_log_alone(tiny: SimpleNamespace, log
         if new.runs[run].method.zeroth_order:
             assert tiny.losses == before, "no loss is evaluated"
         before = tiny.losses
+    told = messages(session, "hessian", 5)[-1]
+    assert all(0.0 <= known <= 1.0 for known in told["reliability"])
+    assert len(told["reliability"]) == len(told["quantiles"])
+    assert "reliability" not in messages(session, "hessian", 0)[-1]
     drawn = messages(session, "evaluation", 0)[-2], messages(session, "hessian", 0)[-2]
     rebuilt = new.at(0, drawn[0]["step"])
     assert rebuilt["evaluation"]["loss"] == pytest.approx(drawn[0]["loss"], rel=1e-5)
@@ -336,8 +341,8 @@ def test_the_true_diagonal_is_estimated_now_and_then_and_when_asked(tiny: Simple
 def test_snapshots_stay_within_their_budget(tiny: SimpleNamespace, log: Log, monkeypatch):
     monkeypatch.setattr(limits, "SNAPSHOTS", 12_000)
     session = finished(opened(log, THREE.replace("eval=20", "eval=5")))
-    assert 3 <= len(session._replay._kept) < 20
-    assert session._replay.kept_bytes() <= 12_000
+    assert 3 <= len(session._repetitions.at(0).replay._kept) < 20
+    assert session._repetitions.at(0).replay.kept_bytes() <= 12_000
     assert len(messages(surveyed(session), "plane")[0]["runs"][0]["points"]) == 13
 
 
@@ -348,7 +353,7 @@ def test_a_big_models_start_is_loaded_again_when_needed(tiny: SimpleNamespace, l
     assert messages(session, "evaluation", 0)[-1]["position"] != [0, 0]
     assert "θ₀, which is not kept beyond 100" in messages(surveyed(session), "plane")[0]["note"]
     assert messages(session, "surface") == []
-    session._replay._kept.clear()
+    session._repetitions.at(0).replay._kept.clear()
     loads = tiny.loads
     expected = [finetune_weights for finetune_weights in (session.at(0, 3), session.at(1, 2), session.at(0, 3))]
     assert expected[0] == expected[2]
@@ -418,7 +423,7 @@ def test_copies_share_what_is_not_tuned():
     for name, p in module.named_parameters():
         p.requires_grad_(name.startswith("lm_head"))
     tuned = SimpleNamespace(module=module, parameters={n: p for n, p in module.named_parameters() if p.requires_grad})
-    twin = replay._twin(tuned)
+    twin = replay.twin(tuned)
     assert twin.module.embed_tokens.weight is module.embed_tokens.weight
     assert twin.module.lm_head.weight is not module.lm_head.weight
     assert twin.parameters["lm_head.weight"] is twin.module.lm_head.weight
@@ -426,9 +431,8 @@ def test_copies_share_what_is_not_tuned():
 
 
 @pytest.mark.parametrize("tune", ["full", "lora&rank=2", "prefix&prefix=2", "layernorm"])
-def test_the_bundled_model_is_rebuilt_as_it_was(log: Log, monkeypatch: pytest.MonkeyPatch, tune: str):
-    monkeypatch.setattr(limits, "HELD_OUT", 8)
-    spec = f"steps=2&batch=4&truth=0&tune={tune}&opt=hizoo:n=1,lr=0.01&opt=adam"
+def test_the_bundled_model_is_rebuilt_as_it_was(log: Log, tune: str):
+    spec = f"steps=2&batch=4&truth=0&held_out=8&tune={tune}&opt=hizoo:n=1,lr=0.01&opt=adam"
     session = opened(log, spec)
     while not all(run.over for run in session.runs):
         session.advance()

@@ -28,7 +28,7 @@ def errors(text: str) -> dict[str, str]:
         "",
         "?tune=lora&rank=2&opt=hizoo:n=2&opt=hizoo&opt=hizoo_l",
         "task=table&data=upload:ab12&words=bad,%20good&template={text}%20a+b%20%26%20c&text_column=My Text&tune=prefix",
-        "model=facebook/opt-125m&steps=7&loss=f1&shots=16&train=20&device=cuda:1&dtype=bfloat16",
+        "model=facebook/opt-125m&steps=7&loss=f1&shots=16&train=20&held_out=0&device=cuda:1&dtype=bfloat16",
     ],
 )
 def test_the_canonical_text_reads_back_as_the_same_spec(text: str):

@@ -157,3 +157,19 @@ def test_no_module_is_too_long():
     ours = {path for path in ours if "vendor" not in path.parts}
     lines = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8").count("\n") for path in ours}
     assert [name for name, count in lines.items() if count > LONGEST] == []
+
+
+def names_a_graphics_card(path: Path) -> bool:
+    """Whether a module's code names CUDA or MPS; what it says of them in texts for people does not count."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        named = isinstance(node, ast.Attribute) and node.attr in ("cuda", "is_cuda", "mps", "is_mps")
+        if named or (isinstance(node, ast.Constant) and re.fullmatch(r"(cuda|mps)(:\d*)?", str(node.value))):
+            return True
+    return False
+
+
+def test_few_modules_name_a_graphics_card():
+    """Those that ask torch about devices, one a package; and the words of specs."""
+    modules = {name: path for name, path in python_modules().items() if not name.startswith("tests.")}
+    named = {name for name, path in modules.items() if names_a_graphics_card(path)}
+    assert named == {"functions.language_model.devices", "hizoo_core.kernels", "viz_app.finetuning.spec"}

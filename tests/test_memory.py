@@ -102,3 +102,15 @@ def test_a_device_that_keeps_no_record_is_refused(case):
     with pytest.raises(LanguageModelError, match="cannot be measured on meta") as caught:
         measure(elsewhere, batch, loss, {})
     assert caught.value.field == "device"
+
+
+def test_the_states_of_lower_layers_are_part_of_it():
+    model = load("bundled", "cpu")
+    tuned = adapt(model, "top", seed=0, top=1)
+    batch = model.tokenizer(["a fine film it was"] * 8, return_tensors="pt")
+    with torch.no_grad():
+        loss(tuned.module, batch)
+    (row,) = measure(tuned, batch, loss, {"forward-only": lambda: ForwardOnly(tuned.parameters)}).rows
+    (alike,) = {tuple(ids) for ids in batch.input_ids.tolist()}
+    assert row.states == 2 * len(alike) * model.module.config.hidden_size, "of one text, in float16"
+    assert row.states + row.weights < row.peak <= row.states + row.weights + row.activations + row.workspace

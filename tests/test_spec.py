@@ -194,7 +194,7 @@ def test_a_start_where_the_function_is_not_finite_is_an_error_of_the_start(text:
         (
             "opt=hizoo:estimator=guess",
             "opt.hizoo.estimator",
-            "must be one of paper, released, multiplicative, not “guess”",
+            "must be one of paper, released, multiplicative, reliable, not “guess”",
         ),
         (
             "opt=hizoo:estimator=multiplicative,n=1",

@@ -15,6 +15,14 @@ HiZOO, MeZO, Adam = (METHODS[key].hyperparameters for key in ("hizoo", "mezo", "
 GRIDS = {
     "paper": ("hizoo", [HiZOO(alpha=a, n=n, lr=0.05, warmup=3) for n in (1, 4, 16) for a in (0.01, 0.1, 1.0)]),
     "released": ("hizoo", [HiZOO(lr=lr, mu=mu, estimator="released") for lr in (1e-3, 0.1) for mu in (1e-4, 1e-2)]),
+    "reliable": (
+        "hizoo",
+        [
+            HiZOO(alpha=a, n=n, lr=0.02, mu=m, estimator="reliable")
+            for n in (1, 3)
+            for a, m in ((0.05, 1e-3), (0.3, 1e-2))
+        ],
+    ),
     "multiplicative": (
         "hizoo",
         [HiZOO(alpha=a, n=n, lr=0.05, estimator="multiplicative", warmup=n) for n in (2, 5) for a in (0.05, 0.3)],

@@ -3,18 +3,20 @@
 import copy
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import save_file
+from torch.utils.flop_counter import FlopCounterMode
 
-from functions.language_model import export
+from functions.language_model import export, top_layers
 from functions.language_model.adapters import adapt
 from functions.language_model.errors import LanguageModelError
 from functions.language_model.model import LanguageModel, copy_model, load
 from functions.language_model.states import States
-from functions.language_model.top_layers import TopLayers
+from functions.language_model.top_layers import TopLayers, digest
 from tests.architectures import TEXTS, configs, logits, made
 
 OTHERS = configs(layers=3)
@@ -62,7 +64,7 @@ def test_after_a_change_of_the_top_it_is_the_changed_whole_model(model: Language
             if top.holds(name):
                 parameter.add_(0.05)
                 top.module.get_parameter(name).add_(0.05)
-    torch.testing.assert_close(logits(top, model), logits(whole, model), rtol=1e-5, atol=1e-6)
+    assert apart(logits(top, model), logits(whole, model)) < 1e-5
     assert apart(logits(whole, model), logits(model.module, model)) > 0.01
 
 
@@ -120,6 +122,23 @@ def test_copies_share_the_states_and_nothing_that_is_trained(bundled: LanguageMo
     assert other.fill([[8], [5, 6, 7]], 32) == 0
     assert len(other.states) == 2
     assert top.share == 1 / bundled.module.config.num_hidden_layers
+
+
+def test_any_weight_below_the_cut_has_its_part_in_the_name(model: LanguageModel):
+    changed = copy_model(model).module
+    top = TopLayers(copy_model(model).module, 1)
+    first = digest(changed, 1)
+    assert first == digest(model.module, 1)
+    assert first != digest(model.module, 2)
+    for name, parameter in changed.named_parameters():
+        place = parameter.detach().view(-1)[parameter.numel() // 3]
+        before = float(place)
+        place += 1e-3
+        assert (digest(changed, 1) == first) == top.holds(name), name
+        place.fill_(before)
+    assert digest(changed, 1) == first
+    changed.config.attention_dropout = 0.5
+    assert digest(changed, 1) != first, "what a model makes of its weights is told by its configuration"
 
 
 def test_states_too_large_for_float16_are_kept_as_they_are():
@@ -203,3 +222,35 @@ def test_what_cannot_be_cut_is_refused(bundled: LanguageModel):
     skipping.module.model.decoder.layers[1].register_forward_pre_hook(lambda _, given: (given[0] + 1, *given[1:]))
     with pytest.raises(LanguageModelError, match="that can be cut"):
         TopLayers(skipping.module, 1)
+
+
+def operations(module: Any, model: LanguageModel) -> int:
+    """Of a pass whose states are known."""
+    logits(module, model)
+    with FlopCounterMode(display=False) as counter:
+        logits(module, model)
+    return counter.get_total_flops()
+
+
+def test_the_last_layer_works_at_the_last_position_alone(model: LanguageModel, monkeypatch: pytest.MonkeyPatch):
+    made = [TopLayers(copy_model(model).module, top) for top in (1, 2)]
+    monkeypatch.setattr(top_layers, "narrowed", lambda *layer: [])
+    everywhere = [TopLayers(copy_model(model).module, top) for top in (1, 2)]
+    assert all(each.narrowed for each in made)
+    one, two, one_whole, two_whole = (operations(each, model) for each in (*made, *everywhere))
+    assert one < 0.7 * one_whole, "the head included"
+    assert two - one == two_whole - one_whole, "the others work everywhere"
+    for a, b in zip(made, everywhere, strict=True):
+        torch.testing.assert_close(logits(a, model), logits(b, model), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="logits_to_keep = 2"):
+        made[0](torch.zeros(1, 3), torch.ones(1, 3), logits_to_keep=2)
+
+
+def test_a_layer_that_needs_all_positions_works_at_all(bundled: LanguageModel):
+    odd = copy_model(bundled)
+    (layer,) = list(odd.module.model.decoder.layers)[-1:]
+    layer.fc2.register_forward_hook(lambda _, given, made: made.view(2, -1, made.shape[-1]).cumsum(1).view_as(made))
+    kinds = [type(part) for part in layer.modules()]
+    odd_top = TopLayers(odd.module, 1, Exact())
+    assert odd_top.narrowed == []
+    assert [type(part) for part in layer.modules()] == kinds

@@ -20,6 +20,7 @@ CASES = {
     "hizoo": ("hizoo", {"schedule": "cosine", "alpha_schedule": "linear", "warmup": 3}),
     "released": ("hizoo", {"estimator": "released", "n": 1, "floor": 0.5}),
     "multiplicative": ("hizoo", {"estimator": "multiplicative", "n": 2, "alpha": 0.1}),
+    "reliable": ("hizoo", {"estimator": "reliable", "n": 1, "alpha": 0.1}),
     "row": ("hizoo", {"pool": "row", "warmup": 2}),
     "tensor": ("hizoo", {"pool": "tensor", "schedule": "linear"}),
     "tensor-multiplicative": ("hizoo", {"pool": "tensor", "estimator": "multiplicative"}),

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from functions import resolve
+from hizoo_core.headroom import best_of
 from hizoo_core.noise import direction
 from viz_app import run
 from viz_app.playground.wire import decode, default_target, encode, encode_landscape, quantiles
@@ -213,3 +214,34 @@ def test_with_gradient_noise_an_optimizer_without_random_directions_has_a_band_t
     close(median, np.median(result.traces[0].loss, axis=1))
     assert (low[2:] < median[2:]).all(), "the first step is of one length, whatever the gradient"
     assert (median[2:] < high[2:]).all()
+
+
+def test_the_headroom_is_that_of_the_first_run_at_every_frame():
+    result = run(SPEC)
+    trace, (first, second, _) = result.traces[0], decode(encode(result))[1]
+    theta, P = trace.theta[:, 0], trace.h[:, 0]
+    h = np.array([20000.0, 2.0])
+    g = theta * h
+    plain = (g**2).sum(-1) / h.sum()
+    estimated = (g**2 / P).sum(-1) / (h / P).sum(-1)
+    exact = (g**2 / h).sum(-1) / 2
+    np.testing.assert_allclose(
+        first["headroom"], np.log10(np.stack([plain, estimated, exact, (g**2 / h).max(-1)], 1)), rtol=1e-5, atol=1e-6
+    )
+    assert np.isnan(second["headroom"][:, 1]).all(), "MeZO has no P"
+    noisy = decode(encode(run(SPEC.replace("seed=3", "seed=3&noise=500"))))[1][0]["headroom"][0]
+    s = 20000.0**2 + 4
+    assert noisy[0] == pytest.approx(np.log10(s**2 / ((s + 2 * 500**2) * 20002)), rel=1e-5)
+
+
+@pytest.mark.parametrize("f", ["rotated_ellipse", "quadratic:d=80,rotation=random"])
+def test_the_gain_of_a_step_counts_the_whole_hessian(f: str):
+    """In many dimensions H is not formed; the step's n is that of the fork from step 3 on."""
+    result = run(f"f={f}&steps=6&runs=2&opt=hizoo:n=2,alpha=0.1,lr=0.1@3:n=5")
+    theta, P, function = result.traces[0].theta[:, 0], result.traces[0].h[:, 0], result.function
+    found = decode(encode(result))[1][0]["gain"]
+    for frame, n in ((0, 2), (2, 2), (3, 5), (6, 5)):
+        g, hessian = function.gradient(theta[frame]), function.hessian(theta[frame])
+        exact = 1 / hessian.diagonal()
+        right = [best_of(g, hessian, variance, n).gain for variance in (1.0, 1 / P[frame], exact)]
+        np.testing.assert_allclose(found[frame], np.log10(right), rtol=1e-4, atol=1e-5)

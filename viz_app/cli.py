@@ -14,16 +14,36 @@ import numpy as np
 from tqdm import tqdm
 
 from viz_app.finetuning import command as finetune_cli
+from viz_app.finetuning import headroom_command
 from viz_app.finetuning import spec as finetune_spec
+from viz_app.playground import headroom
 from viz_app.playground.result import RunResult
 from viz_app.playground.runner import run
 from viz_app.shell import BROKEN_PIPE, FAILED, INTERRUPTED, OK, WRONG_USE, add_output, complain, output, write
 from viz_app.spec import runs as specs
 from viz_app.spec.runs import RunSpec, SpecError
-from viz_app.spec.text import whole
+from viz_app.spec.text import pairs, whole
+from viz_app.tables import encoded
 from viz_app.tuning import command as map_cli
 
 PROGRESS_AFTER = 0.5  # seconds; a bar for less would only flicker
+
+TRAINED = {"task", "model", "tune"}  # keys of which a spec has one if it is a language model's
+
+HEADROOM_HELP = """\
+SPEC is a function's, as `run` takes it, or a language model's, as `finetune` takes it: then it names task, model or
+tune. STEP is start, middle, end, or a number; the default is all three. A language model is trained first, unless only
+its start is asked for, and what is measured is kept with the run.
+
+Columns, of a function: optimizer, step, n, r_none, r_p, r_exact, r_most, lr_none, …, gain_none, …: R without a
+preconditioner, with P, with the exact diagonal, and at most with any diagonal; the best learning rates; and what one
+step then takes off the loss. Of a language model: optimizer, step, what, name, value, error, gain, gain_error.
+
+  python app.py headroom 'f=stiff_quadratic&x0=0,1&opt=hizoo' --at start
+  python app.py headroom 'task=reviews&tune=layernorm&steps=100&opt=mezo' --at start end
+
+Exit status: 0 done, 1 failed or not written, 2 SPEC or usage wrong, 130 interrupted.
+"""
 
 RUN_HELP = """\
 SPEC says everything a run depends on, as the page's link does:
@@ -70,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where fine-tuning runs are kept (default: HIZOO_LAB_DATA of the environment, or lab-data here)",
     )
     parser.set_defaults(command=_serve)
-    names = "run | map | tune | finetune | runs | weights | model | list"
+    names = "run | map | tune | headroom | finetune | runs | weights | model | list"
     commands = parser.add_subparsers(title="commands", metavar=names)
 
     runs = commands.add_parser(
@@ -92,6 +112,22 @@ def _parser() -> argparse.ArgumentParser:
     map_cli.add_commands(commands)
     finetune_cli.add_commands(commands)
 
+    rooms = commands.add_parser(
+        "headroom",
+        help="what curvature could gain, on a function or a language model",
+        description="Measure what curvature could gain at steps of the runs of SPEC.",
+        epilog=HEADROOM_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    rooms.add_argument("spec", metavar="SPEC", help="as `run` or as `finetune` takes it")
+    rooms.add_argument(
+        "--at", nargs="+", type=place, default=["start", "middle", "end"], metavar="STEP", help="steps, see below"
+    )
+    rooms.add_argument("--rounds", type=positive_whole, default=4, help="of a language model (default %(default)s)")
+    rooms.add_argument("--data-dir", metavar="DIR", default=argparse.SUPPRESS, help="where fine-tuning runs are kept")
+    add_output(rooms)
+    rooms.set_defaults(command=_headroom, progress=None)
+
     lists = commands.add_parser("list", help="print functions, optimizers and hyperparameters with their bounds")
     lists.add_argument("--json", action="store_true", help="as JSON")
     lists.set_defaults(command=_list)
@@ -102,6 +138,36 @@ def port(text: str) -> int:
     if not 0 <= (number := whole(text)) <= 65_535:
         raise ValueError(text)
     return number
+
+
+def place(text: str) -> str | int:
+    """A step of a run: its number, or a name of it."""
+    return text if text in ("start", "middle", "end") else whole(text)
+
+
+def positive_whole(text: str) -> int:
+    if (number := whole(text)) < 1:
+        raise ValueError(text)
+    return number
+
+
+def _headroom(arguments: argparse.Namespace) -> int:
+    kind, status = output(arguments)
+    if status:
+        return status
+    if TRAINED & {key for key, _ in pairs(arguments.spec)}:
+        found, status = headroom_command.measured(arguments, arguments.at, arguments.rounds)
+        if found is None:
+            return status
+    else:
+        try:
+            spec = specs.parse(arguments.spec)
+        except SpecError as error:
+            return complain(error, WRONG_USE)
+        found = headroom.table(
+            _run_with_bar(spec, None), [headroom_command.step_of(step, spec.steps) for step in arguments.at]
+        )
+    return write(arguments.out, encoded(found, kind))
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -1,10 +1,15 @@
-"""The devices of this machine, with their titles and memory."""
+"""The devices of this machine: their titles, memory and speed, and all else that is asked of CUDA and MPS by name.
+
+Nothing else in this project asks torch for either.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -48,6 +53,76 @@ def free_memory(device: Device) -> int:
     if device.name == "mps":
         return max(0, device.memory - torch.mps.driver_allocated_memory())
     return psutil.virtual_memory().available
+
+
+def release() -> None:
+    """Give back what the allocators of graphics cards hold in reserve, after an activity that failed."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def wait(device: str) -> None:
+    """Until a device has done all that it was told to."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+    elif device == "mps":
+        torch.mps.synchronize()
+
+
+def captured(device: str, work: Callable[[], object]) -> Callable[[], object] | None:
+    """The work's launches in a CUDA graph, to be launched together; None where there are no such graphs."""
+    if not device.startswith("cuda"):
+        return None
+    aside = torch.cuda.Stream(device)
+    aside.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(aside):
+        for _ in range(3):  # libraries allocate and choose at their first uses
+            work()
+    torch.cuda.current_stream(device).wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.device(device), torch.cuda.graph(graph):
+        work()
+    return graph.replay
+
+
+def peak(device: str) -> tuple[Callable[[Callable[[], object]], int], str] | None:
+    """A function that runs its argument and tells the most bytes held beyond those before, and how it does it; None
+    where no such record is kept.
+    """
+    if device.startswith("cuda"):
+        return lambda work: _cuda_peak(work, device), (
+            "Measured on the GPU: peak of the bytes that CUDA's caching allocator had given out during one step; what "
+            "it holds in reserve is not counted."
+        )
+    if device == "cpu":
+        return _cpu_peak, (
+            "Measured on the CPU: the largest running sum of the allocations that torch's profiler saw during one step."
+        )
+    return None
+
+
+def _cuda_peak(work: Callable[[], object], device: str) -> int:
+    wait(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    work()
+    wait(device)
+    return torch.cuda.max_memory_allocated(device) - before
+
+
+def _cpu_peak(work: Callable[[], object]) -> int:
+    from torch.profiler import ProfilerActivity, profile
+
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else the profiler prints two lines each time
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    # Allocations one by one; profiler.events() has only their sums by operation.
+    results: Any = profiler.profiler
+    events = results.kineto_results.events()
+    changes = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
+    return max(accumulate((change for _, change in changes), initial=0))
 
 
 def pick_device(wanted: str = "auto") -> Device:

@@ -36,7 +36,7 @@ def group(parameters: Iterable[str]) -> tuple[Group, ...]:
     layers = 1 + max((int(number[1]) for number in numbers if number), default=-1)
     found: dict[tuple[int, str], list[str]] = {}
     for name, number in zip(names, numbers, strict=True):
-        place = (int(number[1]), _kind(f".{name}"[number.end() :])) if number else outside(name, layers)
+        place = (int(number[1]), kind_of(f".{name}"[number.end() :])) if number else outside(name, layers)
         found.setdefault(place, []).append(name)
     return tuple(_group(*place, members, layers) for place, members in sorted(found.items(), key=_order))
 
@@ -55,7 +55,7 @@ def _order(item: tuple[tuple[int, str], list[str]]) -> tuple[int, int, int]:
     return layer, first, "qkvo".find(letter)
 
 
-def _kind(name: str) -> str:
+def kind_of(name: str) -> str:
     """Of a parameter by its name within its layer: "self_attn.q_proj.weight" is of "attention q"."""
     *owners, leaf = name.split(".")
     if not owners:

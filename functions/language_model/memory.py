@@ -5,14 +5,13 @@ Nothing here knows an optimizer: the caller hands in makers of trainers, and one
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, Protocol
 
 import torch
 
+from functions.language_model import devices
 from functions.language_model.adapters import Tuned
 from functions.language_model.errors import LanguageModelError
 
@@ -38,8 +37,9 @@ class Row:
     state: what the method keeps from step to step (P; Adam's two moments). Counted, by the method.
     workspace: the most that the method itself holds for a moment (directions, temporaries), measured on a step whose
         loss costs nothing; or, if that is more, what the backward pass holds beyond activations and gradients.
-    peak: the most that weights, state and everything else came to at any one moment of a whole step. Measured. The
-        parts are each at their own largest, which need not be at the same moment: so peak is at most their sum.
+    states: what enters top layers, of all texts read so far, where that is in the same memory. Counted.
+    peak: the most that weights, states, state and everything else came to at any one moment of a whole step. Measured.
+        The parts are each at their own largest, which need not be at the same moment: so peak is at most their sum.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Row:
     state: int
     workspace: int
     peak: int
+    states: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,17 @@ def measure(
     Raises LanguageModelError (field "device") on a device whose peak cannot be read.
     """
     device = next(iter(tuned.parameters.values())).device
-    peak, how = _meter(device)
+    meter = devices.peak(str(device))
+    if meter is None:
+        raise LanguageModelError("device", f"memory cannot be measured on {device.type}: take cpu or cuda")
+    peak, how = meter
     weights = _bytes({id(t): t for t in (*tuned.module.parameters(), *tuned.module.buffers())}.values())
+    kept = getattr(getattr(tuned.module, "states", None), "bytes", 0)
+    if kept and device.type != "cpu":
+        kept, how = (
+            0,
+            f"{how} Beside that, {kept / 1e6:.3g} MB of the lower layers' states are in the computer's memory.",
+        )
     before = {name: parameter.detach().to("cpu", copy=True) for name, parameter in tuned.parameters.items()}
 
     def forward() -> torch.Tensor:
@@ -85,7 +95,7 @@ def measure(
     rows = []
     for name, make in trainers.items():
         try:
-            rows.append(_row(name, make(), tuned, forward, weights, peak))
+            rows.append(_row(name, make(), tuned, forward, weights, kept, peak))
         finally:
             with torch.no_grad():
                 for key, parameter in tuned.parameters.items():
@@ -100,6 +110,7 @@ def _row(
     tuned: Tuned,
     forward: Loss,
     weights: int,
+    kept: int,
     peak: Callable[[Callable[[], object]], int],
 ) -> Row:
     differentiates = False
@@ -118,7 +129,7 @@ def _row(
     workspace = max(0, peak(lambda: trainer.advance(free)) - gradients)
     step = peak(lambda: trainer.advance(forward))
     workspace = max(workspace, step - activations - gradients)
-    return Row(name, weights, activations, gradients, state, workspace, weights + state + step)
+    return Row(name, weights, activations, gradients, state, workspace, weights + kept + state + step, kept)
 
 
 def _costless(tuned: Tuned, differentiates: bool) -> torch.Tensor:
@@ -130,39 +141,3 @@ def _costless(tuned: Tuned, differentiates: bool) -> torch.Tensor:
 
 def _bytes(tensors: Iterable[torch.Tensor]) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-
-
-def _meter(device: torch.device) -> tuple[Callable[[Callable[[], object]], int], str]:
-    """A function that runs its argument and tells the most bytes held beyond those before; and how it does it."""
-    if device.type == "cuda":
-        return lambda work: _cuda_peak(work, device), (
-            "Measured on the GPU: peak of the bytes that CUDA's caching allocator had given out during one step; what "
-            "it holds in reserve is not counted."
-        )
-    if device.type == "cpu":
-        return _cpu_peak, (
-            "Measured on the CPU: the largest running sum of the allocations that torch's profiler saw during one step."
-        )
-    raise LanguageModelError("device", f"memory cannot be measured on {device.type}: take cpu or cuda")
-
-
-def _cuda_peak(work: Callable[[], object], device: torch.device) -> int:
-    torch.cuda.synchronize(device)
-    torch.cuda.reset_peak_memory_stats(device)
-    before = torch.cuda.memory_allocated(device)
-    work()
-    torch.cuda.synchronize(device)
-    return torch.cuda.max_memory_allocated(device) - before
-
-
-def _cpu_peak(work: Callable[[], object]) -> int:
-    from torch.profiler import ProfilerActivity, profile
-
-    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else the profiler prints two lines each time
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        work()
-    # Allocations one by one; profiler.events() has only their sums by operation.
-    results: Any = profiler.profiler
-    events = results.kineto_results.events()
-    changes = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
-    return max(accumulate((change for _, change in changes), initial=0))

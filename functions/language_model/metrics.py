@@ -5,8 +5,10 @@ No torch is imported until a loss is asked for, so that the page can list the lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,20 +44,20 @@ def losses(module: Any, batch: Batch) -> torch.Tensor:
     """The cross-entropy of every text of a batch, (B,): float32 on its device. Their mean is `loss`."""
     from torch.nn.functional import cross_entropy
 
-    return cross_entropy(_scores(module, batch), batch.labels, reduction="none")
+    return cross_entropy(scores(module, batch), batch.labels, reduction="none")
 
 
 def loss(module: Any, batch: Batch, kind: str = "cross_entropy") -> torch.Tensor:
     """A key of LOSSES, as a float32 scalar on the batch's device; module is a causal language model, adapted or not."""
     from torch.nn.functional import cross_entropy
 
-    scores = _scores(module, batch)
+    found = scores(module, batch)
     if kind == "cross_entropy":
-        return cross_entropy(scores, batch.labels)
-    predictions = scores.argmax(1)
+        return cross_entropy(found, batch.labels)
+    predictions = found.argmax(1)
     if kind == "accuracy":
         return 1 - (predictions == batch.labels).float().mean()
-    return 1 - _macro_f1(predictions, batch.labels, scores.shape[1])
+    return 1 - _macro_f1(predictions, batch.labels, found.shape[1])
 
 
 def evaluate(module: Any, batches: Iterable[Batch]) -> Evaluation:
@@ -64,25 +66,51 @@ def evaluate(module: Any, batches: Iterable[Batch]) -> Evaluation:
     from torch.nn.functional import log_softmax
 
     with torch.no_grad():
-        parts = [(_scores(module, batch).cpu(), batch.labels.cpu(), batch.rows) for batch in batches]
+        parts = [(scores(module, batch).cpu(), batch.labels.cpu(), batch.rows) for batch in batches]
     order = torch.cat([rows for _, _, rows in parts]).argsort()
-    scores = torch.cat([part for part, _, _ in parts])[order]
+    found = torch.cat([part for part, _, _ in parts])[order]
     labels = torch.cat([part for _, part, _ in parts])[order]
-    logarithms = log_softmax(scores, 1)
-    predictions = scores.argmax(1)
+    logarithms = log_softmax(found, 1)
+    predictions = found.argmax(1)
     return Evaluation(
         loss=-logarithms.gather(1, labels[:, None]).mean().item(),
         accuracy=(predictions == labels).float().mean().item(),
-        f1=_macro_f1(predictions, labels, scores.shape[1]).item(),
+        f1=_macro_f1(predictions, labels, found.shape[1]).item(),
         predictions=predictions.numpy(),
         probabilities=logarithms.exp().numpy(),
     )
 
 
-def _scores(module: Any, batch: Batch) -> torch.Tensor:
+def scores(module: Any, batch: Batch) -> torch.Tensor:
     """The label words' logits at the last position, (B, classes): float32, since bfloat16 has three digits to lose."""
-    logits = module(input_ids=batch.ids, attention_mask=batch.mask, logits_to_keep=1).logits
-    return logits[:, -1, batch.word_ids].float()
+    with _only(_head(module), batch.word_ids) as is_head:
+        logits = module(input_ids=batch.ids, attention_mask=batch.mask, logits_to_keep=1).logits[:, -1]
+    return (logits if is_head else logits[:, batch.word_ids]).float()
+
+
+def _head(module: Any) -> Any:
+    """What makes logits of states, of a causal language model that may be wrapped."""
+    models = (each for each in module.modules() if hasattr(each, "get_output_embeddings"))
+    return next((each.get_output_embeddings() for each in models), None)
+
+
+@contextmanager
+def _only(head: Any, words: torch.Tensor) -> Iterator[bool]:
+    """Let a head compute the logits of these words alone, which saves all others of the vocabulary; whether it does:
+    one that is not plain (an adapter's) computes all.
+    """
+    from torch import nn
+    from torch.nn.functional import linear
+
+    plain = type(head) is nn.Linear
+    if plain:
+        bias = None if head.bias is None else head.bias[words]
+        head.forward = partial(linear, weight=head.weight[words], bias=bias)
+    try:
+        yield plain
+    finally:
+        if plain:
+            del head.forward
 
 
 def _macro_f1(predictions: torch.Tensor, labels: torch.Tensor, classes: int) -> torch.Tensor:

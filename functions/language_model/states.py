@@ -11,8 +11,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from functions.language_model.stored import ROOM
+
 Row = tuple[int, ...]
-ROOM = 4_000_000_000  # bytes of files that a folder may hold
 
 
 class States:
@@ -56,7 +57,8 @@ class States:
 
     def save(self) -> None:
         """Write those that are new to the file, with all others and what another process has added meanwhile; the other
-        files of its folder that were not used for longest go where all take more than ROOM. Raises OSError.
+        files of its folder that were not used for longest go where all take more than ROOM. Raises OSError, also
+        if they alone take more than that.
         """
         if self.file is not None and len(self) > self._saved:
             self._read(self.file)
@@ -68,6 +70,9 @@ class States:
             "lengths": torch.tensor([len(row) for row in rows], dtype=torch.int32),
             "states": torch.cat([self._of[row] for row in rows]),
         }
+        size = sum(tensor.nbytes for tensor in tensors.values())
+        if size > ROOM:
+            raise OSError(f"they take {size / 1e9:.1f} GB, and {ROOM / 1e9:g} GB may be kept on the disk")
         self.file.parent.mkdir(parents=True, exist_ok=True)
         written = self.file.with_suffix(f".{os.getpid()}")
         try:

@@ -153,6 +153,10 @@ class Encoded:
         rows = [orders[epoch][place] for epoch, place in places]
         return self._batch(self.task.train, self.train_tokens, rows)
 
+    def examples(self, rows: Sequence[int]) -> Batch:
+        """Training examples by their rows."""
+        return self._batch(self.task.train, self.train_tokens, rows)
+
     def rows(self, steps: int, size: int, seed: int) -> set[int]:
         """The training examples of the first `steps` batches."""
         count = len(self.train_tokens)

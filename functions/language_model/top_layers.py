@@ -2,13 +2,17 @@
 
 What lies below a cut does not change while only layers above it are trained, so that a forward pass through K of L
 layers costs about K/L of a whole one. Works for every architecture of transformers whose decoder is a list of layers
-that hand their states on, one to the next.
+that hand their states on, one to the next. In the last of them most is computed at the last position alone
+(`last_position`), where that gives the same.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -16,7 +20,10 @@ from torch import nn
 
 from functions.language_model.errors import LanguageModelError
 from functions.language_model.groups import outside
+from functions.language_model.last_position import narrowed
 from functions.language_model.states import States
+
+PASSED_OVER = ("_name_or_path", "transformers_version")  # of a configuration: where it lies, and who wrote it
 
 
 class TopLayers(nn.Module):
@@ -34,7 +41,8 @@ class TopLayers(nn.Module):
         layers = _layers(module)
         if not 1 <= top < len(layers):
             raise LanguageModelError("top", f"Top layers must be 1 to {len(layers) - 1}, not {top}")
-        gives_tuples = _hand_on(module, layers)
+        gives_tuples, last = _hand_on(module, layers)
+        self.narrowed = narrowed(layers[-1], *last)
         self.module, self.total, self.top = module, len(layers), top
         self.lower = nn.ModuleList(list(layers)[:-top]).requires_grad_(False)
         self.given = nn.ModuleList(_Given(layer, gives_tuples[i]) for i, layer in enumerate(self.lower))
@@ -52,17 +60,22 @@ class TopLayers(nn.Module):
 
     def holds(self, name: str) -> bool:
         """Whether a parameter of the model is one of a layer above the cut, or of the norm after them."""
-        number = re.search(r"\.(\d+)\.", name)
-        return int(number[1]) >= len(self.lower) if number else outside(name, self.total)[1] == "final norm"
+        return _above(name, self.total, self.top)
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **options: Any) -> Any:
-        """The model's output for (texts, tokens) ids, padded on the left, and their mask."""
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int = 1) -> Any:
+        """The model's output at the last position for (texts, tokens) ids, padded on the left, and their mask. Raises
+        ValueError if other positions are asked for.
+        """
+        if logits_to_keep != 1:
+            raise ValueError(f"logits_to_keep = {logits_to_keep}: the top layers alone give the last position")
+        for each in self.narrowed:
+            each.texts = len(input_ids)
         given: Any = self.given[-1]
         if self._last[0] is not input_ids:
             self._last = input_ids, self._entering(input_ids, attention_mask)
         given.states = self._last[1]
         try:
-            return self.module(input_ids=input_ids, attention_mask=attention_mask, **options)
+            return self.module(input_ids=input_ids, attention_mask=attention_mask, logits_to_keep=1)
         finally:
             given.states = None
 
@@ -113,6 +126,31 @@ class TopLayers(nn.Module):
             _put(layers, self.given)
 
 
+def digest(module: Any, top: int) -> str:
+    """Of all that the states below the top layers depend on beside the texts: the model's configuration, and each
+    parameter below the cut. SHA-256, shortened.
+    """
+    total = getattr(module.config, "num_hidden_layers", 0)
+    below = [(name, p) for name, p in module.named_parameters() if not _above(name, total, top)]
+
+    def of_one(parameter: torch.Tensor) -> bytes:
+        numbers = parameter.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        return hashlib.sha256(numbers).digest()  # type: ignore[arg-type]
+
+    config = {key: value for key, value in module.config.to_dict().items() if key not in PASSED_OVER}
+    whole = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    with ThreadPoolExecutor() as threads:  # hashing lets other threads run
+        for (name, p), found in zip(below, threads.map(of_one, [p for _, p in below]), strict=True):
+            whole.update(f"{name} {tuple(p.shape)} {p.dtype}".encode() + found)
+    return whole.hexdigest()[:16]
+
+
+def _above(name: str, total: int, top: int) -> bool:
+    """Whether a parameter is one of the top layers', or of the norm after them."""
+    number = re.search(r"\.(\d+)\.", name)
+    return int(number[1]) >= total - top if number else outside(name, total)[1] == "final norm"
+
+
 class _Given(nn.Module):
     """Stands for a layer below the cut; the highest of them gives `states`. A model may look at a layer's plain
     attributes (Gemma: attention_type), so it has those of the layer.
@@ -157,16 +195,21 @@ def _layers(module: Any) -> nn.ModuleList:
 
 
 @torch.no_grad()
-def _hand_on(module: Any, layers: nn.ModuleList) -> list[bool]:
-    """Whether each layer gives a tuple. Refuses a model whose layers do more than hand their states on to the next."""
+def _hand_on(module: Any, layers: nn.ModuleList) -> tuple[list[bool], tuple[tuple[Any, ...], dict[str, Any], Any]]:
+    """Whether each layer gives a tuple; and the arguments of the last one with what it gave for them. Refuses a model
+    whose layers do more than hand their states on to the next.
+    """
     seen: list[tuple[Any, Any]] = []
+    last: Any = None
 
-    def hook(layer: nn.Module, positional: tuple[Any, ...], output: Any) -> None:
+    def hook(layer: nn.Module, positional: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+        nonlocal last
+        last = positional, named, output
         seen.append((positional[0] if positional else None, output))
 
-    handles = [layer.register_forward_hook(hook) for layer in layers]
+    handles = [layer.register_forward_hook(hook, with_kwargs=True) for layer in layers]
     try:
-        ids = torch.zeros(1, 2, dtype=torch.long, device=module.device)
+        ids = torch.arange(2 * 8, device=module.device).view(2, 8)
         module(input_ids=ids, attention_mask=torch.ones_like(ids), logits_to_keep=1)
     finally:
         for handle in handles:
@@ -175,7 +218,7 @@ def _hand_on(module: Any, layers: nn.ModuleList) -> list[bool]:
     outputs = [output[0] if is_tuple else output for (_, output), is_tuple in zip(seen, tuples, strict=True)]
     if len(seen) != len(layers) or any(given is not made for (given, _), made in zip(seen[1:], outputs, strict=False)):
         raise _cannot(module)
-    return tuples
+    return tuples, last
 
 
 def _cannot(module: Any) -> LanguageModelError:

@@ -46,3 +46,25 @@ def test_a_model_is_got_and_used(server: Server, browser: BrowserContext):
     assert [url.rpartition("/")[2] for url in asked] == ["smollm2", "smollm2"]
     assert json.dumps(unexpected(problems)) == "[]"
     page.close()
+
+
+def test_the_states_of_lower_layers_are_cleared(server: Server, browser: BrowserContext):
+    """The server's answers are the test's; that they come so is for tests/test_finetuning_top.py."""
+    page = browser.new_page()
+    problems = problems_of(page)
+    now = {"files": 2, "bytes": 31_000_000, "limit": 4_000_000_000}
+
+    def answer(route: Route) -> None:
+        if route.request.method == "DELETE":
+            now.update(files=0, bytes=0)
+        route.fulfill(json=now)
+
+    page.route("**/api/finetune/states", answer)
+    page.goto(f"{server.url}/opt")
+    card = page.locator("#opt-states")
+    expect(card).to_contain_text("States of the layers below top layers: 31 MB of at most 4 GB on the disk")
+    card.get_by_role("button", name="Clear").click()
+    expect(card).to_be_hidden()
+    assert now["files"] == 0
+    assert json.dumps(unexpected(problems)) == "[]"
+    page.close()

@@ -3,7 +3,8 @@ import { test } from "node:test";
 
 import "./catalogue.mjs";
 
-const { Frame, smooth, thin } = await import("../../viz_app/assets/lab/finetuning/pictures.mjs");
+const { Frame } = await import("../../viz_app/assets/lab/finetuning/pictures.mjs");
+const { smooth, thin } = await import("../../viz_app/assets/lab/finetuning/courses.mjs");
 const { bytes, comparison, scale } = await import("../../viz_app/assets/lab/finetuning/bytes.mjs");
 const { rankCorrelation } = await import("../../viz_app/assets/lab/finetuning/ranks.mjs");
 const { decades, powerTicks } = await import("../../viz_app/assets/lab/finetuning/decades.mjs");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { emptyRecord, evaluationAt, fold, hessianAt, isOver, keepRebuilt, spent, stepAt } from "../../viz_app/assets/lab/finetuning/record.mjs";
+import { budget, emptyRecord, evaluationAt, fold, hessianAt, isOver, keepRebuilt, latest, spent, spentAt, stepAt } from "../../viz_app/assets/lab/finetuning/record.mjs";
 
 /** @import { Evaluation, Message, PlanMessage } from "../../viz_app/assets/lab/finetuning/messages.mjs" */
 
@@ -85,4 +85,17 @@ test("the cursor shows the last evaluation before it, or one that was rebuilt fo
   assert.equal(evaluationAt(only, cursor)?.step, 1);
   assert.equal(hessianAt(only, cursor)?.forwards, 8);
   assert.equal(evaluationAt(only, { forwards: 0, live: true })?.step, 2);
+});
+
+test("a run that had texts to read first spends its first passes before its first step", () => {
+  const { runs } = folded({ ...plan, runs: [{ ...run, forwards_per_step: 0.5, filling: 4.5 }] });
+  const record = { ...emptyRecord(), runs };
+  assert.equal(spent(record), 4.5);
+  assert.equal(spentAt(runs[0], 9), 9);
+  assert.equal(budget(record), 9);
+  runs[0].steps.step.push(1, 2, 3);
+  const steps = [0, 4.9, 5, 5.4, 6].map((forwards) => stepAt(runs[0], { forwards, live: false }));
+  assert.deepEqual(steps, [0, 0, 1, 1, 3]);
+  const start = { ...evaluated(0), forwards: 4.5 };
+  assert.equal(latest([start], { forwards: 1, live: false }), start, "the start is what there is before the first step");
 });

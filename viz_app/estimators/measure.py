@@ -100,7 +100,10 @@ def signed(
                     raise Cancelled
                 ((_, _, s),) = looked(space)
                 found.append(s.T.copy())
-    return np.concatenate(found) * P
+    signed_s = np.concatenate(found)
+    if ESTIMATORS[estimator].predicts:  # its s is the error of what it predicts from, which is S = P at the start
+        signed_s += 1.0
+    return signed_s * P
 
 
 def affordable(count: int, n: int, d: int, least: int = 64) -> int:

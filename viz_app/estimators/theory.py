@@ -30,8 +30,12 @@ def moments(estimator: str, a: np.ndarray, n: int) -> Moments | None:
     """For A = `a` (d, d) and n directions; `paper` before its absolute value.
 
     None where there is no formula: `released` takes |q|, whose moments are q's only if A has no negative eigenvalue;
-    `multiplicative` needs two directions.
+    `multiplicative` needs two directions. `reliable`, whose estimate is P (e = 0), adds to it what `paper` finds in
+    A − I.
     """
+    if estimator == "reliable":
+        found = moments("paper", a - np.eye(len(a)), n)
+        return found and Moments(1.0 + found.mean, found.sd)
     diagonal, squares = np.diagonal(a), (a**2).sum(axis=1)
     trace, total = diagonal.sum(), squares.sum()
     b, t = squares - diagonal**2, trace - diagonal

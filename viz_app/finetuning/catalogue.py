@@ -84,19 +84,25 @@ FIELDS = (
     Field("loss", "choice", "What is minimised. 1 − accuracy and 1 − F1 have no gradient, so Adam cannot take "
           "them; zeroth-order methods can, with a larger μ and batch."),
     Field("budget", "budget", "What every optimizer may spend: equal forward passes (fair: a step costs "
-          "each method a different number of them, which stands on its card), or equal steps.", (100, 20_000), "log"),
+          "each method a different number of them, which stands on its card), or equal steps. With top layers "
+          "alone a pass goes through these, and the charts count it as part of a whole one.", (100, 20_000), "log"),
     Field("batch", "number", "Texts in a step's minibatch, the same ones for every optimizer and for all "
           "probes of a step. Larger means less noise and slower steps.", (1, 128), "log", "texts"),
     Field("shots", "number", "Few-shot: so many training texts of each class. 0 takes all of them.", (0, 256),
           unit="a class", more=True),
     Field("train", "number", "How many training texts are used in total: drawn by the seed, each class in proportion. "
           "0 takes all of them.", (0, 2_000), unit="texts", more=True),
+    Field("held_out", "number", "How many held-out texts an evaluation looks at, the first ones of the task's. "
+          "0 takes all of them.", (0, 1_000), unit="texts", more=True),
     Field("template", "text", "How a text becomes a prompt: {text} stands for it, and the label word "
           "follows at the end. Empty takes the task's own, “{text} it was”.", more=True),
     Field("words", "text", "One word for each class, separated by commas, each a single token of the "
           "model. Empty takes the task's own.", more=True),
     Field("seed", "text", "Seeds the minibatches and every random direction. The same seed gives the same run "
           "on the same machine.", more=True),
+    Field("runs", "number", "Each optimizer is run once for each of so many seeds, the one above and those after "
+          "it, one after the other. Charts show the median and the 10–90 % band over them, and the optimizers are "
+          "compared seed by seed. The time multiplies.", (1, 16), unit="seeds", more=True),
     Field("eval", "number", "Evaluate on held-out texts every so many forward passes. Evaluations cost "
           "time, but are not counted as passes.", (20, 2_000), "log", "passes", more=True),
     Field("truth", "number", "Estimate the diagonal of the Hessian with Hutchinson's method, through "

@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from viz_app.finetuning import hints, local_models, machine, model_command
+from viz_app.finetuning import hints, local_models, machine, model_command, states_command
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import table as tables
 from viz_app.finetuning.failures import in_words
@@ -41,18 +41,20 @@ SPEC says everything a job depends on, as the page's link does:
   template='{text} it was'  words=terrible,great    the prompt, and one label word per class
   text_column=text  label_column=label              of a table
   shots=0  train=0          training texts per class, and in total (0: all); the seed draws them
+  held_out=256              held-out texts that an evaluation looks at (0: all)
   tune=full                 full, lora (rank=8), prefix (prefix=5), layernorm
   forwards=2400             each run's budget of forward passes, or steps=400: each run's number of steps
   loss=cross_entropy        or accuracy, f1: these for zeroth-order methods only
   batch=32  seed=0  device=auto  dtype=auto
+  runs=1                    so many seeds (up to 16): seed, seed + 1, …; what a seed draws is what a job of it draws
   eval=120                  forward passes between evaluations on held-out text
   truth=10                  evaluations between estimates of the true diagonal (0: none)
   opt=hizoo:lr=2e-3,n=4     a method with its hyperparameters; repeat it to compare
 
 Keys left out take the preset of task and tune; `python app.py list` prints methods and bounds. Quote SPEC.
 
-Columns: step, forwards, seconds, train_loss, val_loss, val_accuracy, slope, curvature, p_q10, p_q50, p_q90; with
-several optimizers, optimizer before them. val_* and p_* are empty where nothing was evaluated.
+Columns: step, forwards, seconds, train_loss, val_loss, val_accuracy, slope, curvature, lr, p_q10, p_q50, p_q90; before
+them optimizer, of several, and run (from 0), of several seeds. val_* and p_* are empty where nothing was evaluated.
 
   python app.py finetune 'tune=layernorm&steps=100&opt=mezo' --out run.csv
 
@@ -103,6 +105,7 @@ def add_commands(commands: Any) -> None:
     runs.set_defaults(command=_runs)
 
     model_command.add_command(commands, data)
+    states_command.add_command(commands, data)
 
     weights = commands.add_parser(
         "weights",
@@ -113,7 +116,12 @@ def add_commands(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     weights.add_argument("id", metavar="ID", type=int, help="as `runs` lists it")
-    weights.add_argument("--run", type=int, default=0, help="which of its optimizers, from 0 (default %(default)s)")
+    weights.add_argument(
+        "--run",
+        type=int,
+        default=0,
+        help="which of its runs, from 0 (default %(default)s): one per optimizer, then those of the next seed",
+    )
     weights.add_argument("--step", type=int, help="after which step (default: the last)")
     weights.add_argument("--out", metavar="PATH", required=True, help="file or folder to write, see below")
     weights.set_defaults(command=_weights)
@@ -141,9 +149,9 @@ def _finetune(arguments: argparse.Namespace) -> int:
             spec = spec or job_spec(log.job(job))
             failure = _Failure(OK, "")
             if log.job(job).state != "finished":
-                failure = _train(log, job, spec, arguments)
+                failure = train(log, job, spec, arguments)
             # Whatever ended the training, what there is of the table is written.
-            if (failure.status == OK or any(log.steps(job, run) for run in range(len(spec.opts)))) and (
+            if (failure.status == OK or any(log.steps(job, run) for run in range(spec.count))) and (
                 status := write(arguments.out, tables.FORMATS[kind](tables.table(log, job)))
             ):
                 return status
@@ -166,7 +174,7 @@ class _Failure:
     sentence: str
 
 
-def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Namespace) -> _Failure:
+def train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Namespace) -> _Failure:
     """Train until the end, an interrupt or an error; the log says which."""
     from functions.language_model import LanguageModelError
     from functions.language_model.devices import pick_device
@@ -191,7 +199,7 @@ def _train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Nam
         miniters=1,
         bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt}{unit} [{elapsed}, {rate_fmt}{postfix}]",
     )
-    shown = _Shown(bar, spec.labels)
+    shown = _Shown(bar, spec)
     session = Session(job, spec, log, shown)
     try:
         machine.note_speed(log, pick_device(spec.device).name, spec.model)
@@ -248,41 +256,48 @@ def _advanced(session: Any, bar: tqdm) -> bool:
 class _Shown:
     """Moves the bar with a session's messages."""
 
-    def __init__(self, bar: tqdm, labels: tuple[str, ...]) -> None:
-        self._bar, self._labels = bar, labels
+    def __init__(self, bar: tqdm, spec: specs.FinetuneSpec) -> None:
+        self._bar, self._spec = bar, spec
+        self._costs = [spec.forwards_per_step(run) for run in range(spec.count)]
         self.left: Callable[[], float | None] = lambda: None
-        self._passes = [0] * len(labels)
-        self._loss = [""] * len(labels)
-        self._accuracy = [""] * len(labels)
+        self._passes = [0] * spec.count
+        self._loss = [""] * spec.count
+        self._accuracy = [""] * spec.count
 
     def __call__(self, message: dict[str, Any]) -> None:
         if message["type"] == "progress":
             counted = f": {message['done']:,} of {message['total']:,} {message['unit']}" if message["total"] else ""
             self._bar.set_description(message["message"] + counted)
+        elif message["type"] == "plan" and message["clock"]:
+            self._bar.write(message["clock"], file=sys.stderr)
         elif message["type"] == "note":
             self._bar.write(message["message"], file=sys.stderr)
         elif message.get("run") is not None:
             self._of_run(message["run"], message)
-            shown = zip(self._labels, self._loss, self._accuracy, strict=True)
-            losses = [f"{label} {loss}{accuracy}" for label, loss, accuracy in shown]
+            spec, first = self._spec, message["run"] - message["run"] % len(self._spec.opts)
+            runs = range(first, first + len(spec.opts))
+            losses = [f"{spec.label_of(run)} {self._loss[run]}{self._accuracy[run]}" for run in runs]
+            seed = f"seed {spec.repetition_of(first) + 1} of {spec.runs}" if spec.runs > 1 else ""
             left = self.left()
             said = "" if left is None else f"about {duration(left)} left"
-            self._bar.set_postfix_str(", ".join(filter(None, [said, *losses])))
+            self._bar.set_postfix_str(", ".join(filter(None, [said, seed, *losses])))
 
     def _of_run(self, run: int, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "steps":
             newest = dict(zip(message["columns"], message["rows"][-1], strict=True))
             self._loss[run] = f"{newest['loss']:.3f}"
-            self._move(run, newest["forwards"])
+            self._move(run, newest["step"])
         elif kind == "evaluation":
             self._accuracy[run] = f" {message['accuracy']:.0%}"
-            self._move(run, message["forwards"])
+            self._move(run, message["step"])
         elif kind == "status" and message["state"] == "failed":
-            self._bar.write(f"{self._labels[run]}: {message['message']}", file=sys.stderr)
+            seed = f" with seed {self._spec.seed + self._spec.repetition_of(run)}" if self._spec.runs > 1 else ""
+            self._bar.write(f"{self._spec.label_of(run)}{seed}: {message['message']}", file=sys.stderr)
 
-    def _move(self, run: int, passes: int) -> None:
+    def _move(self, run: int, step: int) -> None:
         """Absolute: a resumed run's first message counts what was made before."""
+        passes = step * self._costs[run]
         self._bar.update(passes - self._passes[run])
         self._passes[run] = passes
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from hizoo_core.estimators import ESTIMATORS
 from hizoo_core.training_methods import METHODS
 from viz_app.finetuning import limits
 from viz_app.finetuning.architecture import Size
@@ -119,9 +120,11 @@ class Costs:
         """Texts whose states enter the top layers, read once."""
         if not self.spec.top:
             return 0
-        steps = max(self.spec.steps_of(run) for run in range(len(self.spec.opts)))
-        held_out = sum(texts for texts, _ in self.held_out())
-        return held_out + min(len(self.lengths.train), steps * self.spec.batch)
+        spec, texts = self.spec, len(self.lengths.train)
+        read = min(texts, max(map(spec.steps_of, range(spec.count))) * spec.batch)
+        own = spec.train or spec.shots or spec.task == "reviews"  # every seed draws others
+        held_out = sum(count for count, _ in self.held_out()) * (spec.runs if spec.task == "reviews" else 1)
+        return held_out + (spec.runs * read if own else min(texts, spec.runs * read))
 
     def filling(self) -> float:
         """Seconds of reading them with the lower layers, as if no earlier job had left any on the disk."""
@@ -130,7 +133,7 @@ class Costs:
         return batches * self.pass_(limits.LOWER_BATCH, self.texts.width(1), lower) if batches else 0.0
 
     def evaluation(self) -> float:
-        return sum(self.pass_(*batch) for batch in self.texts.padded(limits.HELD_OUT, limits.HELD_OUT_BATCH))
+        return sum(self.pass_(*batch) for batch in self.held_out())
 
     def evaluations(self) -> tuple[float, ...]:
         """Seconds of one evaluation of each run, with its summary of P and the checkpoint that follows."""
@@ -184,15 +187,20 @@ class Costs:
         return weights + self.beside() + (LIBRARIES if self.device == "cpu" else 0)
 
     def beside(self) -> int:
-        """Of θ_0, each run's copy of what is trained, states, snapshots, and the largest of what comes and goes."""
+        """Of θ_0, each optimizer's copy of what is trained, states, snapshots, and the most that comes and goes."""
         states = [self.state(opt) for opt in self.spec.opts]
         kept = (len(self.spec.opts) + self.origin()) * self.own + sum(states) + self.snapshots(states)
-        return kept + self.cached_bytes() + self.passing()
+        if self.spec.runs > 1:  # one seed after the other trains; the first one's model stays beside
+            kept += (1 + self.origin()) * self.own
+        return kept + self.cached_here() + self.passing()
 
     def cached_bytes(self) -> int:
-        """Of the states that enter the top layers: in float16 on the CPU, if that is the device."""
-        numbers = self.cached() * self.texts.width(1) * self.size.hidden
-        return int(2 * numbers) if self.device == "cpu" else 0
+        """Of the states that enter the top layers: in float16, in the computer's memory whatever the device."""
+        return int(2 * self.cached() * self.texts.width(1) * self.size.hidden)
+
+    def cached_here(self) -> int:
+        """The same, of the device's memory."""
+        return self.cached_bytes() if self.device == "cpu" else 0
 
     def origin(self) -> int:
         """Copies of what is trained beside the runs'."""
@@ -206,9 +214,7 @@ class Costs:
             moments = [*held_out, min(WORKSPACE, 4 * self.size.trainable(self.spec))]
             if not METHODS[opt.method].zeroth_order:  # its steps are made again with their gradients
                 moments.append(self.own + self.kept_bytes(*self.batch()))
-            needs.append(
-                self.cached_bytes() + self.origin() * self.own + state + self.snapshots([state]) + max(moments)
-            )
+            needs.append(self.cached_here() + self.origin() * self.own + state + self.snapshots([state]) + max(moments))
         return max(needs)
 
     def state(self, opt: OptSpec) -> int:
@@ -216,7 +222,12 @@ class Costs:
         trained = self.size.trainable(self.spec)
         if not METHODS[opt.method].zeroth_order:
             return 2 * 4 * trained
-        return 4 * trained if opt.method == "hizoo" and opt.hyperparameters.pool == "none" else 0
+        if opt.method != "hizoo":
+            return 0
+        estimator = ESTIMATORS[opt.hyperparameters.estimator]
+        if opt.hyperparameters.pool != "none" and not estimator.predicts:
+            return 0
+        return 4 * trained * (2 if estimator.keeps_m or estimator.predicts else 1)  # P, and m or e
 
     def snapshots(self, states: Sequence[int]) -> int:
         """Bytes of the copies that the session keeps of θ and of the state, on the CPU; none of that at the start."""
@@ -229,7 +240,7 @@ class Costs:
         return min(total, limits.SNAPSHOTS)
 
     def held_out(self) -> list[tuple[int, int]]:
-        return self.texts.padded(limits.HELD_OUT, limits.HELD_OUT_BATCH)
+        return self.texts.padded(self.spec.held_out, limits.HELD_OUT_BATCH)
 
     def passing(self) -> int:
         """The most bytes that a step, an evaluation, the table of memory or a reference holds for a moment."""

@@ -35,7 +35,7 @@ class Diagnostics:
             "type": "evaluation",
             "run": run.index,
             "step": step,
-            "forwards": step * run.cost,
+            "forwards": run.forwards(step),
             "seconds": run.rows[step - 1].seconds if step else 0.0,
             "loss": result.loss,
             "accuracy": result.accuracy,
@@ -49,7 +49,9 @@ class Diagnostics:
         """P in few numbers, of a method that has one."""
         shapes = {name: p.shape for name, p in tuned.parameters.items()}
         found = hessian_groups.summary(tuned.groups, shapes, trainer.curvature)
-        return {"type": "hessian", "run": run.index, "step": step, **found}
+        known = [hessian_groups.reliability(group, shapes, trainer.reliability) for group in tuned.groups]
+        told = {} if None in known else {"reliability": known}
+        return {"type": "hessian", "run": run.index, "step": step, **found, **told}
 
     def reference(self, run: Run, tuned: Any, step: int) -> Message:
         """Hutchinson's estimate of the diagonal of the Hessian of the cross-entropy, whatever loss is trained on, on

@@ -2,10 +2,12 @@
 
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+from viz_app.finetuning.forecast import amount
 from viz_app.finetuning.spec import FinetuneSpec
 from viz_app.finetuning.store import LogError
 from viz_app.spec.text import SpecError
@@ -29,19 +31,30 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(part in words for part in _OUT_OF_MEMORY)
 
 
-def needs_less(spec: FinetuneSpec, activity: str) -> str:
-    """What makes an activity that ran out of memory ("loading", "training", "evaluating") need less."""
+Bytes = Callable[[FinetuneSpec], int | None]
+
+
+def needs_less(spec: FinetuneSpec, activity: str, bytes_of: Bytes = lambda spec: None) -> str:
+    """What makes an activity that ran out of memory ("loading", "training", "evaluating") need less; with how much a
+    whole job would then need, where `bytes_of` a spec knows.
+    """
     methods = {opt.method for opt in spec.opts}
-    fits = []
+    fits: list[tuple[str, dict[str, Any]]] = []
     if activity == "training":
-        fits += [f"batch={spec.batch // 2} in place of {spec.batch}"] if spec.batch > 1 else []
-        fits += ["hizoo_l in place of hizoo"] if "hizoo" in methods else []
-        fits += ["mezo in place of adam"] if "adam" in methods else []
+        fits += [(f"batch={spec.batch // 2} in place of {spec.batch}", {"batch": spec.batch // 2})] * (spec.batch > 1)
+        fits += [("hizoo_l in place of hizoo", {})] * ("hizoo" in methods)
+        fits += [("mezo in place of adam", {})] * ("adam" in methods)
     if activity in ("training", "evaluating"):
-        fits += ["tune=lora or tune=layernorm"] if spec.tune == "full" else []
-        fits += ["fewer optimizers side by side"] if len(spec.opts) > 1 else []
-    fits += ["dtype=bfloat16"] if activity != "training" and spec.dtype == "float32" else []
-    return ", ".join([*fits, "a smaller model"])
+        if spec.tune == "full":
+            fits += [("tune=top:2", {"tune": "top", "top": 2}), ("tune=layernorm", {"tune": "layernorm"})]
+            fits += [("tune=lora", {"tune": "lora"})]
+        fits += [("fewer optimizers side by side", {})] * (len(spec.opts) > 1)
+    fits += [("dtype=bfloat16", {"dtype": "bfloat16"})] * (spec.dtype == "float32")
+    named = []
+    for name, changes in fits:
+        size = bytes_of(replace(spec, **changes)) if changes else None
+        named.append(f"{name} ({amount(size)})" if size else name)
+    return ", ".join([*named, "a smaller model"])
 
 
 _DOING = {
@@ -60,15 +73,19 @@ _APART = {
 
 
 @contextmanager
-def enough_memory(spec: FinetuneSpec, runs: Sequence[Any], activity: str) -> Iterator[None]:
-    """Say what would need less when memory runs out in an activity, a key of _DOING. `runs` have `label` and `rows`."""
+def enough_memory(
+    spec: FinetuneSpec, runs: Sequence[Any], activity: str, bytes_of: Bytes = lambda spec: None
+) -> Iterator[None]:
+    """Say what would need less when memory runs out in an activity, a key of _DOING. `runs` have `name`, `rows` and
+    `repetition`.
+    """
     try:
         yield
     except Exception as error:
         if isinstance(error, SessionError) or not is_out_of_memory(error):
             raise
-        done = ", ".join(f"{run.label} {len(run.rows)}" for run in runs)
-        remedy = _APART.get(activity) or f"What needs less: {needs_less(spec, activity)}"
+        done = ", ".join(f"{run.name} {len(run.rows)}" for run in runs if run.rows or not run.repetition)
+        remedy = _APART.get(activity) or f"What needs less: {needs_less(spec, activity, bytes_of)}"
         where = f"out of memory while {_DOING[activity]} (steps made so far and kept in the log: {done})"
         raise SessionError("memory", f"{where}. {remedy}") from error
 

@@ -31,11 +31,6 @@ DEVICES, SPEED, PACE = "devices", "speed:", "pace:"
 TYPICAL = {"flops": 1e11, "bytes": 2e10, "operation": 3e-6, "element": 5e-10, "walk": 3e-9}
 
 
-def place(device: str, auto: str) -> str:
-    """The name of the device that a spec's `device` means; `auto` is what "auto" means."""
-    return {"auto": auto, "cuda": "cuda:0"}.get(device, device)
-
-
 def speed_key(device: str, model: str) -> str:
     """Key of the note of a device's speed, for a model."""
     return f"{SPEED}{device}{', one thread' if limits.single_threaded(model) else ''}"
@@ -47,7 +42,8 @@ class Forecast:
     training. Of each run: `training`, the seconds of all its steps; `evaluation` and `reference`, of one of them;
     `evaluations`, how many there will be, every `truth`-th of which brings a reference. `memory`: of the table of what
     the methods need. `measured`: the seconds follow from a job like it on this machine. `device`: whose memory the
-    bytes are; None for the process's.
+    bytes are; None for the process's. `host`: bytes of the computer's memory that come to a device's, for the states
+    that enter top layers.
     """
 
     loading: float
@@ -60,6 +56,7 @@ class Forecast:
     bytes: int
     measured: bool
     device: str | None = None
+    host: int = 0
 
     def measuring(self, evaluations: Sequence[int]) -> float:
         """Seconds of all that is measured beside the training until each run has been evaluated so many times."""
@@ -75,7 +72,8 @@ class Forecast:
     @property
     def sentence(self) -> str:
         where = "for the whole process" if self.device is None else f"of {self.device}'s memory"
-        said = f"about {duration(self.seconds)}; {amount(self.bytes)} {where}"
+        beside = f" and {amount(self.host)} of this computer's" if self.host else ""
+        said = f"about {duration(self.seconds)}; {amount(self.bytes)} {where}{beside}"
         return said if self.measured else f"{said} (estimate)"
 
 
@@ -108,19 +106,21 @@ def forecast(
     size = architecture.size(spec.model)
     if size is None:
         return None
-    device = device or place(spec.device, notes.get(DEVICES, {}).get("auto", "cpu"))
+    device = device or spec.place(notes.get(DEVICES, {}).get("auto", "cpu"))
     costs = Costs(spec, size, texts(), device, notes.get(speed_key(device, spec.model), TYPICAL))
-    counts = tuple(evaluations(spec, run) for run in range(len(spec.opts)))
+    counts = tuple(evaluations(spec, run) for run in range(spec.count))
     where = None if device == "cpu" else device
+    host = costs.cached_bytes() - costs.cached_here()
     known = notes.get(pace_key(spec, device), {})
     if all(opt.method in known.get("methods", {}) for opt in spec.opts):
-        training = tuple(known["methods"][opt.method] * _passes(spec, run) for run, opt in enumerate(spec.opts))
-        each, none = (known["evaluation"],) * len(spec.opts), (0.0,) * len(spec.opts)
-        return Forecast(known["loading"], training, each, none, counts, 0, 0.0, costs.bytes(), True, where)
-    training = tuple(spec.steps_of(run) * costs.step(opt) for run, opt in enumerate(spec.opts))
+        training = tuple(known["methods"][spec.opt_of(run).method] * _passes(spec, run) for run in range(spec.count))
+        each, none = (known["evaluation"],) * spec.count, (0.0,) * spec.count
+        return Forecast(known["loading"], training, each, none, counts, 0, 0.0, costs.bytes(), True, where, host)
+    training = tuple(spec.steps_of(run) * costs.step(spec.opt_of(run)) for run in range(spec.count))
+    each, references = costs.evaluations() * spec.runs, costs.references() * spec.runs
     return Forecast(
-        costs.loading(), training, costs.evaluations(), costs.references(), counts, spec.truth, costs.memory(),
-        costs.bytes(), False, where,
+        costs.loading(), training, each, references, counts, spec.truth, costs.memory(),
+        costs.bytes(), False, where, host,
     )  # fmt: skip
 
 
@@ -149,8 +149,8 @@ def pace(
     """The note after a job that ran through, given the one before it: `training` seconds of each run, seconds of
     `loading`, and of the `whole` job without it.
     """
-    spent = {opt.method: training[run] / _passes(spec, run) for run, opt in enumerate(spec.opts)}
-    counts = sum(evaluations(spec, run) for run in range(len(spec.opts)))
+    spent = {spec.opt_of(run).method: training[run] / _passes(spec, run) for run in range(spec.count)}
+    counts = sum(evaluations(spec, run) for run in range(spec.count))
     evaluation = max(0.0, whole - sum(training)) / counts
     return {"loading": loading, "evaluation": evaluation, "methods": {**before.get("methods", {}), **spent}}
 

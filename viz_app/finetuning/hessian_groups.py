@@ -28,6 +28,17 @@ def summary(groups: Sequence[Any], shapes: dict[str, torch.Size], curvature: Cal
     return {"quantiles": quantiles, "all": together, "histogram": {"edges": edges, "counts": counts}}
 
 
+def reliability(group: Any, shapes: dict[str, torch.Size], of: Callable[[str], float | None]) -> float | None:
+    """Mean over a group's elements of their tensors' reliability, `of` each, 0 to 1; None if the estimator tells none.
+
+    Below ½ the group's P cannot be told from that of all that is trained.
+    """
+    known = [(of(name), shapes[name].numel()) for name in group.parameters]
+    if any(value is None for value, _ in known):
+        return None
+    return sum((value or 0.0) * size for value, size in known) / sum(size for _, size in known)
+
+
 def _quantiles(values: torch.Tensor) -> list[float]:
     levels = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
     return [*torch.quantile(values, levels).tolist(), float(values.mean())]

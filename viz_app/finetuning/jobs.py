@@ -59,7 +59,7 @@ def _created(desk: Desk, spec: FinetuneSpec) -> int:
     except RuntimeError as error:
         raise refuse(503, "device", str(error)) from error
     names = [device["name"] for device in found["devices"]]
-    device = forecast.place(spec.device, found["auto"])
+    device = spec.place(found["auto"])
     if device not in names:
         raise refuse(422, "device", f"device = {spec.device!r}: must be auto or one of {', '.join(names)}")
     id = log.create_job(spec.query(), device)

@@ -37,8 +37,8 @@ class Lengths:
         return Lengths(*(tuple(min(length, most) for length in part) for part in (self.train, self.held_out)))
 
     def padded(self, texts: int, batch: int) -> list[tuple[int, int]]:
-        """(texts, tokens of each) of the batches in which the first `texts` held-out texts are evaluated."""
-        count = min(texts, len(self.held_out))
+        """(texts, tokens of each) of the batches in which the first `texts` held-out texts (0: all) are evaluated."""
+        count = min(texts or len(self.held_out), len(self.held_out))
         chosen = [self.held_out[int((i + 0.5) * len(self.held_out) / count)] for i in range(count)]
         return [(len(piece), piece[-1]) for i in range(0, count, batch) if (piece := chosen[i : i + batch])]
 

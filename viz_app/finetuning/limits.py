@@ -2,7 +2,6 @@
 
 from viz_app.finetuning.presets import BUNDLED
 
-HELD_OUT = 256  # held-out examples of an evaluation (fewer where the task has fewer)
 HELD_OUT_BATCH = 64  # examples of one forward pass of an evaluation
 LOWER_BATCH = 32  # texts that the layers below a cut read at a time
 SENTENCES = 24  # held-out texts whose predictions the page follows

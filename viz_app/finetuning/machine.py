@@ -12,18 +12,13 @@ WALKED = 2**22  # parameters of the steps that are timed
 
 def find_devices(log: Log) -> None:
     """Note which devices there are, which one "auto" means, and how fast each is."""
-    import torch
+    from functions.language_model import devices
 
-    from functions.language_model.devices import pick_device
-
-    names = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    names += ["mps"] * torch.backends.mps.is_available() + ["cpu"]
-    devices = [pick_device(name) for name in names]
-    found = [{"name": device.name, "title": device.title, "memory": device.memory} for device in devices]
-    log.note(forecast.DEVICES, {"auto": pick_device("auto").name, "devices": found})
-    for name in names:
-        note_speed(log, name, BUNDLED)
-        note_speed(log, name, "any other")
+    found = [vars(device) for device in devices.devices()]
+    log.note(forecast.DEVICES, {"auto": devices.pick_device("auto").name, "devices": found})
+    for device in found:
+        note_speed(log, device["name"], BUNDLED)
+        note_speed(log, device["name"], "any other")
 
 
 def note_speed(log: Log, device: str, model: str) -> None:

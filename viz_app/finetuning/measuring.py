@@ -4,8 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
-
+from functions.language_model import devices
 from hizoo_core.training import Trainer
 from viz_app.finetuning import outcome
 from viz_app.finetuning.diagnostics import Diagnostics
@@ -58,7 +57,7 @@ class Measuring:
         """The message "hessian"; None of a method without P, or if it fails."""
         if not run.method.estimates_hessian:
             return None
-        what = f"no summary of P at step {step} of {run.label}"
+        what = f"no summary of P at step {step} of {run.name}"
         return self._attempt(what, lambda: self.diagnostics.hessian(run, tuned, trainer, step), run.index)
 
     def _evaluate(self, run: Run) -> None:
@@ -92,7 +91,7 @@ class Measuring:
         if sentence and run.over:
             self._journal.say({"type": "status", "state": "finished", "run": run.index, "message": sentence})
         elif sentence and len(losses) == 2:
-            self._journal.note(f"{run.label} at step {run.made}: {sentence}", run.index)
+            self._journal.note(f"{run.name} at step {run.made}: {sentence}", run.index)
 
     # Diagnostics
 
@@ -102,8 +101,7 @@ class Measuring:
             return work()
         except Exception as error:
             sentence = in_words(error)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        devices.release()
         self._journal.note(f"{what}: {sentence}. The training is not affected", run)
         return None
 
@@ -111,7 +109,7 @@ class Measuring:
         if self._reference_failed:
             return
         what = (
-            f"no reference for the diagonal Hessian at step {step} of {run.label}, and none is tried again (it"
+            f"no reference for the diagonal Hessian at step {step} of {run.name}, and none is tried again (it"
             " differentiates twice, which takes several times a run's memory; truth=0 leaves it out from the start)"
         )
         message = self._attempt(what, lambda: self.diagnostics.reference(run, run.tuned, step), run.index)

@@ -18,8 +18,9 @@ CURVES = {
     "steps": ("Each step", "Slope g, curvature c and length of every step, on log axes"),
 }
 PANELS = {
-    "hessian": ("Hessian over time", "HiZOO's P, group by group while it trains, beside a reference"),
+    "hessian": ("Hessian", "HiZOO's P, group by group while it trains, beside a reference"),
     "histogram": ("Histogram", "How P spreads within each group of parameters"),
+    "headroom": ("Headroom", "What curvature could gain at most here, measured with true gradients"),
     "memory": ("Memory", "What each method needs: forward passes only against Adam"),
 }
 CLOCKS = {"forward passes": "passes", "steps": "steps", "seconds": "seconds"}
@@ -38,6 +39,7 @@ def layout() -> html.Main:
                     html.Section(id="opt-jobs", className="card", hidden=True, **attributes(aria_label="Runs")),
                     html.Div(id=ids.OPT_FORM, role="form", **attributes(aria_label="What to train")),
                     html.Section(id="opt-models", className="card", hidden=True),
+                    html.Section(id="opt-states", className="card", hidden=True),
                     start_card(),
                 ],
                 id="opt-controls",

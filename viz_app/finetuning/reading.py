@@ -99,7 +99,7 @@ def read_parameters(request: Request, names: tuple[str, ...]) -> dict[str, str]:
 
 
 def read_run(job: Job, given: dict[str, str]) -> int:
-    last = len(job_spec(job).opts) - 1
+    last = job_spec(job).count - 1
     text = given.get("run", "0")
     if not text.isdecimal() or not 0 <= int(text) <= last:
         raise refuse(422, "run", f"run = {text[:40]!r}: must be {f'0 to {last}' if last else '0'}")

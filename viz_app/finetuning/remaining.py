@@ -20,7 +20,7 @@ class Remaining:
     @contextmanager
     def timed(self) -> Iterator[None]:
         """Round a part of the job. What is made again from the log is no part of it."""
-        again = any(run.made < len(run.rows) for run in self._runs)
+        again = any(run.made < len(run.rows) and not run.gone for run in self._runs)
         started = time.monotonic()
         try:
             yield

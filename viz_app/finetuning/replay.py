@@ -68,7 +68,7 @@ class Replay:
 
     def start(self, run: Run) -> None:
         """Give a run a model of its own at θ_0, or where its checkpoint is."""
-        run.tuned = _twin(self.at_origin())
+        run.tuned = twin(self.at_origin())
         run.trainer = self._trainer(run, run.tuned)
         self._resume(run, run.tuned, run.trainer, len(run.rows))
 
@@ -140,11 +140,15 @@ class Replay:
         if size > limits.SNAPSHOTS / (2 * len(self._runs)):
             return  # two of every run do not fit: rebuilding starts from θ_0
         while self.kept_bytes() + size > limits.SNAPSHOTS:
-            steps = [sorted(at for index, at in self._kept if index == other.index) for other in self._runs]
-            most = max(range(len(steps)), key=lambda index: len(steps[index]))
-            for at in steps[most][::2]:
+            kept = {run.index: sorted(at for index, at in self._kept if index == run.index) for run in self._runs}
+            most = max(kept, key=lambda index: len(kept[index]))
+            for at in kept[most][::2]:
                 del self._kept[most, at]
         self._kept[run.index, trainer.step] = _copied(theta), _copied(trainer.state_dict())
+
+    def forget(self) -> None:
+        """Keep no more copies of what has been passed."""
+        self._kept.clear()
 
     def kept_bytes(self) -> int:
         return tensor_bytes(list(self._kept.values()))
@@ -169,7 +173,7 @@ def _checkpoint(tuned: Any, trainer: Trainer) -> bytes:
     return buffer.getvalue()
 
 
-def _twin(tuned: Any) -> Any:
+def twin(tuned: Any) -> Any:
     """An independent copy of what is tuned, in a model that shares everything else with the given one."""
     trainable = {id(p) for p in tuned.parameters.values()}
     shared = {id(p): p for p in tuned.module.parameters() if id(p) not in trainable}

@@ -42,9 +42,11 @@ NUMBERS = {
         field("truth", "Reference", 0, 1_000, 10, unit="evaluations"),
         field("shots", "Shots", 0, 10_000, 0, unit="a class"),
         field("train", "Training texts", 0, 1_000_000, 0, unit="texts"),
+        field("held_out", "Held-out texts", 0, 1_000_000, 256, unit="texts"),
         field("top", "Top layers", 0, 1_000, 0, unit="layers"),
         field("rank", "LoRA rank", *RANKS, 8),
         field("prefix", "Prefix", *PREFIXES, 5, unit="tokens"),
+        field("runs", "Seeds", 1, 16, 1, unit="seeds"),
         SEED,
     )
 }
@@ -75,8 +77,9 @@ LABELS = {
 """What the form calls its fields."""
 MOST_STEPS = int(NUMBERS["steps"].high)
 KEYS = (
-    *("model", "task", "data", "template", "words", "text_column", "label_column", "shots", "train", "tune", "top"),
-    *("rank", "prefix", "loss", "steps", "forwards", "batch", "seed", "eval", "truth", "device", "dtype", "opt"),
+    *("model", "task", "data", "template", "words", "text_column", "label_column", "shots", "train", "held_out"),
+    *("tune", "top", "rank", "prefix", "loss", "steps", "forwards", "batch", "seed", "runs"),
+    *("eval", "truth", "device", "dtype", "opt"),
 )
 
 
@@ -85,11 +88,16 @@ class FinetuneSpec:
     """A valid job; raises SpecError when made from values out of range.
 
     `data` is a path, "upload:ID" or empty; `template` and `words` are None for the task's own. Just one of `steps`
-    (every run makes that many) and `forwards` (every run spends at most that many forward passes) is not None. `eval`
-    counts forward passes between evaluations, `truth` evaluations between estimates of the true diagonal (0: none).
+    (every run makes that many) and `forwards` (every run spends at most that many forward passes) is not None. Both
+    count passes through what is trained, the top layers alone if it is those: `Run.forwards` counts whole ones. `eval`
+    counts forward passes between evaluations in the same way, `truth` evaluations between estimates of the true
+    diagonal (0: none). `held_out` is how many of the held-out texts an evaluation looks at, the first ones (0: all).
     `top` restricts the tunes in `adapters.CUT` to so many layers at the top (0: to none). What does not matter (`rank`
     without tune=lora, `prefix` without tune=prefix, the columns without data) is set to its default, so that equal jobs
     are equal specs.
+
+    With `runs` seeds, each optimizer is run once for each of seed, seed + 1, …, and all that the seed decides is drawn
+    as in a job of that seed alone. Runs are counted seed by seed, each with all optimizers in their order.
     """
 
     model: str
@@ -100,10 +108,12 @@ class FinetuneSpec:
     forwards: int | None = None
     batch: int = 32
     seed: int = 0
+    runs: int = 1
     eval: int = 120
     truth: int = 0
     shots: int = 0
     train: int = 0
+    held_out: int = 256
     data: str = ""
     template: str | None = None
     words: tuple[str, ...] | None = None
@@ -133,9 +143,24 @@ class FinetuneSpec:
         """Whether what is trained is an adapter, beside the model's own parameters."""
         return self.tune in ("lora", "prefix")
 
+    @property
+    def count(self) -> int:
+        """How many runs there are: of each optimizer one for each seed."""
+        return len(self.opts) * self.runs
+
+    def opt_of(self, run: int) -> OptSpec:
+        return self.opts[run % len(self.opts)]
+
+    def label_of(self, run: int) -> str:
+        return self.labels[run % len(self.opts)]
+
+    def repetition_of(self, run: int) -> int:
+        """Which of the seeds a run has, from 0."""
+        return run // len(self.opts)
+
     def forwards_per_step(self, run: int) -> int:
-        """What a step of one run costs, in forward-pass equivalents."""
-        return _cost(self.opts[run])
+        """What a step of one run costs, in forward passes through what is trained, a gradient counted as two."""
+        return _cost(self.opt_of(run))
 
     def steps_of(self, run: int) -> int:
         """How many steps one run makes."""
@@ -144,7 +169,7 @@ class FinetuneSpec:
     @property
     def total_forwards(self) -> int:
         """Forward-pass equivalents of all runs together, evaluations apart."""
-        return sum(self.steps_of(run) * self.forwards_per_step(run) for run in range(len(self.opts)))
+        return sum(self.steps_of(run) * self.forwards_per_step(run) for run in range(self.count))
 
     def query(self) -> str:
         """Canonical text: every key that matters explicit, shortest decimals, safe to paste as a URL's query."""
@@ -153,13 +178,24 @@ class FinetuneSpec:
         keys += [key for key in ("data", "template", "words") if getattr(self, key)]
         left_out = _without_effect(self)
         keys += [key for key in ("text_column", "label_column") if key not in left_out]
-        keys += ["shots", "train", "tune", *(key for key in ("top", "rank", "prefix") if key not in left_out), "loss"]
-        keys += [length, "batch", "seed", "eval", "truth", "device", "dtype"]
+        keys += [
+            "shots",
+            "train",
+            "held_out",
+            "tune",
+            *(key for key in ("top", "rank", "prefix") if key not in left_out),
+        ]
+        keys += ["loss", length, "batch", "seed", *(["runs"] if self.runs > 1 else [])]
+        keys += ["eval", "truth", "device", "dtype"]
         values = [(key, ",".join(self.words or ()) if key == "words" else str(getattr(self, key))) for key in keys]
         values += [("opt", str(opt)) for opt in self.opts]
         return "&".join(f"{key}={quote(value, safe=',:=/{}')}" for key, value in values)
 
     __str__ = query
+
+    def place(self, auto: str) -> str:
+        """The name of the device that `device` means; `auto` is what "auto" means."""
+        return {"auto": auto, "cuda": "cuda:0"}.get(self.device, self.device)
 
 
 def _without_effect(spec: FinetuneSpec) -> set[str]:
@@ -282,6 +318,11 @@ def _errors(values: Mapping[str, Any]) -> list[Error]:
         errors.append(wrong("words", WORDS, len(words), allowed))
     elif words is not None and len(set(words)) < len(words):
         errors.append(fault("words", f"{WORDS} must differ: every class needs its own, but one is given twice"))
+
+    last, most = values.get("seed", 0) + values.get("runs", 1) - 1, int(SEED.high)
+    if not errors and last > most:
+        allowed = f"up to {most - values['runs'] + 1:,} with {values['runs']} seeds"
+        errors.append(wrong("seed", SEED.label, values["seed"], allowed))
 
     if values["tune"] == "top" and not values.get("top"):
         errors.append(wrong("top", LABELS["top"], 0, "1 or more with tune=top"))

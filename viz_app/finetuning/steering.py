@@ -55,7 +55,7 @@ async def set_rate(desk: Desk, request: Request) -> JSONResponse:
     changes = {name: read_number(name, given[name]) for name in ("lr", "alpha") if name in given}
     if not changes:
         raise refuse(422, "lr", "give lr, alpha or both")
-    before = states.job_spec(job).opts[run]
+    before = states.job_spec(job).opt_of(run)
     for name in changes:
         if not hasattr(before.hyperparameters, name):
             raise refuse(422, name, f"{before.method} has no {name}")
@@ -71,6 +71,13 @@ async def truth(desk: Desk, request: Request) -> JSONResponse:
     _check_ours(desk, job)
     run = read_run(job, read_parameters(request, ("run",)))
     return await _commanded(desk, request, job, {"command": "truth", "run": run})
+
+
+async def headroom(desk: Desk, request: Request) -> JSONResponse:
+    job = await find_job(desk, request)
+    _check_ours(desk, job)
+    run, step = await read_place(desk, request, job)
+    return await _commanded(desk, request, job, {"command": "headroom", "run": run, "step": step})
 
 
 async def surface(desk: Desk, request: Request) -> JSONResponse:
@@ -97,7 +104,9 @@ async def weights(desk: Desk, request: Request) -> FileResponse:
     if answer is None:
         raise refuse(504, "step", f"step {step} could not be rebuilt within {REBUILD:.0f} s")
     path = Path(answer["file"])
-    label = states.job_spec(job).labels[run].replace("#", "-")
+    spec = states.job_spec(job)
+    seed = f"-seed-{spec.seed + spec.repetition_of(run)}" if spec.runs > 1 else ""
+    label = spec.label_of(run).replace("#", "-") + seed
     return FileResponse(
         path,
         media_type="application/zip" if path.suffix == ".zip" else "application/octet-stream",

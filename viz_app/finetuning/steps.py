@@ -10,14 +10,14 @@ from typing import Any
 class StepRow:
     """One step, counted from 1: what a chart shows, and in `scalars` what `Trainer.replay` needs.
 
-    forwards: forward passes that the run has spent by then, a gradient counted as two; seconds: its training time by
-    then. slope, curvature: of the probes (`StepRecord`), None where a method has none. lr, alpha: the effective ones,
-    after the schedule; alpha None where there is none. scalars: the first differences, then the second ones, then with
-    lr=auto `StepRecord.seen`.
+    forwards: forward passes of the whole model that the run has spent by then (`Run.forwards`); seconds: its training
+    time by then. slope, curvature: of the probes (`StepRecord`), None where a method has none. lr, alpha: the effective
+    ones, after the schedule; alpha None where there is none. scalars: the first differences, then the second ones,
+    then with lr=auto `StepRecord.seen`.
     """
 
     step: int
-    forwards: int
+    forwards: float
     seconds: float
     loss: float
     slope: float | None

@@ -8,6 +8,7 @@ Commands (`Log.post`), each {"command": …}:
     pause, resume, stop                 the job's state
     set        run, lr, alpha           from the next step on; lr or alpha None: unchanged
     truth      run                      estimate the diagonal of the Hessian now
+    headroom   run, step                measure what curvature could gain there
     at         run, step                answered with {"evaluation", "hessian"} of that step
     weights    run, step                answered with {"file": path of a safetensors file for the asker to remove}
     surface                             the loss over the plane of the runs' end points, of a job that does not train;
@@ -40,6 +41,7 @@ WAITING = {"job": None, "command": None, "doing": "waiting"}
 DOING = {
     "set": "changing the learning rate",
     "truth": "estimating the diagonal of the Hessian",
+    "headroom": "measuring the headroom",
     "at": "rebuilding a step from the log",
     "weights": "rebuilding weights from the log",
     "surface": "computing the loss surface",
@@ -131,7 +133,7 @@ class Worker:
 
     def _seconds(self, id: int) -> list[float]:
         """Seconds that each run of a job has trained so far."""
-        runs = (self.log.steps(id, run) for run in range(len(job_spec(self.log.job(id)).opts)))
+        runs = (self.log.steps(id, run) for run in range(job_spec(self.log.job(id)).count))
         return [steps[-1].seconds if steps else 0.0 for steps in runs]
 
     def _note_pace(self, id: int, loading: float, whole: float) -> None:
@@ -234,6 +236,8 @@ class Worker:
             session.set(**arguments)
         elif name == "truth":
             session.estimate_truth(**arguments)
+        elif name == "headroom":
+            session.measure_headroom(**arguments)
         elif name == "at":
             return session.at(**arguments)
         else:

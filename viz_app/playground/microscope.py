@@ -104,7 +104,8 @@ def _record(function: TestFunction, anatomy: StepAnatomy, shown: list[int], reac
     hp: Any = anatomy.hyperparameters
 
     def pairs(vectors: dict[str, np.ndarray]) -> dict[str, list[float]]:
-        return {name: vector[shown].tolist() for name, vector in vectors.items()}
+        numbers = {name for name in vectors if name in METHODS[anatomy.method].on_points.numbers}
+        return {name: vector[shown].tolist() for name, vector in vectors.items() if name not in numbers}
 
     def seen(points: np.ndarray) -> np.ndarray:
         """The loss as the optimizer sees it in this step: (m, d) → (m,)."""

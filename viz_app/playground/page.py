@@ -87,7 +87,8 @@ def layout() -> html.Main:
                     chart(
                         "hessian",
                         "Diagonal Hessian",
-                        segmented("hessian-view", ["over time", "sorted", "auto η"], "over time"),
+                        segmented("hessian-view", ["over time", "sorted", "headroom", "auto η"], "over time"),
+                        html.Div(id="headroom", hidden=True, **attributes(role="group", aria_label="Headroom")),
                     ),
                     html.Section(id="microscope", className="card", hidden=True, **attributes(aria_label="Microscope")),
                 ],
@@ -110,11 +111,11 @@ def stage(name: str) -> html.Div:
     return html.Div(dcc.Graph(id=name, figure=BLANK, config=GRAPH), className="stage")
 
 
-def chart(name: str, title: str, switch: dmc.SegmentedControl) -> html.Section:
-    """A card with a chart."""
+def chart(name: str, title: str, switch: dmc.SegmentedControl, *instead: html.Div) -> html.Section:
+    """A card with a chart, and what its switch may show in place of it."""
     head = html.Div([html.H2(title, id=f"{name}-title"), switch], className="head")
     return html.Section(
-        [head, stage(f"{name}-chart"), html.P(id=f"{name}-note", className="note")], className="card chart"
+        [head, stage(f"{name}-chart"), *instead, html.P(id=f"{name}-note", className="note")], className="card chart"
     )
 
 

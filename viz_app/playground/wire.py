@@ -21,6 +21,10 @@ smallest normal number, so that a log axis keeps them; numbers above it are +inf
     shown_hessian (R, 3)  run 0: H_aa, H_ab, H_bb; for d > 64 H_ab is left at 0 (header: "shown_hessian": "diagonal")
     rates (5, R)        medians over the runs still alive of s, v, tr, q and η (`hizoo_core.auto_rate.READINGS`) of the
                         step that led there; only with lr=auto
+    headroom (R, 4)     run 0: log10 of R (hizoo_core.headroom) of no preconditioner, of Σ = 1/P, of Σ = 1/|H_jj|, and
+                        the most of any diagonal; −inf where R is 0, NaN where it does not exist or there is no P
+    gain (R, 3)         run 0: log10 of what one step of the method's n directions takes off the loss at the best
+                        learning rate, in expectation on the local quadratic: with the first three of those Σ
     u (R, n, 2)         run 0: coordinates a, b of the directions drawn at that frame's θ; stochastic methods only,
                         and left out where drawing them again would take longer than the eye forgives. n is the largest
                         of the run's: a fork's step uses the first of them ("changes" in the header says how many)
@@ -34,7 +38,7 @@ from typing import Any
 import numpy as np
 
 from functions import TestFunction
-from hizoo_core import METHODS, Trace, noise
+from hizoo_core import METHODS, Trace, headroom, noise
 from viz_app.playground.result import RunResult
 from viz_app.spec.runs import RunSpec
 from viz_app.web.finite import finite
@@ -235,6 +239,7 @@ def _arrays(
         "gap_q": over_runs(gap[:, distinct], QUANTILES),
         "h_step": trace.steps[coarse],
         "true_h": over_alive(trace.true_h, (0.5,))[0],
+        **headrooms(function, spec.noise, theta[:, 0], trace, keep),
         "shown_hessian": shown_hessian(function, theta[:, 0], _take(trace.true_h[:, 0], keep), coords),
     }
     if function.minima:
@@ -289,6 +294,50 @@ def shown_hessian(
     if function.dim <= DENSE_DIMENSIONS:
         mixed = function.hessian(theta)[:, a, b]
     return np.stack([diagonal[:, a], mixed, diagonal[:, b]], axis=1)
+
+
+def headrooms(function: TestFunction, noise: float, theta: np.ndarray, trace: Trace, keep: np.ndarray) -> Arrays:
+    """The arrays `headroom` and `gain`, at run 0's θ (R, d)."""
+    g, h = function.gradient(theta), _take(trace.true_h[:, 0], keep)
+    variances = np.ones_like(g), 1 / np.abs(h)
+    if trace.h is not None:
+        variances = variances[0], 1 / _take(trace.h[:, 0], keep), variances[1]
+    n = np.array([getattr(settings_at(trace, step), "n", 1) for step in trace.steps[keep]])
+    plain, *others = (headroom.headroom(g, h, variance, noise) for variance in variances)
+    steps, *more = (_gain(function, theta, g, h, variance, n, noise) for variance in variances)
+    if trace.h is None:
+        none = np.full(len(theta), np.nan)
+        others, more = [none, *others], [none, *more]
+    most = headroom.bound(g, h)
+    return {
+        "headroom": np.log10(np.stack([plain, *others, most], axis=1)),
+        "gain": np.log10(np.stack([steps, *more], axis=1)),
+    }
+
+
+def settings_at(trace: Trace, step: int) -> Any:
+    """The hyperparameters of the step that leaves `step`."""
+    return next((later for at, later in reversed(trace.changes) if at <= step), trace.hyperparameters)
+
+
+def _gain(
+    function: TestFunction, theta: np.ndarray, g: np.ndarray, h: np.ndarray, variance: np.ndarray, n: Any, noise: float
+) -> np.ndarray:
+    """(R,): what one step gains at the best learning rate, NaN where R does not exist."""
+    move = variance * g
+    q = (move * hessian_times(function, theta, move)).sum(-1)
+    s, t, v, w = (g * move).sum(-1), (h * variance).sum(-1), variance.sum(-1), (h * variance**2).sum(-1)
+    gain = headroom.best_step(s, t, q, n, noise**2 * v, noise**2 * w).gain
+    return np.where(np.isnan(headroom.headroom(g, h, variance, noise)), np.nan, np.where(s == 0, 0.0, gain))
+
+
+def hessian_times(function: TestFunction, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """H x (R, d) at θ (R, d): in many dimensions by central differences of the gradient, right to some six digits."""
+    if function.dim <= DENSE_DIMENSIONS:
+        return np.einsum("rij,rj->ri", function.hessian(theta), x)
+    size = np.sqrt(np.square(x).sum(-1, keepdims=True))
+    reach = 1e-5 * (1 + np.abs(theta).max(-1, keepdims=True)) / np.where(size > 0, size, 1.0)
+    return (function.gradient(theta + reach * x) - function.gradient(theta - reach * x)) / (2 * reach)
 
 
 def _thin(count: int, most: int) -> np.ndarray:

@@ -7,7 +7,9 @@
 import { classMap, html, live, nothing, ref, render } from "../vendor/lit.mjs";
 import { count, reading, short } from "../web/scale.mjs";
 import { ENDED } from "./shown.mjs";
-import { budget, evaluationAt, isOver, latest, spent, stepAt } from "./record.mjs";
+import { quantiles } from "./courses.mjs";
+import { budget, evaluationAt, isOver, latest, spent, spentAt, stepAt } from "./record.mjs";
+import { comeSoFar, optimizersOf, seedsOf, shownSeed } from "./seeds.mjs";
 
 /** @type {["lr" | "alpha", string][]} */
 const SETTINGS = [["lr", "learning rate"], ["alpha", "α"]];
@@ -22,11 +24,23 @@ const HEADS = [
   ["α", "Smoothing of P, before the schedule. Type another to change it from the next step on"],
   ["status", ""],
 ];
+/** Of several seeds. @type {Record<string, string>} */
+const OF_SEEDS = {
+  loss: "Cross-entropy on the held-out texts, at the last evaluation before this moment: median over the seeds that have come so far (live: that are done, once one is), and their 10–90 % band",
+  accuracy: "Share of the held-out texts that are classified correctly, at the same evaluations: median over the seeds, and their 10–90 % band",
+  step: "Updates made in the newest seed",
+  passes: "Forward passes spent in the newest seed, or their equivalent: a backward pass counts as two",
+  seconds: "Training time of this optimizer over all seeds, without evaluations",
+  "η": "Learning rate before the schedule",
+  "α": "Smoothing of P, before the schedule",
+};
+const COMPARED = "Runs of one seed share minibatches and directions, so the optimizers are compared seed by seed, at their last evaluation: the mean of the differences and its 95 % interval (Student's t). An interval that holds 0 is a tie. Seeds in which one of the two diverged are left out; at least three are needed. Accuracies are counted on so many texts, so a difference of a single text is taken as within rounding";
 
 /**
  * @typedef {object} Hooks
  * @property {(verb: "pause" | "resume" | "stop") => void} act
  * @property {(forwards: number | null) => void} seek null: follow the newest
+ * @property {(repetition: number) => void} choose the seed that panels of one seed show
  * @property {(run: number) => void} point @property {(run: number, name: string, value: string) => void} set
  * @property {(what: "table" | "weights") => void} save @property {() => void} link
  */
@@ -48,14 +62,18 @@ export class Bar {
    */
   show(record, look, cursor, line, runs) {
     const { state } = record.status;
-    const height = record.runs.length || runs; // keeps its place, so that nothing jumps
+    const count = optimizersOf(record);
+    const seeds = seedsOf(record);
+    const height = count || runs; // keeps its place, so that nothing jumps
+    const rows = record.runs.slice(0, count).map((run, i) => (seeds.length > 1 ? this.#rowOfSeeds(record.runs.filter(({ index }) => index % count === i), look, cursor, state) : this.#row(run, look, cursor, state)));
     render(
       html`<div class="controls">${this.#buttons(state)}${this.#time(record, cursor, ENDED.has(state))}${this.#menuView()}</div>
         <p class="line" role="status" title=${line}>${line}</p>
         <div class="runs" style="--runs:${height}"><table>
-          <thead><tr>${HEADS.map(([text, tip]) => html`<th scope="col" class=${text || nothing} data-tip=${tip || nothing}>${text}</th>`)}</tr></thead>
-          <tbody>${record.runs.map((run) => this.#row(run, look, cursor, state))}</tbody>
-        </table></div>`,
+          <thead><tr>${heads(seeds.length > 1).map(([text, tip]) => html`<th scope="col" class=${text || nothing} data-tip=${tip || nothing}>${text}</th>`)}</tr></thead>
+          <tbody>${rows}</tbody>
+        </table></div>
+        ${seeds.length > 1 ? this.#seeds(record, cursor, seeds) : nothing}`,
       this.root,
     );
   }
@@ -74,17 +92,19 @@ export class Bar {
   /** The slider of the moment; its right end is the newest: there it is live. @param {LabRecord} record @param {Cursor} cursor @param {boolean} hasEnded */
   #time(record, cursor, hasEnded) {
     const [most, whole] = [spent(record), budget(record)];
-    const now = cursor.live ? most : cursor.forwards;
+    const first = record.runs.length ? Math.min(...record.runs.map((run) => run.filling)) : 0; // so that all steps can be reached
+    const now = cursor.live ? most : Math.max(first, cursor.forwards);
+    const along = (/** @type {number} */ spent) => `${(100 * (spent - first)) / (whole - first)}%`;
     const step = Math.min(...record.runs.map((run) => run.forwardsPerStep), whole);
     const seek = (/** @type {Event} */ { target }) => {
       const forwards = Number(/** @type {HTMLInputElement} */ (target).value);
       this.hooks.seek(forwards >= most ? null : forwards);
     };
     return html`
-      <input type="range" min="0" max=${whole} step=${step} .value=${live(String(now))} ?disabled=${most === 0} aria-label="Time, in forward passes" aria-valuetext="${count(now)} of ${count(whole)} forward passes"
-        style="--part:${(100 * now) / whole}%;--spent:${(100 * most) / whole}%" data-tip="The moment that curves, trajectories, sentences and Hessian show, in forward passes. Drag it back to travel in time" @input=${seek}>
+      <input type="range" min=${first} max=${whole} step=${step} .value=${live(String(now))} ?disabled=${most === first} aria-label="Time, in forward passes" aria-valuetext="${passes(now)} of ${passes(whole)} forward passes"
+        style="--part:${along(now)};--spent:${along(most)}" data-tip="The moment that curves, trajectories, sentences and Hessian show, in forward passes. Drag it back to travel in time" @input=${seek}>
       <button type="button" data-do="live" data-tip="Follow the newest step" aria-pressed=${String(cursor.live)} @click=${() => this.hooks.seek(null)}>${hasEnded ? "end" : "live"}</button>
-      <output>${record.plan ? `${count(now)} / ${count(whole)} passes` : ""}</output>`;
+      <output>${record.plan ? `${passes(now)} / ${passes(whole)} passes` : ""}</output>`;
   }
 
   #menuView() {
@@ -120,7 +140,7 @@ export class Bar {
       loss: evaluation ? fixed(evaluation.loss) : "–",
       accuracy: evaluation ? `${(100 * evaluation.accuracy).toFixed(1)} %` : "–",
       step: count(step),
-      passes: count(step * run.forwardsPerStep),
+      passes: passes(spentAt(run, step)),
       seconds: at < 0 ? "0 s" : `${run.steps.seconds[at].toFixed(1)} s`,
     };
     const status = statusOf(run, state);
@@ -131,6 +151,45 @@ export class Bar {
       ${SETTINGS.map(([name, label]) => (name in run.hyperparameters ? this.#setting(run, name, `${label} of ${title}`, step, cursor, state) : html`<td>–</td>`))}
       <td data-cell="status"><span class=${isFailed ? "bad" : ""} title=${status}>${status}</span></td>
     </tr>`;
+  }
+
+  /** An optimizer's runs over several seeds. @param {Run[]} runs @param {Look} look @param {Cursor} cursor @param {State} state */
+  #rowOfSeeds(runs, look, cursor, state) {
+    const [{ index, label, planned }] = runs;
+    const here = comeSoFar(runs, cursor);
+    const found = here.flatMap((run) => evaluationAt(run, cursor) ?? []);
+    const begun = runs.filter((run) => run.steps.step.length || run.evaluations.length);
+    const last = begun.at(-1) ?? runs[0];
+    const step = stepAt(last, cursor);
+    const seconds = begun.map((run) => run.steps.seconds[run.steps.step.findLastIndex((made) => made <= stepAt(run, cursor))] ?? 0);
+    const cells = {
+      loss: interval(found.map(({ loss }) => loss), fixed, ""),
+      accuracy: interval(found.map(({ accuracy }) => 100 * accuracy), (value) => value.toFixed(1), " %"),
+      step: count(step),
+      passes: passes(spentAt(last, step)),
+      seconds: `${seconds.reduce((sum, each) => sum + each, 0).toFixed(1)} s`,
+    };
+    const status = statusOfSeeds(runs, state, planned);
+    const isBad = runs.some(({ ended }) => ended?.state === "failed");
+    return html`<tr data-run=${index} data-label=${label} class=${classMap({ pointed: index === cursor.run })}>
+      <th scope="row"><button type="button" class="quiet" data-tip="Mark this optimizer: panels that show one run show its run. Again: unmark" @click=${() => this.hooks.point(index)}><i style="background:${look.colours[index]}"></i>${look.titles[index]}</button></th>
+      ${Object.entries(cells).map(([name, text]) => html`<td class=${name} data-cell=${name}>${text}</td>`)}
+      ${SETTINGS.map(([name]) => html`<td data-cell=${name} data-tip="With several seeds the settings stay as they are, so that the runs can be compared">${name in runs[0].hyperparameters ? short(Number(runs[0].hyperparameters[name])) : "–"}</td>`)}
+      <td data-cell="status"><span class=${isBad ? "bad" : ""} title=${status}>${status}</span></td>
+    </tr>`;
+  }
+
+  /** Which seed the panels of one seed show, and how the optimizers compare. @param {LabRecord} record @param {Cursor} cursor @param {number[]} seeds */
+  #seeds(record, cursor, seeds) {
+    const shown = shownSeed(record, cursor);
+    const choose = (/** @type {Event} */ { target }) => this.hooks.choose(Number(/** @type {HTMLSelectElement} */ (target).value));
+    const { comparison } = record;
+    const compared = comparison ? comparison.pairs.map(({ sentence }) => html`<li>${sentence}.</li>`) : html`<li>The optimizers are compared once three seeds are done.</li>`;
+    return html`<div class="seeds">
+      <label data-tip="Trajectories, sentences, Hessian, memory and each step's numbers are those of one seed; loss and accuracy show all">Other panels show seed
+        <select data-do="seed" .value=${live(String(shown))} @change=${choose}>${seeds.map((seed, i) => html`<option value=${i} ?selected=${i === shown}>${seed}</option>`)}</select></label>
+      <ul aria-label="Comparison of the optimizers" tabindex="0" data-tip=${COMPARED}>${optimizersOf(record) > 1 ? compared : nothing}</ul>
+    </div>`;
   }
 
   /** @param {Run} run @param {"lr" | "alpha"} name @param {string} label @param {number} step @param {Cursor} cursor @param {State} state */
@@ -146,6 +205,32 @@ export class Bar {
     });
     return html`<td data-tip=${tip}><input type="text" spellcheck="false" aria-label=${label} data-name=${name} ?disabled=${!isUnderWay || !cursor.live} @change=${set} ${shown}></td>`;
   }
+}
+
+/** Forward passes, which may be parts of one. @param {number} spent */
+const passes = (spent) => (Number.isInteger(spent) || spent >= 1e3 ? count(spent) : reading(spent));
+
+/** Heads of the table; of several seeds the numbers are medians. @param {boolean} isOfSeeds */
+const heads = (isOfSeeds) => (isOfSeeds ? HEADS.map(([text, tip]) => [text, OF_SEEDS[text] ?? tip]) : HEADS);
+
+/** Median and 10–90 % band. @param {(number | null)[]} values @param {(value: number) => string} written @param {string} unit */
+function interval(values, written, unit) {
+  const [low, middle, high] = quantiles(values.map((value) => value ?? NaN));
+  if (!Number.isFinite(middle)) return "–";
+  return html`${written(middle)}${unit}${values.length > 1 ? html` <small>${written(low)}–${written(high)}</small>` : nothing}`;
+}
+
+/** How many seeds are done, and what became of them. @param {Run[]} runs @param {State} state @param {number} planned */
+function statusOfSeeds(runs, state, planned) {
+  const over = runs.filter(isOver);
+  const failed = runs.filter(({ ended }) => ended?.state === "failed");
+  const now = runs.find((run) => !isOver(run));
+  const made = now?.steps.step.at(-1) ?? 0;
+  const parts = [over.length === runs.length ? `finished, ${runs.length} seeds` : `${over.length} of ${runs.length} seeds`];
+  if (failed.length) parts.push(`${failed.length} diverged: seed ${failed.map(({ seed }) => seed).join(", ")}`);
+  if (now && ENDED.has(state)) parts.push(`${state} in seed ${now.seed}`);
+  else if (now && made) parts.push(`seed ${now.seed}: ${count(planned - made)} left`);
+  return parts.join("; ");
 }
 
 /** Three decimals, so that nothing jumps; a loss beyond all scales as it is. @param {number} loss */

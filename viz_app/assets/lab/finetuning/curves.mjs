@@ -2,13 +2,17 @@
 
 /** @import { Asks } from "./main.mjs" */
 /** @import { Look } from "./look.mjs" */
-/** @import { Clock, Picture } from "./pictures.mjs" */
+/** @import { Clock } from "./courses.mjs" */
+/** @import { Picture } from "./pictures.mjs" */
 /** @import { Cursor, PlannedRecord } from "./record.mjs" */
-import { html, render } from "../vendor/lit.mjs";
-import { one } from "../web/one.mjs";
+import { html, nothing, render } from "../vendor/lit.mjs";
 import { count } from "../web/scale.mjs";
 import { LiveChart } from "./livechart.mjs";
-import { Frame, accuracyPicture, countedBy, forwardsAt, instantOf, lossPicture, readingsPicture, stepPicture, versionOf } from "./pictures.mjs";
+import { Frame, accuracyPicture, countedBy, countedPicture, countedWords, forwardsAt, instantOf, lossPicture, readingsPicture, stepPicture, versionOf, zeroShot } from "./pictures.mjs";
+import { seedsOf } from "./seeds.mjs";
+
+/** @typedef {(record: PlannedRecord, look: Look, clock: Clock, frame: Frame) => Picture} MakePicture */
+/** @typedef {{name: "loss" | "accuracy" | null, picture: MakePicture, title: string}} Part a chart; `name`: of its heads */
 
 class Curves {
   /** @type {Clock} */
@@ -37,50 +41,73 @@ class Curves {
   }
 }
 
-/** A chart and a line under it. */
-class OneChart extends Curves {
-  /** @param {HTMLElement} element @param {Asks} asks */
-  constructor(element, asks) {
-    super(element, asks);
-    this.#note("");
-    this.chart = new LiveChart(one(element, ".stage"), (x) => this.pick(x));
-  }
-
-  /** @param {string} text */
-  #note(text) {
-    render(html`<div class="stage"></div><p class="note">${text}</p>`, this.element);
-  }
+/** Charts, one under the other, and what their lines are. */
+class NotedCurves extends Curves {
+  /** @type {{chart: LiveChart, name: "loss" | "accuracy" | null, picture: MakePicture}[]} */
+  #charts = [];
 
   /**
-   * @param {"loss" | "accuracy"} name @param {(record: PlannedRecord, look: Look, clock: Clock, frame: Frame) => Picture} picture @param {string} note
    * @param {PlannedRecord} record @param {Look} look @param {Cursor} cursor
+   * @param {Part[]} parts @param {string} note
    */
-  showOne(name, picture, note, record, look, cursor) {
+  showAll(record, look, cursor, parts, note) {
     this.take(record, cursor);
     const { clock, frame } = this;
-    this.chart.show(versionOf(record, look, clock), () => picture(record, look, clock, frame), instantOf(name, record, look, cursor, clock), look.theme);
-    this.#note(`${note} Click to go to a moment.`);
+    const titles = parts.map(({ title }) => title);
+    render(
+      html`${titles.map((title) => html`<h3 ?hidden=${!title}>${title}</h3><div class="stage"></div>`)}
+        ${legend(record)}<p class="note">${note} Click to go to a moment.</p>`,
+      this.element,
+    );
+    const stages = /** @type {NodeListOf<HTMLElement>} */ (this.element.querySelectorAll(".stage"));
+    if (this.#charts.length !== parts.length) {
+      this.#charts = parts.map(({ name, picture }, i) => {
+        stages[i].replaceChildren();
+        return { name, picture, chart: new LiveChart(stages[i], (x) => this.pick(x), i === parts.length - 1) };
+      });
+    }
+    for (const { chart, name, picture } of this.#charts) chart.show(versionOf(record, look, clock), () => picture(record, look, clock, frame), instantOf(name, record, look, cursor, clock), look.theme);
   }
 }
 
-export class LossCurves extends OneChart {
+/** Which line is whose, where other jobs are laid over. @param {PlannedRecord} record */
+function legend({ over, own }) {
+  if (!over.length) return nothing;
+  const line = (/** @type {string} */ dash) => html`<svg width="34" height="8" aria-hidden="true"><path d="M1 4H33" stroke-dasharray=${dash.replaceAll("px", "") || nothing}></path></svg>`;
+  return html`<ul class="over" aria-label="Jobs in this chart">
+    <li data-tip="This job, with unbroken lines${own.words ? `: ${own.words}` : ""}. Colours are the optimizers', as in the table">${line("")}<b>${own.title}</b> ${own.words}</li>
+    ${over.map(({ title, words, dash }) => html`<li data-tip="Laid over: ${title}${words ? `; ${words}` : ""}. Only its curves are shown; the rest of the page is about the job that is open">${line(dash)}<b>${title}</b> ${words}</li>`)}
+  </ul>`;
+}
+
+export class LossCurves extends NotedCurves {
   /** @param {PlannedRecord} record @param {Look} look @param {Cursor} cursor */
   show(record, look, cursor) {
     const counted = countedBy(record);
-    const training = counted ? `training (1 − ${counted === "f1" ? "F1" : "accuracy"}; another scale)` : "training, smoothed";
-    const note = `Dashed: zero-shot, ${record.plan.zero_shot.loss.toFixed(3)}. Bold: held-out. Thin: ${training}; faint: each step's minibatch.`;
-    this.showOne("loss", lossPicture, note, record, look, cursor);
+    const zero = `Dashed: zero-shot, ${zeroShot(record, "loss").toFixed(3)}.`;
+    if (counted) {
+      const words = countedWords(counted);
+      const parts = [{ name: LOSS, picture: lossPicture, title: "Held-out cross-entropy" }, { name: null, picture: countedPicture, title: `Training loss: ${words} of each minibatch` }];
+      return this.showAll(record, look, cursor, parts, `${zero} What is minimised is ${words}: it counts errors, has no gradient, and is drawn on an axis of its own.${seedsNote(record)}`);
+    }
+    const faint = seedsOf(record).length > 1 ? "" : " Faint: each step's minibatch.";
+    this.showAll(record, look, cursor, [{ name: LOSS, picture: lossPicture, title: "" }], `${zero} Bold: held-out. Thin: training, smoothed.${faint}${seedsNote(record)}`);
   }
 }
 
-export class AccuracyCurves extends OneChart {
+export class AccuracyCurves extends NotedCurves {
   /** @param {PlannedRecord} record @param {Look} look @param {Cursor} cursor */
   show(record, look, cursor) {
-    const { zero_shot: zero, task } = record.plan;
-    const note = `Dashed: zero-shot, ${(100 * zero.accuracy).toFixed(1)} %. On ${count(task.evaluated)} held-out ${task.synthetic ? "synthetic " : ""}texts.`;
-    this.showOne("accuracy", accuracyPicture, note, record, look, cursor);
+    const { task } = record.plan;
+    const note = `Dashed: zero-shot, ${(100 * zeroShot(record, "accuracy")).toFixed(1)} %. On ${count(task.evaluated)} held-out ${task.synthetic ? "synthetic " : ""}texts.`;
+    this.showAll(record, look, cursor, [{ name: "accuracy", picture: accuracyPicture, title: "" }], `${note}${seedsNote(record)}`);
   }
 }
+
+const LOSS = /** @type {const} */ ("loss");
+
+/** @param {PlannedRecord} record */
+const seedsNote = (record) => (seedsOf(record).length > 1 ? " Lines: median over the seeds that have come so far; bands: 10–90 %; faint: each seed." : "");
 
 /** @type {["slope" | "curvature" | "length" | "lr" | "readings", string, string][]} */
 const STEP_CHARTS = [

@@ -9,11 +9,13 @@
 import { html } from "../vendor/lit.mjs";
 import { segment, stroke } from "../web/canvas.mjs";
 import { count, reading } from "../web/scale.mjs";
-import { decades, logarithm, powerTicks } from "./decades.mjs";
+import { logarithm, powerTicks } from "./decades.mjs";
 import { inOrder, rowLabels } from "./groups.mjs";
 import { HessianPanel } from "./hessianpanel.mjs";
 import { axisTitle, baseLayout } from "./layout.mjs";
 import { PacedFigure } from "./paced.mjs";
+import { heldSentence, isDecided, undecidedSentence } from "./reliability.mjs";
+import { sharedRange } from "./range.mjs";
 import { rankCorrelation } from "./ranks.mjs";
 import { budget, hessianAt, latest } from "./record.mjs";
 import { switchView } from "./switch.mjs";
@@ -21,7 +23,6 @@ import { switchView } from "./switch.mjs";
 /** @typedef {"q50" | "mean"} View */
 
 const COLUMNS = 200; // of the heat map at most
-const DEEPEST = 5; // decades below the largest that the reference's colours reach: some biases have no curvature at all
 const REFUSAL = 8000; // ms that a refusal is shown
 /** @type {Record<View, [string, string]>} */
 const VIEWS = {
@@ -66,7 +67,8 @@ export class HessianMap extends HessianPanel {
   note(run, { cursor }) {
     if (this.#refusal) return html`${this.#refusal}`;
     const truth = latest(run.truths, cursor);
-    if (!truth) return html`No estimate of the true diagonal ${run.truths.length ? "before this moment" : "yet"}. The button makes one at the present step; the run waits for it.`;
+    const known = html`${heldSentence(hessianAt(run, cursor), run.hyperparameters.floor)}${undecidedSentence(hessianAt(run, cursor))}`;
+    if (!truth) return html`${known}No estimate of the true diagonal ${run.truths.length ? "before this moment" : "yet"}. The button makes one at the present step; the run waits for it.`;
     const p = hessianAt(run, { forwards: truth.forwards, live: false });
     const all = p ? truth.groups.map(([mean], g) => /** @type {[number, number]} */ ([p.quantiles[g][3], Math.abs(mean)])) : [];
     const pairs = all.filter((pair) => pair.every(Number.isFinite));
@@ -76,7 +78,7 @@ export class HessianMap extends HessianPanel {
     const words = Number.isFinite(rho)
       ? html`<b data-tip=${tip}>Rank correlation of P with the reference: ${rho.toFixed(2).replace("-", "−")}</b> (1: the same order of groups, 0: unrelated). `
       : html`${pairs.length > 2 ? "P was the same for all groups then: no order to compare. " : ""}`;
-    return html`${words}Reference: Hutchinson's method at step ${count(truth.step)}, ${truth.probes} probes${noisy ? `; ${noisy} of ${truth.groups.length} groups cannot be told from 0` : ""}.`;
+    return html`${known}${words}Reference: Hutchinson's method at step ${count(truth.step)}, ${truth.probes} probes${noisy ? `; ${noisy} of ${truth.groups.length} groups cannot be told from 0` : ""}.`;
   }
 
   /** @override @param {Run} run @param {Shown} shown */
@@ -106,7 +108,7 @@ export class HessianMap extends HessianPanel {
     this.#asked = { before: run.truths.at(-1) };
     this.#refusal = "";
     this.again();
-    const problem = await this.asks.post(`truth?run=${run.index}`);
+    const problem = await this.asks.post(`truth?run=${run.number}`);
     if (!problem) return;
     this.#asked = null;
     this.#refusal = `No estimate: ${problem}`;
@@ -132,16 +134,18 @@ function mapFigure(groups, run, truth, view, { theme }, end, [width, height]) {
   const side = Math.max(18, 1.9 * theme.size);
   const [top, bottom] = [1.7 * theme.size, 3 * theme.size];
   const rows = rowLabels(groups, (height - top - bottom) / order.length, theme.size);
-  const inner = width - rows.width - bar;
+  const right = truth ? 0.6 * theme.size : bar;
+  const inner = width - rows.width - right;
   const split = 1 - (side + bar + 4) / inner;
   const ticks = Math.max(2, Math.min(5, Math.floor((inner * split) / (3.5 * theme.size))));
   const y = [...order.keys()];
   const axis = { showgrid: false, zeroline: false, fixedrange: true, linecolor: theme.grid };
+  const range = sharedRange(columns.flatMap(({ quantiles }) => quantiles.map((each) => each[QUANTILE[view]])), truth);
   return {
-    data: [pTrace(groups, order, columns, step, view, colourBar(split, "P", theme)), ...(truth ? truthTraces(groups, order, truth, colourBar(1, "ref.", theme), side) : [])],
+    data: [...pTraces(groups, order, columns, step, view, range, colourBar(split, truth ? "P, ref." : "P", theme), theme), ...(truth ? truthTraces(groups, order, truth, range, side) : [])],
     layout: {
       ...baseLayout(theme),
-      margin: { l: rows.width, r: bar, t: top, b: bottom },
+      margin: { l: rows.width, r: right, t: top, b: bottom },
       xaxis: { ...axis, domain: [0, split], range: [0, end + step], title: axisTitle("forward passes", theme), tickformat: "~s", nticks: ticks, ticks: "outside", ticklen: 3, tickcolor: theme.grid },
       xaxis2: { ...axis, domain: [1 - side / inner, 1], range: [0, 1], anchor: "y", tickvals: truth ? [0.5] : [], ticktext: ["step"], title: axisTitle(truth ? count(truth.step) : "", theme, 0) },
       yaxis: { ...axis, range: [y.length - 0.5, -0.5], tickvals: rows.at, ticktext: rows.text, title: axisTitle(rows.title, theme, 2), ticks: "" },
@@ -162,26 +166,27 @@ const colourBar = (x, text, theme) => ([low, high]) => ({
   ...powerTicks(low, high), tickfont: { size: theme.size, color: theme.muted }, ticks: "outside", ticklen: 3, tickcolor: theme.muted,
 });
 
-/** @param {Group[]} groups @param {number[]} order @param {Run["hessians"]} columns @param {number} step width of the last column @param {View} view @param {ReturnType<typeof colourBar>} bar */
-function pTrace(groups, order, columns, step, view, bar) {
+/** @param {Group[]} groups @param {number[]} order @param {Run["hessians"]} columns @param {number} step width of the last column @param {View} view @param {[number, number]} range @param {ReturnType<typeof colourBar>} bar @param {Look["theme"]} theme */
+function pTraces(groups, order, columns, step, view, range, bar, theme) {
   const z = order.map((g) => columns.map(({ quantiles }) => logarithm(quantiles[g][QUANTILE[view]])));
-  const range = decades(z.flat());
-  return {
-    type: "heatmap", z, y: [...order.keys()], x: [...columns.map(({ forwards }) => forwards), columns[columns.length - 1].forwards + step],
-    zmin: range[0], zmax: range[1], colorscale: "Viridis", colorbar: bar(range), hoverongaps: false,
+  const x = [...columns.map(({ forwards }) => forwards), columns[columns.length - 1].forwards + step];
+  const grey = order.map((g) => columns.map((column) => (isDecided(column, g) ? null : 0)));
+  const y = [...order.keys()];
+  const map = {
+    type: "heatmap", z, y, x, zmin: range[0], zmax: range[1], colorscale: "Viridis", colorbar: bar(range), hoverongaps: false,
     text: order.map((g) => columns.map(() => groups[g].name)),
     customdata: order.map((g) => columns.map(({ quantiles, step: at }) => [...quantiles[g], at])),
     hovertemplate: "<b>%{text}</b>, step %{customdata[4]:,d}<br>median %{customdata[1]:.3g}, mean %{customdata[3]:.3g}<br>10–90 %: %{customdata[0]:.3g} to %{customdata[2]:.3g}<extra></extra>",
   };
+  if (grey.every((row) => row.every((cell) => cell === null))) return [map];
+  const veil = { type: "heatmap", z: grey, y, x, zmin: 0, zmax: 1, colorscale: [[0, theme.muted], [1, theme.muted]], showscale: false, hoverongaps: false, text: map.text, hovertemplate: "<b>%{text}</b><br>undecided: its curvature cannot be told from noise,<br>so its P follows all that is trained<extra></extra>" };
+  return [map, veil];
 }
 
-/** The reference's column, with a line on the means below 0. @param {Group[]} groups @param {number[]} order @param {Truth} truth @param {ReturnType<typeof colourBar>} bar @param {number} side its width in pixels */
-function truthTraces(groups, order, truth, bar, side) {
+/** The reference's column, with a line on the means below 0. @param {Group[]} groups @param {number[]} order @param {Truth} truth @param {[number, number]} range of the colours @param {number} side its width in pixels */
+function truthTraces(groups, order, truth, range, side) {
   const values = order.map((g) => truth.groups[g]);
   const sizes = values.map(([mean]) => logarithm(Math.abs(mean)));
-  const [low, high] = decades(sizes);
-  /** @type {[number, number]} */
-  const range = [Math.max(low, high - DEEPEST), high];
   const y = [...order.keys()];
   const negative = y.filter((row) => values[row][0] < 0);
   const told = (/** @type {number} */ g, /** @type {number} */ row) => {
@@ -192,7 +197,7 @@ function truthTraces(groups, order, truth, bar, side) {
   return [
     {
       type: "heatmap", xaxis: "x2", z: sizes.map((size) => [size]), x: [0, 1], y, zmin: range[0], zmax: range[1],
-      colorscale: "Viridis", colorbar: bar(range), hoverongaps: false, text: order.map(told), hovertemplate: "%{text}<extra></extra>",
+      colorscale: "Viridis", showscale: false, hoverongaps: false, text: order.map(told), hovertemplate: "%{text}<extra></extra>",
     },
     ...[["#000", 4], ["#fff", 1.8]].map(([color, width]) => ({
       type: "scatter", xaxis: "x2", mode: "markers", x: negative.map(() => 0.5), y: negative, hoverinfo: "skip",

@@ -51,7 +51,7 @@ export class Histogram extends HessianPanel {
   /** @override @param {Run} run @param {Shown} shown */
   draw(run, { record, look, cursor }) {
     const hessian = hessianAt(run, cursor);
-    this.#drawn = hessian && { hessian, layers: byLayer(record.plan.groups), colour: look.colours[run.index], isPooled: run.hyperparameters.pool === "tensor", theme: look.theme };
+    this.#drawn = hessian && { hessian, layers: byLayer(record.plan.groups), colour: look.colours[run.index], isPooled: run.hyperparameters.pool === "tensor" && run.hyperparameters.estimator !== "reliable", theme: look.theme };
     if (!this.#drawn) return;
     const [low, high] = this.#rangeOf(run);
     const { layers } = this.#drawn;
@@ -179,6 +179,7 @@ function noiseSentence(plan, run) {
   const n = Number(run.hyperparameters.n);
   const d = plan.model.tuned;
   if (run.method === "hizoo_l") return "P of a matrix is kept as row means times column means, so its spread is between rows and columns; lines without spread are single numbers.";
+  if (estimator === "reliable") return "Every group's P differs from the others' only as far as its curvature was told from noise: a group that is undecided follows all that is trained, and so do its elements.";
   if (pool === "tensor") return "Pooled: one P for each tensor, drawn as a line. Averaging over a tensor removes most of the noise that one element's estimate has.";
   const pooled = pool === "row" ? " Pooled over rows: the noise of a row's one number is smaller by up to the root of its length." : "";
   /** @type {Record<string, [string, number]>} */

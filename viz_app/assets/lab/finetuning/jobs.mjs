@@ -1,6 +1,7 @@
 // The list of jobs, newest first: which there are, how far they are, open one, delete one.
 
 /** @import { State } from "./messages.mjs" */
+/** @import { Overlays } from "./over.mjs" */
 import { html, nothing, render, repeat } from "../vendor/lit.mjs";
 import { count } from "../web/scale.mjs";
 import { facts, nameOf } from "./facts.mjs";
@@ -30,7 +31,8 @@ export class Jobs {
 
   /**
    * @param {HTMLElement} root
-   * @param {{open: (job: Job) => void, gone: (id: number) => void, failed: (text: string) => void}} hooks
+   * @param {{open: (job: Job) => void, gone: (id: number) => void, failed: (text: string) => void, over: Overlays, lay: (job: Job) => void, file: (file: File) => void}} hooks
+   *   `lay`: lay a job over the one that is shown, or take it away; `file`: lay a table over
    */
   constructor(root, hooks) {
     this.root = root;
@@ -68,7 +70,29 @@ export class Jobs {
 
   #draw() {
     this.root.hidden = this.list.length === 0;
-    render(html`<h2>Runs</h2><ul>${repeat(this.list, ({ id }) => id, (job) => this.#row(job))}</ul><p class="remark">${this.note ?? ""}</p>`, this.root);
+    render(html`<h2>Runs</h2><ul>${repeat(this.list, ({ id }) => id, (job) => this.#row(job))}</ul>${this.#current === null ? nothing : this.#files()}<p class="remark">${this.note ?? ""}</p>`, this.root);
+  }
+
+  /** Tables that are laid over, and the button for another. */
+  #files() {
+    const chosen = (/** @type {Event} */ { target }) => {
+      const input = /** @type {HTMLInputElement} */ (target);
+      const [file] = input.files ?? [];
+      if (file) this.hooks.file(file);
+      input.value = "";
+    };
+    const open = (/** @type {Event} */ { currentTarget }) => /** @type {HTMLElement} */ (/** @type {HTMLElement} */ (currentTarget).previousElementSibling).click();
+    return html`<div class="files">${this.hooks.over.files.map(({ key, name }) => html`<p><span title=${name}>${name}</span><button type="button" class="quiet" aria-label="Take ${name} away" data-tip="Take it away from the charts" @click=${() => this.hooks.over.remove(key)}>×</button></p>`)}
+      <input type="file" accept=".csv,.json" hidden @change=${chosen}><button type="button" data-do="compare" data-tip="Lay a table over the charts of loss and accuracy: CSV or JSON that finetune --out or “Table, CSV” wrote, of this machine or another. It stays in this browser. A file can also be dropped on the charts" @click=${open}>Compare with a file…</button></div>`;
+  }
+
+  /** The button that lays a job over the one that is shown. @param {Job} job */
+  #layButton(job) {
+    const { over } = this.hooks;
+    const isOver = over.has(String(job.id));
+    const isFull = !isOver && over.isFull;
+    const tip = isOver ? "Take it away from the charts" : isFull ? "No more can be laid over: take one away first" : "Lay its curves over the charts of loss and accuracy";
+    return html`<button type="button" class="quiet lay" aria-pressed=${String(isOver)} ?disabled=${isFull} aria-label="Run ${job.id} in the charts too" data-tip=${tip} @click=${() => this.hooks.lay(job)}>${isOver ? "✓" : "+"}</button>`;
   }
 
   /** @param {Job} job */
@@ -85,6 +109,7 @@ export class Jobs {
         <i></i><strong>#${id}</strong><b>${optimizers(opts.map(({ method }) => method))}</b><span>${what(keys)}</span>
         <em title=${isDone ? "of the forward passes of all its optimizers" : nothing}>${state}</em>
       </button>
+      ${this.#current !== null && !here ? this.#layButton(job) : nothing}
       <button type="button" class="quiet ${isSure ? "sure" : ""}" ?disabled=${isRunning} aria-label="${isSure ? "Really delete" : "Delete"} run ${id}"
         data-tip=${isRunning ? "Stop it before deleting it" : "Delete this run, its log and its curves"} @click=${() => this.#remove(id)}>${isSure ? "delete?" : "×"}</button>
     </li>`;
@@ -125,8 +150,9 @@ function optimizers(methods) {
 function essentials({ id, spec, state, message }) {
   const { keys, opts } = pairsOf(spec);
   const { task, tune } = facts.names;
+  const seeds = Number(keys.runs) > 1 ? `; ${keys.runs} seeds` : "";
   const budget = keys.steps ? `${count(Number(keys.steps))} steps` : `${count(Number(keys.forwards))} passes`;
   const settings = (/** @type {Record<string, string>} */ { n, lr }) => [n && `n ${n}`, lr && `η ${lr}`].filter(Boolean).join(", ");
   const runs = opts.map(({ method, given }) => `${nameOf(method)}: ${settings(given)}`);
-  return [`Run ${id}, ${keys.model}: ${task[keys.task] ?? keys.task}, ${tune[keys.tune] ?? keys.tune}; ${budget}, batch ${keys.batch}`, ...runs, message || state].join("\n");
+  return [`Run ${id}, ${keys.model}: ${task[keys.task] ?? keys.task}, ${tune[keys.tune] ?? keys.tune}; ${budget}, batch ${keys.batch}${seeds}`, ...runs, message || state].join("\n");
 }

@@ -7,6 +7,7 @@
 import { disc, segment, stroke } from "../web/canvas.mjs";
 import { escapedInPlotly } from "../web/escaped.mjs";
 import { decadeStep } from "../web/scale.mjs";
+import { fade } from "../web/theme.mjs";
 import { axisTitle, baseLayout } from "./layout.mjs";
 import { PacedFigure } from "./paced.mjs";
 
@@ -61,15 +62,16 @@ export class LiveChart {
 
 /** @param {Picture} picture @param {Theme} theme @param {boolean} isLabelled @param {number} height in pixels */
 function figureOf(picture, theme, isLabelled, height) {
-  const { curves, levels, marks, log, range, end, clock, ylabel, unit } = picture;
-  const order = ["raw", "thin", "bold"];
+  const { curves, levels, marks, log, range, end, clock, xlabel, ylabel, unit } = picture;
+  const hoverformat = xlabel === clock ? ",.0f" : ",.3~f"; // of the x axis: parts of a pass are told where there are any
+  const order = ["raw", "single", "thin", "bold"];
   const sorted = curves.toSorted((a, b) => order.indexOf(a.weight) - order.indexOf(b.weight));
   const axis = { gridcolor: theme.grid, zeroline: false, linecolor: theme.grid, fixedrange: true };
   const margin = { l: 4.5 * theme.size, r: 1.2 * theme.size, t: 8, b: isLabelled ? LABELLED * theme.size : BARE };
   const settings = marks.filter(({ kind }) => kind === "setting");
   const line = (/** @type {object} */ place, /** @type {string} */ color, /** @type {string} */ dash) => ({ type: "line", layer: "below", line: { color, width: 1.2, dash }, ...place });
   return {
-    data: [...sorted.map((curve) => trace(curve, picture, theme)), ...marks.map((mark) => ({
+    data: [...sorted.flatMap((curve) => band(curve, theme)), ...sorted.map((curve) => trace(curve, picture, theme)), ...marks.map((mark) => ({
       type: "scatter", mode: "markers", x: [mark.x], y: [range[1]], cliponaxis: false,
       marker: { symbol: mark.kind === "setting" ? "triangle-down" : "x", size: 11, color: mark.colour },
       hovertemplate: `${escapedInPlotly(mark.text)}<extra></extra>`,
@@ -80,12 +82,12 @@ function figureOf(picture, theme, isLabelled, height) {
       hovermode: "x unified",
       hoverdistance: -1,
       xaxis: {
-        ...axis, range: [0, 1.015 * end], showticklabels: isLabelled, title: axisTitle(isLabelled ? clock : "", theme, 4), tickformat: clock === "seconds" ? "~g" : "~s", nticks: 6,
-        hoverformat: ",.0f", unifiedhovertitle: { text: `%{x:,.0f} ${clock}` }, showspikes: true, spikemode: "across", spikesnap: "hovered data", spikethickness: 1, spikecolor: theme.muted, spikedash: "solid",
+        ...axis, range: [0, 1.015 * end], showticklabels: isLabelled, title: axisTitle(isLabelled ? xlabel : "", theme, 4), tickformat: clock === "seconds" ? "~g" : "~s", nticks: 6,
+        hoverformat, unifiedhovertitle: { text: `%{x:${hoverformat}} ${xlabel}` }, showspikes: true, spikemode: "across", spikesnap: "hovered data", spikethickness: 1, spikecolor: theme.muted, spikedash: "solid",
       },
       yaxis: {
         ...axis, type: log ? "log" : "linear", range: log ? range.map(Math.log10) : range, exponentformat: "power", nticks: 5, ticksuffix: unit,
-        dtick: log ? decadeStep(range, height - margin.t - margin.b, theme.size, 3) : undefined, tickfont: { size: log ? theme.size - 2 : theme.size }, title: axisTitle(ylabel, theme, 2),
+        dtick: log ? decadeStep(range, height - margin.t - margin.b, theme.size, 3) : undefined, tickfont: { size: log ? theme.size - 2 : theme.size }, title: axisTitle(0.6 * theme.size * ylabel.length < height - margin.t - margin.b ? ylabel : "", theme, 2), // cut off, it would say nothing
       },
       shapes: [
         ...levels.map((y) => line({ xref: "x domain", x0: 0, x1: 1, y0: y, y1: y }, theme.muted, "6px,4px")),
@@ -95,17 +97,25 @@ function figureOf(picture, theme, isLabelled, height) {
   };
 }
 
+/** The band over seeds, where there is one. @param {Curve} curve @param {Theme} theme */
+function band({ x, low, high, colour, dash }, theme) {
+  if (!low || !high) return [];
+  const shared = { type: "scatter", mode: "lines", x, hoverinfo: "skip", line: { width: 0, color: colour } };
+  return [{ ...shared, y: low }, { ...shared, y: high, fill: "tonexty", fillcolor: fade(colour, dash ? 0.5 * theme.band : theme.band) }];
+}
+
 /** @param {Curve} curve @param {Picture} picture @param {Theme} theme */
-function trace({ name, part, colour, x, y, weight, dots }, { format, unit }, theme) {
+function trace({ name, part, colour, x, y, low, high, weight, dash = "", dots }, { format, unit }, theme) {
   const isDotted = dots && x.length <= DOTS;
   return {
     type: "scatter",
     mode: isDotted ? "lines+markers" : "lines",
     x,
     y,
-    opacity: { raw: 0.13, thin: 0.85, bold: 1 }[weight],
-    line: { color: colour, width: { raw: 1, thin: 0.6 * theme.line, bold: theme.line }[weight] },
+    opacity: { raw: 0.13, single: theme.trail, thin: 0.85, bold: 1 }[weight],
+    line: { color: colour, dash: dash || "solid", width: { raw: 1, single: 1, thin: 0.6 * theme.line, bold: theme.line }[weight] },
     marker: { color: colour, size: 5.2 },
-    ...(part === null ? { hoverinfo: "skip" } : { hovertemplate: `${escapedInPlotly(`${name} ${part}`.trim())}: <b>%{y:${format}}${unit}</b><extra></extra>` }),
+    ...(part === null ? { hoverinfo: "skip" } : { hovertemplate: `${escapedInPlotly(`${name} ${part}`.trim())}: <b>%{y:${format}}${unit}</b>${low ? ` (%{customdata[0]:${format}} to %{customdata[1]:${format}})` : ""}<extra></extra>` }),
+    ...(low && high ? { customdata: low.map((least, i) => [least, high[i]]) } : {}),
   };
 }

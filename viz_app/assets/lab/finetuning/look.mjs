@@ -3,6 +3,7 @@
 /** @import { Theme } from "../web/theme.mjs" */
 /** @import { LabRecord } from "./record.mjs" */
 import { readTheme } from "../web/theme.mjs";
+import { optimizersOf } from "./seeds.mjs";
 import { colourVariables, titleOf } from "./spec.mjs";
 
 /** @typedef {{theme: Theme, colours: string[], titles: string[]}} Look colours and titles by the run's index */
@@ -10,9 +11,10 @@ import { colourVariables, titleOf } from "./spec.mjs";
 /** @param {LabRecord} record @returns {Look} */
 export function lookOf(record) {
   const theme = readTheme();
+  const own = colourVariables(record.runs.slice(0, optimizersOf(record)).map(({ method }) => method));
   return {
     theme,
-    colours: colourVariables(record.runs.map(({ method }) => method)).map(theme.colour),
+    colours: record.runs.map((_, i) => theme.colour(own[i % own.length])),
     titles: record.runs.map(({ name, label }) => titleOf(name, label)),
   };
 }

@@ -4,8 +4,9 @@
 // window.Plotly is there before the first show. While there is no plan, the page itself says what each panel will show.
 
 /** @import { Cursor, PlannedRecord } from "./record.mjs" */
+/** @import { Job } from "./jobs.mjs" */
 /** @import { Look } from "./look.mjs" */
-/** @import { Clock } from "./pictures.mjs" */
+/** @import { Clock } from "./courses.mjs" */
 import { html, render } from "../vendor/lit.mjs";
 import { byId, one } from "../web/one.mjs";
 import { saveAnswer } from "../web/save.mjs";
@@ -14,19 +15,24 @@ import { Bar } from "./bar.mjs";
 import { bytes } from "./bytes.mjs";
 import { AccuracyCurves, LossCurves, StepCurves } from "./curves.mjs";
 import { Form } from "./form.mjs";
+import { HeadroomPanel } from "./headroom.mjs";
 import { HessianMap } from "./hessian.mjs";
 import { Histogram } from "./histogram.mjs";
 import { Jobs } from "./jobs.mjs";
+import { LowerStates } from "./lowerstates.mjs";
 import { Memory } from "./memory.mjs";
 import { RealModels } from "./models.mjs";
+import { Overlays } from "./over.mjs";
 import { Plane } from "./plane.mjs";
 import { spent, stepAt } from "./record.mjs";
+import { ofSeed, optimizersOf, shownSeed } from "./seeds.mjs";
 import { Sentences } from "./sentences.mjs";
 import { ask, inWords } from "./server.mjs";
 import { ENDED, ShownJob } from "./shown.mjs";
 import { Starting } from "./starting.mjs";
 import { statusLine } from "./status.mjs";
 import { watchTabs } from "./tabs.mjs";
+import { takeFiles } from "./takefiles.mjs";
 import { watchTips } from "./tips.mjs";
 import { intention, waiting } from "./words.mjs";
 
@@ -56,10 +62,11 @@ const PANELS = {
   steps: [StepCurves, "Slope, curvature, step length", "What HiZOO measures in each step with its forward passes: the slope along random directions, the curvature along them, and how far it then goes."],
   hessian: [HessianMap, "Diagonal Hessian over time", "HiZOO's P, the estimated diagonal of the Hessian, layer by layer while it trains; beside it a reference, estimated through autograd now and then."],
   histogram: [Histogram, "Histogram of P", "How P spreads within each group of parameters, on a log axis."],
+  headroom: [HeadroomPanel, "Headroom", "What curvature could gain at most on this model and task, measured with true gradients: R with and without a preconditioner, tensor by tensor."],
   memory: [Memory, "Memory", "Weights, activations, gradients, optimizer state: forward passes only against Adam, measured."],
 };
 
-/** @typedef {{root: HTMLElement, form: Form, jobs: Jobs, bar: Bar, starting: Starting, panels: {name: string, place: HTMLElement, panel: Panel}[]}} Page */
+/** @typedef {{root: HTMLElement, form: Form, jobs: Jobs, bar: Bar, starting: Starting, over: Overlays, panels: {name: string, place: HTMLElement, panel: Panel}[]}} Page */
 
 /** The page's element that is being filled, or is. @type {HTMLElement | null} */
 let root = null;
@@ -83,6 +90,7 @@ export async function open() {
   const panels = Object.entries(PANELS).map(([name, [Kind]]) => ({ name, place: byId(`opt-${name}-place`), panel: new Kind(byId(`opt-${name}`), asks) }));
   const form = new Form(byId("opt-form"), options, formChanged);
   const starting = new Starting(() => form, { started, message });
+  new LowerStates(byId("opt-states"));
   new RealModels(byId("opt-models"), {
     use: (name) => form.open(`model=${name}&tune=layernorm&batch=16&opt=mezo:n=1`),
     got: () => starting.changed(form.spec),
@@ -91,12 +99,21 @@ export async function open() {
     act: command,
     seek: (forwards) => job?.seek(forwards),
     point: (run) => job?.point(run),
+    choose: (repetition) => job?.choose(repetition),
     set: (run, name, value) => command(`set?run=${run}&${name}=${encodeURIComponent(value)}`),
     save: download,
     link: copyLink,
   });
-  const jobs = new Jobs(byId("opt-jobs"), { open: (chosen) => show(chosen.id, chosen.spec), gone, failed: message });
-  page = { root: mine, form, starting, bar, jobs, panels };
+  const over = new Overlays(drawSoon);
+  const lay = (/** @type {Job} */ { id, state, spec }) => {
+    over.toggle(String(id), state, spec);
+    address();
+    draw();
+  };
+  const compare = async (/** @type {File} */ file) => message(await over.add(file));
+  const jobs = new Jobs(byId("opt-jobs"), { open: (chosen) => show(chosen.id, chosen.spec), gone, failed: message, over, lay, file: compare });
+  takeFiles(byId("opt-curves-card"), () => job !== null, compare);
+  page = { root: mine, form, starting, bar, jobs, panels, over };
   watchTabs(mine, draw);
   byId("opt-clock").addEventListener("change", ({ target }) => {
     for (const { panel } of panels) if ("clock" in panel) panel.clock = /** @type {Clock} */ (/** @type {HTMLSelectElement} */ (target).value);
@@ -126,17 +143,26 @@ export const duplicate = ([clicks], trigger) => trigger && clicks.some(Boolean) 
 // ---- from the outside ----
 
 document.addEventListener("lab:theme", () => draw());
-window.addEventListener("hashchange", () => page && hashRun() !== (job?.id ?? null) && openAddress(page));
+window.addEventListener("hashchange", () => page && (hashRun() !== (job?.id ?? null) || hashOver().join() !== page.over.ids.join()) && openAddress(page));
 
 const hashRun = () => new URLSearchParams(location.hash.slice(1)).get("run");
 
+/** The jobs that the address lays over. */
+const hashOver = () => (new URLSearchParams(location.hash.slice(1)).get("over") ?? "").split(",").filter(Boolean);
+
 /** What the address says: settings, and the run; without a run, the one that is under way. @param {Page} page */
-async function openAddress({ jobs, form }) {
+async function openAddress({ jobs, form, over }) {
+  const laid = hashOver();
   const list = await jobs.refresh();
   const asked = hashRun();
   const search = location.search.slice(1);
   const chosen = asked ? jobs.find(asked) : search ? undefined : list.find(({ state }) => !ENDED.has(state));
   form.open(search || (chosen?.spec ?? ""));
+  over.clear();
+  for (const id of laid) {
+    const other = jobs.find(id);
+    if (other) over.toggle(id, other.state, other.spec);
+  }
   if (chosen) show(chosen.id, null);
   else {
     leave();
@@ -182,7 +208,10 @@ function link() {
   const hash = new URLSearchParams(location.hash.slice(1));
   if (job === null) hash.delete("run");
   else hash.set("run", job.id);
-  return `${location.origin}/opt?${page?.form.spec ?? ""}${hash.size ? `#${hash}` : ""}`;
+  const over = page?.over.ids.filter((id) => id !== job?.id) ?? [];
+  if (job && over.length) hash.set("over", over.join(","));
+  else hash.delete("over");
+  return `${location.origin}/opt?${page?.form.spec ?? ""}${hash.size ? `#${hash}`.replaceAll("%2C", ",") : ""}`;
 }
 
 async function copyLink() {
@@ -217,6 +246,7 @@ function leave() {
 
 /** @param {number} id */
 function gone(id) {
+  if (page?.over.has(String(id))) page.over.remove(String(id));
   if (String(id) !== job?.id) return;
   leave();
   address();
@@ -233,7 +263,7 @@ async function command(path) {
 async function download(what) {
   if (!job) return;
   const { id, record, cursor } = job;
-  const run = record.runs[cursor.run ?? 0];
+  const run = record.runs[shownSeed(record, cursor) * optimizersOf(record) + (cursor.run ?? 0)];
   const step = stepAt(run, cursor);
   const isTable = what === "table";
   const title = isTable ? `Table of run ${id}` : `Weights at step ${count(step)}`;
@@ -273,9 +303,14 @@ function draw() {
     bar.show(job.record, job.look, job.cursor, statusLine(job, listed?.left ?? null), listed?.labels.length ?? 0);
     jobs.show(job.id, job.record.status.state, job.part);
   } else jobs.show(null, null, null);
+  if (!job || !plan) return void panels.forEach(({ name, place }) => explain(name, place));
+  const { over, words } = page.over.of(job.id, plan.spec);
+  const whole = { ...job.record, plan, over, own: { title: `#${job.id}`, words } };
+  const one = ofSeed(whole, job.look, job.cursor);
   for (const { name, place, panel } of panels) {
-    if (!job || !plan) explain(name, place);
-    else if (place.offsetParent) panel.show({ ...job.record, plan }, job.look, job.cursor);
+    if (!place.offsetParent) continue;
+    if (name === "loss" || name === "accuracy") panel.show(whole, job.look, job.cursor);
+    else panel.show(one.record, one.look, job.cursor);
   }
 }
 

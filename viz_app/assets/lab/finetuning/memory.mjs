@@ -14,6 +14,7 @@ const PARTS = [
   ["gradients", "gradients"],
   ["state", "optimizer state (P, m, v)"],
   ["workspace", "workspace"],
+  ["states", "states of the lower layers"],
 ];
 
 export class Memory {
@@ -40,7 +41,7 @@ function view(memory, titleOf) {
   return html`<div class="memory">
     <p class="memory-sentence">${comparison(rows)}</p>
     <p class="memory-part">${PART}</p>
-    <div class="panel-keys">${PARTS.map(([part, name]) => html`<span><i class="part-${part}"></i>${name}</span>`)}<span><u class="upright"></u>peak</span></div>
+    <div class="panel-keys">${PARTS.filter(([part]) => part !== "states" || rows.some(({ states }) => states)).map(([part, name]) => html`<span><i class="part-${part}"></i>${name}</span>`)}<span><u class="upright"></u>peak</span></div>
     <div class="memory-bars">${rows.length ? [...rows.map((row) => bar(row, axis.end)), ruler(axis)] : ""}</div>
     <p class="panel-note" title=${memory.how}>${memory.how}</p>
   </div>`;
@@ -52,8 +53,8 @@ const total = (row) => PARTS.reduce((sum, [part]) => sum + (row[part] ?? 0), 0);
 /** @param {MemoryRow} row @param {number} end */
 function bar(row, end) {
   const width = (/** @type {number} */ value) => `${(100 * value) / end}%`;
-  const pieces = PARTS.filter(([part]) => row[part] > 0).map(([part, title]) =>
-    html`<i class="part-${part}" style="width:${width(row[part])}" title="${row.name}, ${title}: ${bytes(row[part])}"><span>${bytes(row[part])}</span></i>`);
+  const pieces = PARTS.map(([part, title]) => /** @type {const} */ ([part, title, row[part] ?? 0])).filter(([, , size]) => size > 0).map(([part, title, size]) =>
+    html`<i class="part-${part}" style="width:${width(size)}" title="${row.name}, ${title}: ${bytes(size)}"><span>${bytes(size)}</span></i>`);
   const peak = `Peak: ${bytes(row.peak)}. The parts at their own largest come to ${bytes(total(row))}, but not all at the same moment`;
   return html`<div class="memory-row"><b title=${row.name}>${row.name}</b><div class="memory-bar">${pieces}<u style="left:${width(row.peak)}" title=${peak}></u></div><strong title=${peak}>${bytes(row.peak)}</strong></div>`;
 }

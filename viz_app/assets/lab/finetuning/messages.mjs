@@ -1,11 +1,13 @@
 // The messages of a job's live socket, as viz_app/finetuning/routes.py lists them. Numbers are finite or null; `run` is
-// an optimizer's index in the spec. Types only.
+// counts the optimizers of the spec, seed by seed. Types only.
 
 /**
  * @typedef {object} PlannedRun
+ * @property {number=} repetition of its seed, from 0 @property {number=} seed
  * @property {string} label hizoo#2 @property {string} method @property {string} name HiZOO
  * @property {Record<string, number | string>} hyperparameters
- * @property {number} forwards_per_step @property {number} steps in all @property {boolean} estimates_hessian
+ * @property {number} forwards_per_step of the whole model @property {number=} filling the same, spent before the first step
+ * @property {number} steps in all @property {boolean} estimates_hessian
  */
 
 /** @typedef {{name: string, layer: number, kind: string, count: number}} Group parameters that are shown together */
@@ -14,13 +16,20 @@
 /**
  * @typedef {object} PlanMessage once, first
  * @property {"plan"} type @property {string} spec
- * @property {{title: string, parameters: number, tuned: number, context: number}} model
+ * @property {{title: string, parameters: number, tuned: number, context: number, share?: number}} model
  * @property {{name: string, title: string, memory: number | null}} device @property {string} dtype
+ * @property {string=} clock how passes are counted, where they go through the top layers alone
  * @property {{title: string, synthetic: boolean, classes: string[], evaluated: number}} task
  *   `evaluated`: held-out texts of an evaluation
  * @property {Sentence[]} sentences @property {PlannedRun[]} runs @property {Group[]} groups
  * @property {{loss: number, accuracy: number, f1: number}} zero_shot
+ * @property {{texts: number, passes: number}=} headroom what measuring it takes
  */
+
+/** @typedef {{type: "seed", repetition: number, seed: number, sentences: Sentence[], zero_shot: PlanMessage["zero_shot"]}} SeedMessage
+ *   what the runs of the second seed, or of a later one, are evaluated on */
+/** @typedef {{optimizers: [number, number], sentence: string}} Compared two optimizers, seed by seed */
+/** @typedef {{type: "comparison", seeds: number, pairs: Compared[]}} ComparisonMessage over the first so many seeds */
 
 /** @typedef {{type: "steps", run: number, columns: string[], rows: (number | null)[][]}} StepsMessage */
 
@@ -35,7 +44,7 @@
 
 /** @typedef {{edges: number[], counts: number[][]}} Counts of a histogram: edges are log10 of P, counts per group */
 /** @typedef {[q10: number, q50: number, q90: number, mean: number]} Quantiles */
-/** @typedef {{type: "hessian", run: number, step: number, quantiles: Quantiles[], histogram: Counts}} HessianMessage */
+/** @typedef {{type: "hessian", run: number, step: number, quantiles: Quantiles[], histogram: Counts, reliability?: number[]}} HessianMessage */
 
 /**
  * @typedef {object} TruthMessage Hutchinson's estimate of the diagonal: mean and standard error of each group
@@ -43,11 +52,21 @@
  * @property {number} probes @property {number} seconds @property {string} cost
  */
 
+/** @typedef {[value: number | null, error: number | null]} Measured with its standard error */
+
+/**
+ * @typedef {object} HeadroomMessage what curvature could gain at a step of a run
+ * @property {"headroom"} type @property {number} run @property {number} step @property {number} rounds
+ * @property {Measured[]} groups r of each @property {string} sentence @property {string} cost
+ * @property {{key: "none" | "P" | "tensor" | "F^-1/2" | "F^-1", name: string, value: Measured, gain: Measured | null}[]} R
+ */
+
 /**
  * @typedef {object} MemoryRow bytes; the parts are each at their own largest
  * @property {string} name a run's label, or another method's
  * @property {number} weights @property {number} activations @property {number} gradients
  * @property {number} state @property {number} workspace @property {number} peak
+ * @property {number=} states of the lower layers: what enters top layers
  */
 /** @typedef {{type: "memory", rows: MemoryRow[], how: string}} MemoryMessage */
 
@@ -70,7 +89,7 @@
  *   counted; with an empty message it is over */
 
 /**
- * @typedef {PlanMessage | StepsMessage | EvaluationMessage | HessianMessage | TruthMessage | MemoryMessage | PlaneMessage
+ * @typedef {PlanMessage | SeedMessage | ComparisonMessage | StepsMessage | EvaluationMessage | HessianMessage | TruthMessage | HeadroomMessage | MemoryMessage | PlaneMessage
  *   | SurfaceMessage | SettingMessage | RateMessage | StatusMessage | NoteMessage | ProgressMessage} Message
  */
 

@@ -44,8 +44,7 @@ export class PacedFigure {
     clearTimeout(this.#timer);
     if (this.#key === this.#drawn) return;
     const wait = this.#last + PAUSE - performance.now();
-    if (wait <= 0) this.#draw();
-    else this.#timer = window.setTimeout(() => this.#draw(), wait);
+    this.#timer = window.setTimeout(() => this.#draw(), wait); // in a task of its own: several in one would block the page
   }
 
   get #key() {

@@ -2,18 +2,21 @@
 // to pictures.
 
 /** @import { Look } from "./look.mjs" */
+/** @import { Clock, Course } from "./courses.mjs" */
 /** @import { Cursor, PlannedRecord, Run, Setting } from "./record.mjs" */
-import { scaleLinear } from "../vendor/d3.mjs";
+import { median, scaleLinear } from "../vendor/d3.mjs";
 import { reading } from "../web/scale.mjs";
-import { budget, latest, stepAt } from "./record.mjs";
-
-/** @typedef {"forward passes" | "steps" | "seconds"} Clock */
+import { COLUMN, countedIn, coursesOf, evaluationLine, smooth, thin, trainingLine, windowOf } from "./courses.mjs";
+import { budget, spentAt, stepAt } from "./record.mjs";
+import { optimizersOf } from "./seeds.mjs";
 
 /**
  * @typedef {object} Curve
  * @property {string} name of the run @property {string | null} part what it is of the run, null: not to be read
  * @property {string} colour @property {number[]} x @property {number[]} y NaN breaks the line
- * @property {"raw" | "thin" | "bold"} weight  @property {boolean} dots at every point
+ * @property {number[]=} low @property {number[]=} high the band over seeds
+ * @property {"raw" | "single" | "thin" | "bold"} weight raw: each step's; single: one of several seeds
+ * @property {string=} dash @property {boolean} dots at every point
  *
  * @typedef {{x: number, colour: string, text: string, kind: "setting" | "cross"}} Mark at the top: a setting was changed,
  *   or the run broke off
@@ -23,7 +26,7 @@ import { budget, latest, stepAt } from "./record.mjs";
  * @property {number[]} levels dashed horizontal lines
  * @property {Mark[]} marks
  * @property {boolean} log @property {[number, number]} range of y @property {number} end of the x axis
- * @property {Clock} clock @property {string} ylabel
+ * @property {Clock} clock @property {string} xlabel @property {string} ylabel
  * @property {string} format of y, as d3-format has it @property {string} unit of y, after the number
  *
  * @typedef {object} Instant where the cursor is
@@ -33,14 +36,9 @@ import { budget, latest, stepAt } from "./record.mjs";
 
 /** @type {("s" | "v" | "tr" | "q")[]} */
 const READINGS = ["s", "v", "tr", "q"];
-const POINTS = 500; // along a curve
-const WINDOW = 0.04; // of the planned steps: what the smoothed training loss averages over, as 1/e
 const CEILING = 2; // times the zero-shot loss: what is higher is drawn at the top edge
 const PERCENT = 100;
 const SURE = 0.03; // of a run, before its length in seconds is told from it
-
-/** @type {Record<Clock, "forwards" | "step" | "seconds">} */
-const COLUMN = { "forward passes": "forwards", steps: "step", seconds: "seconds" };
 
 /** The moment of an evaluation or a setting on the x axis. @param {{step: number, forwards: number, seconds?: number}} entry @param {Clock} clock @param {Run} run */
 const at = (entry, clock, run) => entry[COLUMN[clock]] ?? secondsAt(run, entry.step);
@@ -49,49 +47,83 @@ const at = (entry, clock, run) => entry[COLUMN[clock]] ?? secondsAt(run, entry.s
 const secondsAt = ({ steps }, step) => steps.seconds[steps.step.findLastIndex((made) => made <= step)] ?? 0;
 
 /** What "loss" counts where it is not cross-entropy: "accuracy" or "f1". @param {PlannedRecord} record */
-export const countedBy = (record) => /(?:^|&)loss=(accuracy|f1)/.exec(record.plan.spec)?.[1] ?? null;
+export const countedBy = (record) => countedIn(record.plan.spec);
+
+/** All that is drawn: the job's own optimizers, and those of what is laid over. @param {PlannedRecord} record @param {Look} look @returns {Course[]} */
+const allCourses = (record, look) => [...coursesOf(record, look, record.plan.spec), ...record.over.flatMap(({ courses }) => courses)];
+
+/** A number of the untrained model: with several seeds the median over them. @param {PlannedRecord} record @param {"loss" | "accuracy"} name */
+export const zeroShot = ({ plan, seeds }, name) => median([plan, ...seeds.values()].map(({ zero_shot }) => zero_shot[name])) ?? NaN;
 
 /** What a picture's curves follow from: while it is the same, the picture is. @param {PlannedRecord} record @param {Look} look @param {Clock} clock */
 export function versionOf(record, look, clock) {
   const runs = record.runs.map(({ steps, evaluations, settings, ended }) => [steps.step.length, steps.seconds.at(-1), evaluations.length, settings.length, ended?.state]);
-  return [record.plan.spec, clock, look.theme.ink, look.theme.panel, look.theme.size, look.titles, look.colours, runs].join();
+  const over = record.over.map(({ version }) => version);
+  return [record.plan.spec, clock, look.theme.ink, look.theme.panel, look.theme.size, look.titles, look.colours, runs, over].join();
 }
 
-/** Training loss, raw and smoothed, and held-out loss. @param {PlannedRecord} record @param {Look} look @param {Clock} clock @param {Frame} frame @returns {Picture} */
-export function lossPicture(record, look, clock, frame) {
-  const zero = record.plan.zero_shot.loss;
-  const curves = record.runs.flatMap((run, i) => {
-    const shared = { name: look.titles[i], colour: look.colours[i], dots: false };
-    const x = run.steps[COLUMN[clock]];
-    const smoothed = smooth(run.steps.loss, Math.max(3, WINDOW * run.planned));
-    return /** @type {Curve[]} */ ([
-      { ...shared, part: null, weight: "raw", ...thin(x, run.steps.loss) },
-      { ...shared, part: "training", weight: "thin", ...thin(x, smoothed) },
-      { ...shared, part: "held-out", weight: "bold", dots: true, ...evaluations(run, clock, "loss") },
-    ]);
+/** Held-out loss of every optimizer. @param {Course[]} courses @param {"loss" | "accuracy"} name @param {Clock} clock @returns {Curve[]} */
+function heldOut(courses, name, clock) {
+  return courses.flatMap(({ name: title, colour, dash, runs }) => {
+    const shared = { name: title, colour, dash, dots: false };
+    const singles = runs.length > 1 && !dash ? runs.map((run) => ({ ...shared, part: null, weight: /** @type {const} */ ("single"), ...evaluationLine([run], name, clock) })) : [];
+    const part = runs.length > 1 ? `held-out, median of ${runs.length}` : "held-out";
+    return [...singles, { ...shared, part, weight: /** @type {const} */ ("bold"), dots: !dash, ...evaluationLine(runs, name, clock) }];
   });
+}
+
+/** Training loss, smoothed, and of a single run of each optimizer each step's, too. @param {PlannedRecord} record @param {Course[]} courses @param {Clock} clock @returns {Curve[]} */
+function training(record, courses, clock) {
+  const counted = countedBy(record);
+  return courses.filter((course) => course.counted === counted).flatMap(({ name, colour, dash, runs }) => {
+    const shared = { name, colour, dash, dots: false };
+    const raw = runs.length === 1 && !record.over.length ? [{ ...shared, part: null, weight: /** @type {const} */ ("raw"), ...thin(runs[0].steps[COLUMN[clock]], runs[0].steps.loss) }] : [];
+    const { x, y } = trainingLine(runs, clock);
+    return [...raw, { ...shared, part: "training", weight: /** @type {const} */ ("thin"), x, y }];
+  });
+}
+
+/** All y of some curves that are to be seen in full, bands included. @param {Curve[]} curves */
+const valuesOf = (curves) => curves.flatMap(({ weight, y, low = [], high = [] }) => (weight === "raw" ? [] : [...y, ...low, ...high].filter(Number.isFinite)));
+
+/** Keep a curve below the top. @param {Curve} curve @param {number} top @returns {Curve} */
+function capped(curve, top) {
+  const cap = (/** @type {number[] | undefined} */ values) => values?.map((value) => Math.min(value, top));
+  return { ...curve, y: curve.y.map((value) => Math.min(value, top)), low: cap(curve.low), high: cap(curve.high) };
+}
+
+/** Held-out cross-entropy, and the training loss where it is cross-entropy too. @param {PlannedRecord} record @param {Look} look @param {Clock} clock @param {Frame} frame @returns {Picture} */
+export function lossPicture(record, look, clock, frame) {
+  const zero = zeroShot(record, "loss");
+  const courses = allCourses(record, look);
+  const curves = [...heldOut(courses, "loss", clock), ...(countedBy(record) ? [] : training(record, courses, clock))];
   const top = CEILING * zero;
   let [low, high] = [0.85 * zero, zero];
-  for (const { weight, y } of curves) {
-    for (const value of weight === "raw" ? [] : y) {
-      if (Number.isFinite(value)) [low, high] = [Math.min(low, value), Math.max(high, Math.min(value, top))];
-    }
-  }
+  for (const value of valuesOf(curves)) [low, high] = [Math.min(low, value), Math.max(high, Math.min(value, top))];
   const pad = 0.08 * Math.max(high - low, 0.1 * zero);
   const range = frame.range("loss", [Math.max(0, low - pad), high + pad]);
-  for (const curve of curves) curve.y = curve.y.map((value) => Math.min(value, range[1]));
-  return { ...common(record, look, clock, frame), curves, levels: [zero], log: false, range, ylabel: countedBy(record) ? "loss" : "cross-entropy", format: ".3f", unit: "" };
+  return { ...common(record, look, clock, frame), curves: curves.map((curve) => capped(curve, range[1])), levels: [zero], log: false, range, ylabel: "cross-entropy", format: ".3f", unit: "" };
+}
+
+/** What a training loss is that has no gradient, in words. @param {string} counted */
+export const countedWords = (counted) => `1 − ${counted === "f1" ? "F1" : "accuracy"}`;
+
+/** The training loss where it counts errors, on an axis of its own: linear, since it may be 0. @param {PlannedRecord} record @param {Look} look @param {Clock} clock @param {Frame} frame @returns {Picture} */
+export function countedPicture(record, look, clock, frame) {
+  const curves = training(record, allCourses(record, look), clock);
+  const values = curves.flatMap(({ y }) => y.filter(Number.isFinite));
+  const range = frame.range("counted", [0, Math.min(1, 1.1 * values.reduce((most, value) => Math.max(most, value), 0.1))]);
+  return { ...common(record, look, clock, frame), marks: [], curves: curves.map((curve) => capped(curve, range[1])), levels: [], log: false, range, ylabel: countedWords(countedBy(record) ?? ""), format: ".3f", unit: "" };
 }
 
 /** Held-out accuracy in percent. @param {PlannedRecord} record @param {Look} look @param {Clock} clock @param {Frame} frame @returns {Picture} */
 export function accuracyPicture(record, look, clock, frame) {
-  const zero = PERCENT * record.plan.zero_shot.accuracy;
-  /** @type {Curve[]} */
-  const curves = record.runs.map((run, i) => {
-    const { x, y } = evaluations(run, clock, "accuracy");
-    return { name: look.titles[i], part: "", colour: look.colours[i], weight: "bold", dots: true, x, y: y.map((value) => PERCENT * value) };
-  });
-  const values = [zero, ...curves.flatMap(({ y }) => y.filter(Number.isFinite))];
+  const zero = PERCENT * zeroShot(record, "accuracy");
+  const percent = (/** @type {number[] | undefined} */ values) => values?.map((value) => PERCENT * value);
+  const curves = heldOut(allCourses(record, look), "accuracy", clock).map((curve) => ({
+    ...curve, y: curve.y.map((value) => PERCENT * value), low: percent(curve.low), high: percent(curve.high), part: curve.part?.replace(/^held-out(, )?/, "") ?? null,
+  }));
+  const values = [zero, ...valuesOf(curves)];
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const range = frame.range("accuracy", [Math.max(0, low - 4), Math.min(100.5, Math.max(high + 3, low + 12))]);
   return { ...common(record, look, clock, frame), curves, levels: [zero], log: false, range, ylabel: "held-out accuracy", format: ".1f", unit: " %" };
@@ -108,7 +140,7 @@ export function stepPicture(name, record, look, clock, frame) {
     if (!values.some(Number.isFinite)) return [];
     const shared = { name: look.titles[i], colour: look.colours[i], dots: false };
     const x = run.steps[COLUMN[clock]];
-    const logs = smooth(values.map(Math.log), Math.max(3, WINDOW * run.planned));
+    const logs = smooth(values.map(Math.log), windowOf(run));
     return /** @type {Curve[]} */ ([
       { ...shared, part: null, weight: "raw", ...thin(x, values) },
       { ...shared, part: "", weight: "bold", ...thin(x, logs.map(Math.exp)) },
@@ -144,26 +176,32 @@ function onLogAxis(name, curves, record, look, clock, frame) {
 
 /** What all pictures share: the x axis and marks. @param {PlannedRecord} record @param {Look} look @param {Clock} clock @param {Frame} frame */
 function common(record, look, clock, frame) {
-  const seconds = Math.max(1, ...record.runs.map(secondsInAll));
-  const steps = Math.max(1, ...record.runs.map(({ planned }) => planned));
-  const end = { "forward passes": budget(record), steps, seconds: frame.end("seconds", seconds) }[clock];
+  const over = record.over.flatMap(({ courses }) => courses.flatMap(({ runs }) => runs));
+  const last = (/** @type {"forwards" | "step" | "seconds"} */ column) => over.map(({ steps }) => steps[column].at(-1) ?? 0);
+  const seconds = Math.max(1, ...record.runs.map(secondsInAll), ...last("seconds"));
+  const steps = Math.max(1, ...record.runs.map(({ planned }) => planned), ...last("step"));
+  const passes = Math.max(budget(record), ...last("forwards"));
+  const end = { "forward passes": passes, steps, seconds: frame.end("seconds", seconds) }[clock];
+  const seeds = record.runs.length > optimizersOf(record);
   const marks = record.runs.flatMap((run, i) => {
-    const [colour, title] = [look.colours[i], look.titles[i]];
+    const [colour, title] = [look.colours[i], `${look.titles[i]}${seeds ? ` with seed ${run.seed}` : ""}`];
     /** @type {Mark[]} */
     const settings = run.settings.map((setting) => ({ kind: "setting", colour, x: at(setting, clock, run), text: settingText(setting, title) }));
     if (run.ended?.state === "failed") settings.push({ kind: "cross", colour, x: run.steps[COLUMN[clock]].at(-1) ?? 0, text: `${title}: ${run.ended.message}` });
     return settings;
   });
-  return { marks, end, clock };
+  return { marks, end, clock, xlabel: clock === "forward passes" && record.plan.clock ? "forward passes of the whole model" : clock };
 }
 
 /** Where the cursor is on a picture of the loss or the accuracy; heads are none while it follows the newest, or without a `name`. @param {"loss" | "accuracy" | null} name @param {PlannedRecord} record @param {Look} look @param {Cursor} cursor @param {Clock} clock @returns {Instant} */
 export function instantOf(name, record, look, cursor, clock) {
   if (cursor.live) return { time: null, heads: [] };
-  const heads = record.runs.flatMap((run, i) => {
-    const last = latest(run.evaluations, cursor);
-    const y = name && last ? last[name] * (name === "accuracy" ? PERCENT : 1) : NaN;
-    return last && Number.isFinite(y) ? [{ x: at(last, clock, run), y, colour: look.colours[i] }] : [];
+  const courses = name ? coursesOf(record, look, record.plan.spec) : [];
+  const heads = courses.flatMap(({ runs, colour }) => {
+    const past = runs.map((run) => ({ ...run, evaluations: run.evaluations.filter(({ forwards }) => forwards <= cursor.forwards + 1e-6) }));
+    const line = evaluationLine(past, name ?? "loss", clock);
+    const [x = NaN, y = NaN] = [line.x.at(-1), line.y.at(-1)];
+    return Number.isFinite(y) ? [{ x, y: y * (name === "accuracy" ? PERCENT : 1), colour }] : [];
   });
   return { time: timeOf(record, cursor, clock), heads };
 }
@@ -186,8 +224,9 @@ function timeOf(record, cursor, clock) {
 /** Forward passes of a moment on the x axis. @param {PlannedRecord} record @param {number | null} run @param {number} x @param {Clock} clock */
 export function forwardsAt(record, run, x, clock) {
   if (clock === "forward passes") return x;
-  const { steps, forwardsPerStep } = record.runs[run ?? 0];
-  if (clock === "steps") return x * forwardsPerStep;
+  const chosen = record.runs[run ?? 0];
+  if (clock === "steps") return spentAt(chosen, x);
+  const { steps } = chosen;
   return steps.forwards[steps.seconds.findLastIndex((seconds) => seconds <= x)] ?? 0;
 }
 
@@ -195,29 +234,6 @@ export function forwardsAt(record, run, x, clock) {
 function settingText({ step, lr, alpha }, title) {
   const changes = [["learning rate", lr], ["α", alpha]].filter(([, value]) => value !== null && value !== undefined);
   return `${title}: from step ${step + 1} on ${changes.map(([name, value]) => `${name} ${reading(Number(value))}`).join(", ")}`;
-}
-
-/** @param {Run} run @param {Clock} clock @param {"loss" | "accuracy"} name */
-function evaluations(run, clock, name) {
-  return { x: run.evaluations.map((entry) => at(entry, clock, run)), y: run.evaluations.map((entry) => entry[name] ?? NaN) };
-}
-
-/** Exponential mean with a memory of `window` entries, started without bias; entries that are NaN are left out. @param {number[]} values @param {number} window */
-export function smooth(values, window) {
-  const keep = 1 - 1 / window;
-  let [sum, weight] = [0, 0];
-  return values.map((value) => {
-    if (Number.isFinite(value)) [sum, weight] = [keep * sum + (1 - keep) * value, keep * weight + (1 - keep)];
-    return sum / weight;
-  });
-}
-
-/** At most about POINTS of a curve, ends included. @param {number[]} x @param {number[]} y */
-export function thin(x, y) {
-  const stride = Math.max(1, Math.ceil(x.length / POINTS));
-  if (stride === 1) return { x, y };
-  const take = (/** @type {number[]} */ list) => list.filter((_, i) => i % stride === 0 || i === list.length - 1);
-  return { x: take(x), y: take(y) };
 }
 
 /** Axes that only grow while one job is looked at, in round numbers, so that nothing jumps. */

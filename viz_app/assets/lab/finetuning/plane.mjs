@@ -79,7 +79,7 @@ export class Plane {
 
   /** The button that asks for the loss surface; none while steps are made, and when it is complete. @param {LabRecord} record */
   #button({ status, surfaces, runs }) {
-    if (surfaces.ends?.done || !RESTING.has(status.state) || !runs.some(({ steps }) => steps.step.length)) return nothing;
+    if (runs[0]?.repetition || surfaces.ends?.done || !RESTING.has(status.state) || !runs.some(({ steps }) => steps.step.length)) return nothing;
     const { cells, texts } = facts.surface;
     const tip = `The loss on the plane of the runs' end points: ${count(cells)} loss evaluations of ${count(texts)} held-out texts each, ${count(cells * texts)} texts in all. It is computed while no job trains, and can be left out`;
     return html`<button type="button" data-do="surface" data-tip=${tip} ?disabled=${this.#isAsking} @click=${() => this.#compute()}>${this.#isAsking ? "Asking …" : "Compute loss surface"}</button>`;

@@ -1,7 +1,8 @@
 // What is known of a fine-tuning job: its messages, folded into one record that every panel reads. No DOM, no network.
 
+/** @import { Over } from "./over.mjs" */
 /**
- * @import { Evaluation, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, ProgressMessage, RateMessage, SettingMessage, State, TruthMessage } from "./messages.mjs"
+ * @import { Compared, Evaluation, HeadroomMessage, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, ProgressMessage, RateMessage, SeedMessage, SettingMessage, State, TruthMessage } from "./messages.mjs"
  */
 
 /**
@@ -11,16 +12,18 @@
  *
  * @typedef {Omit<HessianMessage, "type" | "run"> & {forwards: number}} Hessian
  * @typedef {Omit<TruthMessage, "type" | "run"> & {forwards: number}} Truth Hutchinson's estimate of the true diagonal
+ * @typedef {Omit<HeadroomMessage, "type" | "run"> & {forwards: number}} Headroom
  * @typedef {Omit<SettingMessage, "type" | "run"> & {forwards: number}} Setting a change of lr or α while it ran, from
  *   the step after `step` on
  *
  * @typedef {object} Run
- * @property {number} index in the spec @property {string} label hizoo#2 @property {string} method @property {string} name
+ * @property {number} index among the runs that are shown @property {number} number among all of the job, as the server counts
+ * @property {number} repetition of its seed, from 0 @property {number} seed @property {string} label hizoo#2 @property {string} method @property {string} name
  * @property {Record<string, number | string>} hyperparameters
- * @property {number} forwardsPerStep @property {number} planned steps in all
+ * @property {number} forwardsPerStep @property {number} filling spent before the first step @property {number} planned steps in all
  * @property {boolean} estimatesHessian
  * @property {Steps} steps @property {Evaluation[]} evaluations by step @property {Hessian[]} hessians by step
- * @property {Truth[]} truths by step @property {Setting[]} settings
+ * @property {Truth[]} truths by step @property {Headroom[]} headrooms by step @property {Setting[]} settings
  * @property {Omit<RateMessage, "type" | "run">[]} rates what lr=auto went by, by step; empty without
  * @property {Rebuilt[]} rebuilt steps rebuilt from the log for the cursor, by step
  * @property {{state: State, message: string} | null} ended why this run alone ended
@@ -33,7 +36,9 @@
  * @property {boolean} done
  *
  * @typedef {object} LabRecord
- * @property {PlanMessage | null} plan @property {Run[]} runs in the spec's order
+ * @property {PlanMessage | null} plan @property {Run[]} runs in the spec's order, seed by seed
+ * @property {Map<number, SeedMessage>} seeds by repetition, of those beyond the first that have begun
+ * @property {{seeds: number, pairs: Compared[]} | null} comparison of the optimizers over the seeds that are done
  * @property {{kind: string, note: string, runs: Path[]} | null} plane
  *   the plane of the runs' end points, once all have ended; while it runs, positions are in the evaluations
  * @property {{fixed: Surface | null, ends: Surface | null}} surfaces
@@ -44,10 +49,12 @@
  * @property {{run: number, step: number} | null} rebuilding the step that is being rebuilt from the log, for the cursor
  * @property {number} version grows with every message
  *
- * @typedef {LabRecord & {plan: PlanMessage}} PlannedRecord what panels are given
+ * @typedef {LabRecord & {plan: PlanMessage, over: Over[], own: {title: string, words: string}}} PlannedRecord what panels
+ *   are given: with what is laid over, and how the job itself is called beside that
  *
  * @typedef {object} Cursor the moment that everything shows
- * @property {number | null} run the run that was pointed at, null for all
+ * @property {number | null} run the optimizer that was pointed at, null for all
+ * @property {number | null} repetition the seed that panels of one seed show, null for the newest
  * @property {number} forwards passes spent by then
  * @property {boolean} live follows the newest
  *
@@ -62,6 +69,8 @@ export function emptyRecord() {
   return {
     plan: null,
     runs: [],
+    seeds: new Map(),
+    comparison: null,
     plane: null,
     surfaces: { fixed: null, ends: null },
     memory: null,
@@ -83,6 +92,12 @@ export function fold(record, message) {
       record.progress = null;
       record.runs = message.runs.map((planned, index) => ({ ...emptyRun(planned, index), ...kept(record.runs[index]) }));
       break;
+    case "seed":
+      record.seeds.set(message.repetition, message);
+      break;
+    case "comparison":
+      record.comparison = { seeds: message.seeds, pairs: message.pairs };
+      break;
     case "steps":
       if (run) addSteps(run.steps, message.columns, message.rows);
       record.progress = null;
@@ -95,6 +110,9 @@ export function fold(record, message) {
       break;
     case "truth":
       if (run) put(run.truths, timed(run, message));
+      break;
+    case "headroom":
+      if (run) put(run.headrooms, timed(run, message));
       break;
     case "setting":
       if (run) put(run.settings, timed(run, message));
@@ -178,17 +196,18 @@ export function keepRebuilt(record, run, { evaluation, hessian }) {
 /** The last step a run has made by the cursor: 0 before the first. @param {Run} run @param {Moment} cursor */
 export function stepAt(run, cursor) {
   const made = run.steps.step.at(-1) ?? 0;
-  return cursor.live ? made : Math.min(Math.floor(cursor.forwards / run.forwardsPerStep + 1e-9), made);
+  return cursor.live ? made : Math.max(0, Math.min(Math.floor((cursor.forwards - run.filling) / run.forwardsPerStep + 1e-9), made));
 }
 
 /**
- * The last of a run's evaluations, hessians, truths or settings at or before the cursor; null if there is none yet.
- * @template {{forwards: number}} Entry
+ * The last of a run's evaluations, hessians, truths or settings at or before the cursor; null if there is none yet. That
+ * of step 0 holds for all that is before the first step.
+ * @template {{step: number, forwards: number}} Entry
  * @param {Entry[]} list @param {Moment} cursor @returns {Entry | null}
  */
 export function latest(list, cursor) {
   if (cursor.live) return list.at(-1) ?? null;
-  return list.findLast(({ forwards }) => forwards <= cursor.forwards + 1e-6) ?? null;
+  return list.findLast(({ step, forwards }) => step === 0 || forwards <= cursor.forwards + 1e-6) ?? null;
 }
 
 /** The evaluation to show at the cursor: of that very step where it was sent or rebuilt, else the last one before it. @param {Run} run @param {Moment} cursor */
@@ -211,23 +230,30 @@ function rebuiltAt(run, cursor) {
 const newer = (sent, rebuilt) => (rebuilt && rebuilt.step > (sent?.step ?? -1) ? rebuilt : sent);
 
 /** Forward passes that the furthest run has spent. @param {LabRecord} record */
-export const spent = (record) => Math.max(0, ...record.runs.map(({ steps }) => steps.forwards.at(-1) ?? 0));
+export const spent = (record) => Math.max(0, ...record.runs.map(({ steps, filling }) => steps.forwards.at(-1) ?? filling));
 
 /** Forward passes that the longest run will have spent. @param {LabRecord} record */
-export const budget = (record) => Math.max(1, ...record.runs.map((run) => run.planned * run.forwardsPerStep));
+export const budget = (record) => Math.max(1, ...record.runs.map((run) => spentAt(run, run.planned)));
+
+/** Forward passes of the whole model that a run has spent after a step. @param {Run} run @param {number} step */
+export const spentAt = (run, step) => run.filling + step * run.forwardsPerStep;
 
 /** Whether a run makes no more steps, though its job may go on. @param {Run} run */
 export const isOver = ({ ended, steps, planned }) => ended !== null || (steps.step.at(-1) ?? 0) >= planned;
 
 /** @param {PlannedRun} planned @param {number} index @returns {Run} */
-function emptyRun({ label, method, name, hyperparameters, forwards_per_step, steps, estimates_hessian }, index) {
+function emptyRun({ repetition = 0, seed = 0, label, method, name, hyperparameters, forwards_per_step, filling, steps, estimates_hessian }, index) {
   return {
     index,
+    number: index,
+    repetition,
+    seed,
     label,
     method,
     name,
     hyperparameters,
     forwardsPerStep: forwards_per_step,
+    filling: filling ?? 0,
     planned: steps,
     estimatesHessian: estimates_hessian,
     ended: null,
@@ -235,6 +261,7 @@ function emptyRun({ label, method, name, hyperparameters, forwards_per_step, ste
     evaluations: [],
     hessians: [],
     truths: [],
+    headrooms: [],
     settings: [],
     rates: [],
     rebuilt: [],
@@ -244,15 +271,15 @@ function emptyRun({ label, method, name, hyperparameters, forwards_per_step, ste
 /** What a plan that is sent again must not lose. @param {Run | undefined} run */
 function kept(run) {
   if (!run) return {};
-  const { steps, evaluations, hessians, truths, settings, rates, rebuilt } = run;
-  return { steps, evaluations, hessians, truths, settings, rates, rebuilt };
+  const { steps, evaluations, hessians, truths, headrooms, settings, rates, rebuilt } = run;
+  return { steps, evaluations, hessians, truths, headrooms, settings, rates, rebuilt };
 }
 
 /**
  * @template {{step: number}} Entry
  * @param {Run} run @param {Entry} entry @returns {Entry & {forwards: number}}
  */
-const timed = (run, entry) => ({ ...entry, forwards: entry.step * run.forwardsPerStep });
+const timed = (run, entry) => ({ ...entry, forwards: spentAt(run, entry.step) });
 
 /**
  * Add to a list in the order of steps; one of the same step gives way.

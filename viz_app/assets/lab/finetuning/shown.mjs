@@ -6,6 +6,7 @@ import { count } from "../web/scale.mjs";
 import { Feed } from "./feed.mjs";
 import { lookOf } from "./look.mjs";
 import { emptyRecord, fold, isOver, keepRebuilt, spent, stepAt } from "./record.mjs";
+import { optimizersOf, shownSeed } from "./seeds.mjs";
 import { ask, inWords } from "./server.mjs";
 
 const REST = 350; // ms that the cursor must rest before a step is rebuilt
@@ -16,7 +17,7 @@ export const ENDED = new Set(["finished", "stopped", "failed"]);
 export class ShownJob {
   record = emptyRecord();
   /** @type {Cursor} */
-  cursor = { run: null, forwards: 0, live: true };
+  cursor = { run: null, repetition: null, forwards: 0, live: true };
   /** What the connection has to say. */
   line = "";
   /** Why a step was not rebuilt. */
@@ -53,12 +54,12 @@ export class ShownJob {
     return ENDED.has(this.record.status.state);
   }
 
-  /** Part of all runs' forward passes that has been spent, 0 to 1; null before its plan is there. */
+  /** Part of the passes of all runs' steps that has been made, 0 to 1; null before its plan is there. */
   get part() {
     const { runs } = this.record;
     if (!runs.length) return null;
     const all = runs.reduce((sum, run) => sum + run.planned * run.forwardsPerStep, 0);
-    return runs.reduce((sum, run) => sum + (run.steps.forwards.at(-1) ?? 0), 0) / all;
+    return runs.reduce((sum, run) => sum + (run.steps.step.at(-1) ?? 0) * run.forwardsPerStep, 0) / all;
   }
 
   /** Whether nothing trains any more in a job that has not ended. */
@@ -109,11 +110,20 @@ export class ShownJob {
     this.hooks.draw();
   }
 
+  /** Show a seed where one is shown. @param {number} repetition */
+  choose(repetition) {
+    this.cursor = { ...this.cursor, repetition };
+    if (this.cursor.live) this.hooks.draw();
+    else this.seek(this.cursor.forwards);
+  }
+
   /** The cursor rests on steps of which nothing was sent: have them rebuilt from the log, one run after another. */
   async #rebuild() {
     const { record, cursor, hooks } = this;
     const { signal } = (this.#rebuilding = new AbortController());
-    const order = [...record.runs].sort((a, b) => Number(b.index === cursor.run) - Number(a.index === cursor.run));
+    const first = shownSeed(record, cursor) * optimizersOf(record);
+    const pointed = first + (cursor.run ?? 0);
+    const order = record.runs.slice(first, first + optimizersOf(record)).sort((a, b) => Number(b.index === pointed) - Number(a.index === pointed));
     for (const run of order) {
       const step = stepAt(run, cursor);
       if (run.evaluations.some((known) => known.step === step) || run.rebuilt.some(({ evaluation }) => evaluation.step === step)) continue;

@@ -4,6 +4,7 @@
 /** @import { ShownJob } from "./shown.mjs" */
 /** @import { State } from "./messages.mjs" */
 import { count } from "../web/scale.mjs";
+import { seedsOf } from "./seeds.mjs";
 
 /** @type {Record<State, string>} */
 export const STATES = { "": "", queued: "Waiting for its turn", running: "Training", paused: "Paused", finished: "Finished", stopped: "Stopped", failed: "Failed" };
@@ -20,8 +21,8 @@ export function statusLine(job, left) {
   if (job.cannot) return job.cannot;
   if (record.progress) return progressLine(record.progress);
   const { plan, status } = record;
-  const place = plan ? `${plan.model.title}; ${plan.device.title}; ${plan.dtype}; ${large(plan.model.tuned)} trainable parameters` : "";
-  const failures = record.runs.filter(({ ended }) => ended?.state === "failed").map(({ index, ended }) => `${titles[index]} ${ended?.message}`);
+  const place = plan ? `${plan.model.title}; ${plan.device.title}; ${plan.dtype}; ${large(plan.model.tuned)} trainable parameters${plan.clock ? `. ${plan.clock}` : ""}` : "";
+  const failures = record.runs.filter(({ ended }) => ended?.state === "failed").map(({ index, seed, ended }) => `${titles[index]}${seedsOf(record).length > 1 ? ` with seed ${seed}` : ""} ${ended?.message}`);
   const notes = record.notes.map(({ run, message }) => (run === null ? message : `${titles[run]}: ${message}`));
   const state = status.message || (job.isFindingPlane ? "All runs have ended; projecting their paths on the plane of their end points" : STATES[status.state]);
   const goesOn = left && status.state === "running" && !job.isFindingPlane ? left : "";

@@ -6,7 +6,7 @@
 import { scaleLinear } from "../vendor/d3.mjs";
 import { escapedInPlotly } from "../web/escaped.mjs";
 import { axisTitle, baseLayout } from "./layout.mjs";
-import { latest } from "./record.mjs";
+import { latest, spentAt } from "./record.mjs";
 
 /** @typedef {"fixed" | "ends"} Kind of a plane: of two fixed random directions, or of the runs' end points */
 /** @typedef {[number, number]} Point */
@@ -18,7 +18,7 @@ export function trailsOf(record, kind) {
   if (kind === "ends" && record.plane) {
     return record.plane.runs.map(({ run: index, steps, points }) => {
       const run = record.runs[index];
-      const forwards = steps.map((step) => step * run.forwardsPerStep);
+      const forwards = steps.map((step) => spentAt(run, step));
       return { run: index, points, forwards, steps, losses: forwards.map((at) => latest(run.evaluations, { forwards: at, live: false })?.loss ?? null) };
     });
   }

@@ -1,7 +1,6 @@
 // From the controls to the state: a new value, the control's other half, and what else follows from it.
 
 import { message, undo } from "../web/messages.mjs";
-import { byId } from "../web/one.mjs";
 import { Opening } from "../web/opening.mjs";
 import { fromSlider, toSlider } from "../web/scale.mjs";
 import { addressBar, changed } from "./answers.mjs";
@@ -80,8 +79,9 @@ export function takeDimension() {
   const flat = state.dim === 2;
   Object.assign(parts.landscape, { minima: flat ? state.minima : [], localMinima: flat ? state.localMinima : [] });
   placeStart();
-  byId("hessian-view").classList.toggle("flat", flat); // two coordinates need no sorting
-  if (flat && page.hessian === "sorted") setProps("hessian-view", { value: (page.hessian = "over time") });
+  const views = ["over time", ...(flat ? [] : ["sorted"]), "headroom", "auto η"]; // two coordinates need no sorting
+  if (!views.includes(page.hessian)) page.hessian = "over time";
+  setProps("hessian-view", { data: views, value: page.hessian });
 }
 
 /** Turn an optimizer on or off; the last one stays on. @param {string} slot @param {boolean} on */

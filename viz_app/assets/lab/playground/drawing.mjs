@@ -8,6 +8,7 @@ import { count, short } from "../web/scale.mjs";
 import { fade, readTheme } from "../web/theme.mjs";
 import { hessianCurves, lossCurves, sortedCurves, sortedFrame } from "./curves.mjs";
 import { differences, showDifferences } from "./forkcards.mjs";
+import { drawHeadroom } from "./gauge.mjs";
 import { clockKey, page, timeOf } from "./page.mjs";
 import { rateCurves } from "./rates.mjs";
 import { leftAt } from "./share.mjs";
@@ -64,8 +65,19 @@ export function redraw() {
       ? { ...rateCurves(trace, clockKey(), look), clock }
       : { ...hessianCurves(trace, clockKey(), look), clock };
   parts.hessian.show(picture, look, page.hessian === "auto η" ? "η and what it is made of" : "curvature");
+  const isGauge = page.hessian === "headroom";
+  byId("headroom").hidden = !isGauge;
+  byId("headroom").parentElement?.classList.toggle("gauge", isGauge);
   notes(losses);
   parts.player.show();
+}
+
+/** The optimizer whose headroom is shown: the one under the microscope, or the first that estimates the Hessian. */
+function gauged() {
+  const { parts, shown } = page;
+  const { tracks } = shown.trace;
+  const index = parts.microscope.open ? parts.microscope.index : Math.max(0, tracks.findIndex((track) => track.shown_h));
+  return { track: tracks[index], title: page.look.titles[index], colour: page.look.colours[index] };
 }
 
 /** The lines under the pictures. @param {Picture} losses */
@@ -95,7 +107,9 @@ function notes(losses) {
   const automatic = trace.tracks.some((track) => track.rates)
     ? html`<b>—</b> η; <b>- -</b> s, the slope's square without noise; v, its noise; tr and q, the curvature: medians of ${runs} runs`
     : html`type auto as η of HiZOO or MeZO: its learning rate, and why, stand here`;
-  render(page.hessian === "auto η" ? automatic : legend, byId("hessian-note"));
+  const noisy = drawn.noise > 0 ? ", with the gradient noise" : "";
+  const gauge = html`run 1 of ${gauged().title} at the cursor${noisy}. A step at the best learning rate takes at most <b>n R / 2</b> off the loss`;
+  render(page.hessian === "headroom" ? gauge : page.hessian === "auto η" ? automatic : legend, byId("hessian-note"));
   const { scale } = parts.landscape;
   const rings = trace.tracks.map((track, index) =>
     track.shown_h ? html`<span title="Its probes are drawn from this ellipse: Σ = 1/P"><i class="ring" style="border-color:${colours[index]};background:${fade(colours[index], 0.15)}"></i>Σ of ${titles[index]}</span>` : nothing,
@@ -134,6 +148,10 @@ export function drawMoment(part, playing) {
     if (playing) hessian.setLive(true);
     hessian.cursor(null);
   } else hessian.cursor(time);
+  if (page.hessian === "headroom") {
+    const { track, ...named } = gauged();
+    drawHeadroom(byId("headroom"), track, frameAt(track, time, clock).frame, named);
+  }
   const found = differences();
   readings.draw(time, clock, running(drawn).map(({ slot }) => found.get(slot)));
   showDifferences(found);

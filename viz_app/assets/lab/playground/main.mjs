@@ -49,7 +49,7 @@ export async function open([opened]) {
   parts.forks.clear();
   adopt(state);
   readNames(state, view.names ?? "");
-  if (view.hessian === "sorted") setProps("hessian-view", { value: (page.hessian = "sorted") });
+  if (["sorted", "headroom"].includes(view.hessian)) page.hessian = view.hessian;
   takeDimension();
   if (state.errors.length) compute(); // the address stays as it was pasted, so that it can be corrected
   else changed();

@@ -141,6 +141,8 @@ export class MapData {
       diverged: 0,
       floor_step: null,
       passes_to_target: null,
+      headroom: none,
+      gain: none,
     };
     const { spec, runs, target, reference, initial_gap } = header;
     return { header: { spec, coords, runs, target, reference, initial_gap, steps: this.steps[cell], function: f }, tracks: [track], dim, reference };

@@ -104,7 +104,7 @@ function gradientLine(step) {
 function hizooLines(step, i, names) {
   const n = step.directions.length;
   const next = vector(step.state_next, "P");
-  const estimate = step.hyperparameters.estimator === "multiplicative" ? factors : smoothing;
+  const estimate = ["multiplicative", "reliable"].includes(String(step.hyperparameters.estimator)) ? factors : smoothing;
   return [
     centreLine(step, i),
     ...probeLines(step, i, ROOT),
@@ -131,14 +131,18 @@ function smoothing(step, names) {
   return html`<i>S</i> = ${formula}<br><i>P</i> ← (1 − α) <i>P</i> + α <i>S</i>${rows}`;
 }
 
-/** P ← P exp δ, of `multiplicative`. @param {Step} step @param {Names} names */
+/** P ← P exp δ, of `multiplicative` and `reliable`. @param {Step} step @param {Names} names */
 function factors(step, names) {
   const [s, m, delta] = ["s", "m", "delta"].map((name) => vector(step.terms, name));
   const [P, next] = [vector(step.state, "P"), vector(step.state_next, "P")];
   const rows = names.map((name, j) =>
     row(step, j, html`${sub("s", name)} = ${number(s[j], 3)},&ensp;${sub("m", name)} = ${number(m[j], 3)},&ensp;δ<sub>${name}</sub> = ${number(delta[j], 3)},<br>${sub("P", name)} ← ${number(P[j])} · <i>e</i><sup>δ</sup> = <b data-value="P${j}">${number(next[j])}</b>`),
   );
-  return html`<i>s</i> = <span class="sum">(1/n) Σ<sub>i</sub></span> ½ (<i>c</i><sub>i</sub> − <i>c̄</i><sub>i</sub>) (<i>u</i><sub>i</sub>² − 1)<br><i>m</i> ← (1 − β) <i>m</i> + β <i>s</i>, δ = α (|<i>m</i>| − 1), <span class="sum"><i>P</i> ← <i>P</i> <i>e</i><sup>δ</sup></span>${rows}`;
+  const [beside, learning] =
+    step.hyperparameters.estimator === "reliable"
+      ? [html`Σ<sub>j</sub> <i>m</i><sub>j</sub> <i>u</i><sub>ij</sub>²`, html`<i>m</i> ← <i>m</i> + <i>x</i> of the whole and <i>s</i> at gains of their own, δ from |<i>m</i>|`]
+      : [html`<i>c̄</i><sub>i</sub>`, html`<i>m</i> ← (1 − β) <i>m</i> + β <i>s</i>, δ = α (|<i>m</i>| − 1)`];
+  return html`<i>s</i> = <span class="sum">(1/n) Σ<sub>i</sub></span> ½ (<i>c</i><sub>i</sub> − ${beside}) (<i>u</i><sub>i</sub>² − 1)<br>${learning}, <span class="sum"><i>P</i> ← <i>P</i> <i>e</i><sup>δ</sup></span>${rows}`;
 }
 
 /** What the estimate adds up over the directions: cᵢ, and uᵢ² − 1 (of `released`, uᵢ²) at the shown coordinates. Folded where it is long. @param {Step} step @param {Names} names */
