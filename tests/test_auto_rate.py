@@ -93,10 +93,10 @@ def test_it_reaches_the_minimum_of_an_ill_conditioned_quadratic_from_its_first_r
 
 
 @pytest.mark.parametrize("f", ["absolute", "rosenbrock", "beale", "ackley", "styblinski_tang"])
-@pytest.mark.parametrize("method", ["mezo", "hizoo"])
-def test_exact_losses_never_end_higher_than_they_began(f, method):
+@pytest.mark.parametrize(("method", "more"), [("mezo", {}), ("hizoo", {}), ("hizoo", {"estimator": "reliable"})])
+def test_exact_losses_never_end_higher_than_they_began(f, method, more):
     function = resolve(f)
-    settings = METHODS[method].on_points.hyperparameters(lr=AUTO)
+    settings = METHODS[method].on_points.hyperparameters(lr=AUTO, **more)
     trace = optimize(function, method, settings, function.start, steps=300, runs=8)
     assert {status.kind for status in trace.statuses} == {"finished"}
     assert (trace.loss[-1] < trace.loss[0]).all()
@@ -112,15 +112,20 @@ def test_gradient_noise_is_told_from_the_slope():
     assert v.mean() == pytest.approx(2.0**2 * 2, rel=0.25)
 
 
-def test_the_learning_rates_of_a_run_do_not_depend_on_the_other_runs_or_on_side_by_side_settings():
+OF_POINTS = [("mezo", {"n": 2}), ("hizoo", {"n": 1, "estimator": "reliable"}), ("hizoo", {"estimator": "reliable"})]
+
+
+@pytest.mark.parametrize(("method", "more"), OF_POINTS)
+def test_the_learning_rates_of_a_run_do_not_depend_on_the_other_runs_or_on_side_by_side_settings(method, more):
     function = resolve("rosenbrock")
-    settings = METHODS["mezo"].on_points.hyperparameters(lr=AUTO, n=2)
-    few, many = (optimize(function, "mezo", settings, function.start, steps=40, runs=runs) for runs in (2, 5))
+    settings = METHODS[method].on_points.hyperparameters(lr=AUTO, **more)
+    few, many = (optimize(function, method, settings, function.start, steps=40, runs=runs) for runs in (2, 5))
     assert np.array_equal(few.theta, many.theta[:, :2])
     assert np.array_equal(few.rates, many.rates[:, :, :2], equal_nan=True)
     pair = [settings, dataclasses.replace(settings, lr=1e-4)]
-    found = {int(i): batch.theta[-1, k] for batch in sweep(function, "mezo", pair, function.start, forwards=200, runs=2)
-             for k, i in enumerate(batch.which)}  # fmt: skip
+    forwards = 40 * METHODS[method].forwards(settings)
+    swept = sweep(function, method, pair, function.start, forwards=forwards, runs=2)
+    found = {int(i): batch.theta[-1, k] for batch in swept for k, i in enumerate(batch.which)}
     assert np.array_equal(found[0], few.theta[-1])
 
 
@@ -175,7 +180,12 @@ def test_a_module_with_exact_losses_goes_down_at_every_step_that_is_kept(kind):
     assert sum(after > before for before, after in pairwise(losses)) < 20
 
 
-@pytest.mark.parametrize(("method", "more"), [("mezo", {}), ("hizoo", {"alpha": 0.1}), ("hizoo", {"pool": "tensor"})])
+RELIABLE = ("hizoo", {"alpha": 0.1, "estimator": "reliable"})
+
+
+@pytest.mark.parametrize(
+    ("method", "more"), [("mezo", {}), ("hizoo", {"alpha": 0.1}), ("hizoo", {"pool": "tensor"}), RELIABLE]
+)
 def test_a_step_taken_back_brings_the_module_to_where_it_was(method, more):
     model = Stretched()
     settings = METHODS[method].models.hyperparameters(lr=AUTO, n=2, **more)
@@ -190,7 +200,7 @@ def test_a_step_taken_back_brings_the_module_to_where_it_was(method, more):
     torch.testing.assert_close(model.theta.detach(), before, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("method", "more"), [("mezo", {}), ("hizoo", {"alpha": 0.1}), ("hizoo_l", {})])
+@pytest.mark.parametrize(("method", "more"), [("mezo", {}), ("hizoo", {"alpha": 0.1}), ("hizoo_l", {}), RELIABLE])
 def test_records_make_the_same_steps_again_and_the_rule_goes_on_bit_for_bit(method, more):
     settings = METHODS[method].models.hyperparameters(lr=AUTO, n=2, schedule="cosine", **more)
 
@@ -214,6 +224,15 @@ def test_records_make_the_same_steps_again_and_the_rule_goes_on_bit_for_bit(meth
     assert after[0][0] == after[1][0] == after[2][0]
     assert torch.equal(after[0][1], after[1][1])
     assert torch.equal(after[0][1], after[2][1])
+
+
+def test_the_fused_kernels_which_cannot_take_a_step_back_are_left_out(monkeypatch):
+    model = Stretched()
+    asked = []
+    monkeypatch.setattr("hizoo_core.fused.Tables.find", lambda *given: asked.append(given))
+    for lr in (AUTO, 1e-3):
+        MeZO([model.theta], lr=lr).step(lambda: model.losses().mean())
+    assert len(asked) == 1, "with a learning rate that is given they are asked for"
 
 
 def test_all_groups_share_one_automatic_rate():

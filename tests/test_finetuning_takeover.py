@@ -162,7 +162,7 @@ def test_a_disk_that_is_full_while_a_shell_opens_a_job_does_not_fail_it(
         return append(self, *arguments, **named)
 
     monkeypatch.setattr(Log, "append", refusing)
-    monkeypatch.setattr("viz_app.finetuning.command.RETRY", 0.01)
+    monkeypatch.setattr("viz_app.finetuning.shell_training.RETRY", 0.01)
     assert cli.main(["finetune", SHORT, "--data-dir", str(log.directory)]) == 0
     assert "app.py: the disk is full: free some space" in capfd.readouterr().err
     assert states(log) == ["finished"]

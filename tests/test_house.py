@@ -27,7 +27,7 @@ SHARED = {"viz_app": {"spec", "web", "shell", "tables"}, "lab": {"web", "vendor"
 """What features are made from; whatever else stands beside it is a feature, or made from features."""
 BELOW = {"spec": {"spec"}, "web": {"web", "spec"}, "shell": {"shell", "tables"}, "tables": {"shell", "tables"}}
 ABOVE = ("__init__", "cli", "server", "api", "catalogue")  # each may import those behind it
-MAY_USE = {"tuning": {"playground"}, "estimators": {"playground"}}
+MAY_USE = {"tuning": {"playground"}, "estimators": {"playground"}, "modelmap": {"tuning", "finetuning"}}
 JS_EXCEPTIONS = {
     ("tuning/main.mjs", "estimators/main.mjs"),
 }

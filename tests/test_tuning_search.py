@@ -5,7 +5,7 @@ import pytest
 
 from viz_app import run
 from viz_app.spec.text import SpecError
-from viz_app.tuning import maps
+from viz_app.tuning import known, maps
 from viz_app.tuning import search as tune
 from viz_app.tuning import spec as map_spec
 
@@ -35,13 +35,15 @@ def test_it_makes_as_many_trials_as_it_was_given(text, searched, trials):
     )(**found["best"])
 
 
-def test_its_figures_are_those_of_a_run_that_no_trial_has_seen():
+def test_its_figures_are_those_of_runs_on_the_specs_seed_and_on_one_that_no_trial_has_seen():
     spec = map_spec.parse(TEXT)
     found = tune.tune(spec, 32)
     passes = 2 * found["best"]["n"] + 1
-    again = run(f"f=stiff_quadratic&x0=1,1&runs=5&seed=0&steps={800 // passes}&opt={found['opt']}").traces[0]
-    assert found["held_out"]["loss"] == pytest.approx(float(np.median(again.loss[-1])), rel=1e-12)
-    start = run(f"f=stiff_quadratic&x0=1,1&runs=5&seed=0&steps={800 // 3}&{TEXT.split('&')[-1]}").traces[0]
+    text = f"f=stiff_quadratic&x0=1,1&runs=5&steps={800 // passes}&opt={found['opt']}"
+    for seed, name in ((0, "score"), (1001, "held_out")):
+        again = run(f"{text}&seed={seed}").traces[0]
+        assert found[name]["loss"] == pytest.approx(float(np.median(again.loss[-1])), rel=1e-12)
+    start = run(f"f=stiff_quadratic&x0=1,1&runs=5&seed=1001&steps={800 // 3}&{TEXT.split('&')[-1]}").traces[0]
     assert found["before"]["loss"] == pytest.approx(float(np.median(start.loss[-1])), rel=1e-12)
     assert found["held_out"]["loss"] < found["before"]["loss"]
 
@@ -52,7 +54,7 @@ def test_the_same_search_finds_the_same():
 
 
 @pytest.mark.parametrize("seed", [1_000, 1_001, 2**32 - 1])
-def test_no_trial_sees_the_specs_seed(seed, monkeypatch):
+def test_trials_have_the_specs_seed_and_the_report_one_that_no_trial_has(seed, monkeypatch):
     seen = []
 
     def run(spec, settings, seed, *rest, original=maps.run, **options):
@@ -61,9 +63,47 @@ def test_no_trial_sees_the_specs_seed(seed, monkeypatch):
 
     monkeypatch.setattr(maps, "run", run)
     tune.tune(map_spec.parse(TEXT.replace("seed=0", f"seed={seed}")), 8)
-    assert seen[-1] == seed
-    assert seed not in seen[:-1]
+    assert set(seen[:-2]) == {seed}, "as the cells of a map beside it have"
+    assert len({seed, *seen[-2:]}) == 3
     assert max(seen) < 2**32
+
+
+def test_the_cells_of_maps_are_the_first_trials_and_are_not_computed_again(monkeypatch):
+    spec = map_spec.parse(f"{TEXT}&x=alpha=1e-3,0.1&y=lr=1e-3,1e-2,0.1")
+    cells = maps.table(spec).to_pylist()
+    computed = []
+
+    def run(spec, settings, seed, *rest, original=maps.run, **options):
+        computed.extend((seed, each) for each in settings)
+        return original(spec, settings, seed, *rest, **options)
+
+    monkeypatch.setattr(maps, "run", run)
+    found = tune.tune(spec, 16, known=known.of(spec))
+    assert found["known"] == 6
+    assert not [each for seed, each in computed if seed == 0 and each in spec.settings]
+    assert found["spent"]["trials"] <= 16
+    best = min(cell["final_gap"] for cell in cells if cell["final_gap"] is not None)
+    told = found["passed_over"]
+    assert found["score"]["loss"] <= best or (told and told["again"]["loss"] > found["score"]["loss"])
+    assert known.of(map_spec.parse(TEXT.replace("seed=0", "seed=1"))) == {}, "of other runs nothing is taken over"
+    assert known.of(map_spec.parse(TEXT.replace("forwards=800", "forwards=900"))) == {}
+
+
+def test_a_search_may_start_from_auto_which_no_axis_has():
+    text = "f=stiff_quadratic&forwards=800&runs=4&opt=mezo:lr=auto"
+    found = tune.tune(map_spec.parse(text, searching=True), 8)
+    assert found["best"]["lr"] == "auto" or found["score"]["loss"] < found["before"]["loss"]
+    with pytest.raises(SpecError, match="from 0 to 1,000,000, not “auto”"):
+        map_spec.parse(f"{text}&x=lr=auto,0.1")
+
+
+def test_a_cell_that_is_better_on_the_maps_seed_alone_is_passed_over_and_said():
+    spec = map_spec.parse(TEXT)
+    lucky = type(spec.opt.hyperparameters)(lr=1e-4, alpha=1e-3, n=1, warmup=0, estimator="paper")
+    found = tune.tune(spec, 16, known={lucky: known.Cell(1e-30, None, 0.0)})
+    assert found["passed_over"]["best"] == vars(lucky)
+    assert found["passed_over"]["score"]["loss"] == 1e-30
+    assert found["passed_over"]["again"]["loss"] > found["score"]["loss"]
 
 
 def test_no_trial_spends_more_than_the_budget():
@@ -81,7 +121,7 @@ def test_no_trial_spends_more_than_the_budget():
 
 def test_better_is_the_searchs_own_verdict():
     # Both touch the target, and neither ends there: the lower loss is better, not the earlier touch.
-    noisy = "f=stiff_quadratic&x0=1,1&runs=4&forwards=1500&noise=30&target=0.05"
+    noisy = "f=stiff_quadratic&x0=1,1&runs=4&seed=1&forwards=1500&noise=30&target=0.05"
     found = tune.tune(map_spec.parse(f"{noisy}&opt=adam:lr=0.15,beta1=0.9,beta2=0.9,eps=1e-8"), 16)
     assert found["before"]["loss"] > 0.05
     assert found["held_out"]["loss"] < found["before"]["loss"]

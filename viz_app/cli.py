@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from viz_app.finetuning import command as finetune_cli
 from viz_app.finetuning import headroom_command
+from viz_app.finetuning import search_command as search_cli
 from viz_app.finetuning import spec as finetune_spec
 from viz_app.playground import headroom
 from viz_app.playground.result import RunResult
@@ -109,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     runs.set_defaults(command=_run)
 
-    map_cli.add_commands(commands)
+    map_cli.add_commands(commands, search_cli)
     finetune_cli.add_commands(commands)
 
     rooms = commands.add_parser(

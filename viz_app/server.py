@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, callback, clientside_callback, dcc, html
+from dash import Dash, Input, Output, State, callback, clientside_callback, dcc, html
 from fastapi import FastAPI
 
 from viz_app import api
@@ -14,6 +14,7 @@ from viz_app.catalogue import catalogue
 from viz_app.finetuning import desk as finetuning_desk
 from viz_app.finetuning import page as opt
 from viz_app.finetuning import routes as finetuning_routes
+from viz_app.modelmap import page as modelmap
 from viz_app.playground import page as playground
 from viz_app.tuning import page as tuning
 from viz_app.web import ids, theme
@@ -37,6 +38,8 @@ PAGES = {
     "/tuning": Page("Tuning", tuning.layout, tuning.actions, tuning.register),
     "/opt": Page("Language model", opt.layout, list, opt.register),
 }
+OF_A_MODEL = Page("Tuning", modelmap.layout, modelmap.actions, modelmap.register)
+"""In place of /tuning where the address is of a language model's map."""
 
 
 def create_app(data: str | Path | None = None) -> Dash:
@@ -63,9 +66,9 @@ def create_app(data: str | Path | None = None) -> Dash:
             "actions": Output(ACTIONS, "children"),
             "page": Output(FRAME, "children"),
         },
-        inputs={"path": Input(ids.URL, "pathname")},
+        inputs={"path": Input(ids.URL, "pathname"), "search": State(ids.URL, "search")},
     )(show_page)
-    for page in PAGES.values():
+    for page in (*PAGES.values(), OF_A_MODEL):
         page.register()
     clientside_callback(
         "(...values) => window.dash_clientside.lab.theme(...values)",
@@ -104,17 +107,26 @@ def layout() -> dmc.MantineProvider:
     )
 
 
-def show_page(path: str | None) -> dict[str, list]:
+def show_page(path: str | None, search: str | None = None) -> dict[str, list]:
     """The page of an address, its buttons in the header, and the links to all pages."""
-    page = PAGES.get(path or "/")
+    page = here = PAGES.get(path or "/")
+    if path == "/tuning" and modelmap.is_of_a_model(search or ""):
+        page = OF_A_MODEL
     return {
         "nav": [
-            html.A(other.title, href=address, className="here" if other is page else None)
+            html.A(other.title, href=address, className="here" if other is here else None)
             for address, other in PAGES.items()
         ],
-        "actions": page.actions() if page else [],
+        "actions": _actions(page),
         "page": [page.layout() if page else nowhere(path)],
     }
+
+
+def _actions(page: Page | None) -> list:
+    """A page's buttons; on the functions' Tuning page, the way to the language model's, too."""
+    if page is None:
+        return []
+    return [modelmap.kinds("function"), *page.actions()] if page is PAGES["/tuning"] else page.actions()
 
 
 def nowhere(path: str | None) -> html.Main:

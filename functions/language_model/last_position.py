@@ -29,8 +29,7 @@ def narrowed(layer: nn.Module, positional: tuple[Any, ...], named: Mapping[str, 
         made = layer(*positional, **named)
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):  # of an architecture that is not known
         made = None
-    a, b = (each[0] if isinstance(each, tuple) else each for each in (made, output))
-    if a is not None and _same(a, b):
+    if made is not None and _same(*(each[0] if isinstance(each, tuple) else each for each in (made, output))):
         return modules
     for module, kind in zip(modules, kinds, strict=True):
         module.__class__ = kind

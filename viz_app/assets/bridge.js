@@ -5,7 +5,9 @@
   // The pages have controls of the same kinds: each page's module has its own functions of these names.
   /** @type {Record<string, string>} */
   const pages = { "/tuning": "tuning", "/opt": "finetuning" };
-  const page = () => import(new URL(`${pages[location.pathname] ?? "playground"}/main.mjs`, modules).href);
+  // Of the Tuning page's two kinds of maps, each has a page of its own.
+  const room = () => (document.querySelector("main.modelmap") ? "modelmap" : (pages[location.pathname] ?? "playground"));
+  const page = () => import(new URL(`${room()}/main.mjs`, modules).href);
 
   const EARLY = new Set(["open", "tab"]); // may be called before a page is open
 

@@ -4,33 +4,26 @@ The same engine and the same log as the page's, so a run begun here can be looke
 """
 
 import argparse
-import contextlib
 import json
-import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from viz_app.finetuning import hints, local_models, machine, model_command, states_command
+from viz_app.finetuning import hints, local_models, model_command, search_command, shell_training, states_command
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning import table as tables
-from viz_app.finetuning.failures import in_words
 from viz_app.finetuning.forecast import duration
-from viz_app.finetuning.liveness import delete, settled, settled_shells, shell_lock
-from viz_app.finetuning.states import job_spec
-from viz_app.finetuning.store import STATES, Log, LogError, LogFull
-from viz_app.shell import FAILED, INTERRUPTED, OK, WRONG_USE, add_output, complain, output, unwritable, write
+from viz_app.finetuning.liveness import delete, settled, settled_shells
+from viz_app.finetuning.search_spec import SearchSpec, is_search
+from viz_app.finetuning.shell_training import QUEUE, Failure, progress_bar
+from viz_app.finetuning.states import job_spec, spec_of
+from viz_app.finetuning.store import Log, LogError
+from viz_app.shell import FAILED, OK, WRONG_USE, add_output, complain, output, unwritable, write
 from viz_app.spec.runs import SpecError
-
-QUEUE = "shell"  # the device that the log names for jobs trained here: no worker takes them
-IDLE = tuple(state for state in STATES if state != "running")  # of jobs that may be taken from a worker's queue
-RETRY = 1.0  # seconds between tries to write to a full disk
 
 FINETUNE_HELP = """\
 SPEC says everything a job depends on, as the page's link does:
@@ -145,9 +138,11 @@ def _finetune(arguments: argparse.Namespace) -> int:
         return status
     try:
         with _log(arguments) as log:
+            if spec is None and is_search(log.job(arguments.resume).spec):
+                return search_command.resume(arguments.resume, arguments)
             job = log.create_job(spec.query(), QUEUE) if spec else arguments.resume
             spec = spec or job_spec(log.job(job))
-            failure = _Failure(OK, "")
+            failure = Failure(OK, "")
             if log.job(job).state != "finished":
                 failure = train(log, job, spec, arguments)
             # Whatever ended the training, what there is of the table is written.
@@ -166,91 +161,21 @@ def _finetune(arguments: argparse.Namespace) -> int:
     return OK
 
 
-@dataclass(frozen=True)
-class _Failure:
-    """How the training ended: the command's exit status, and a sentence unless that is OK."""
-
-    status: int
-    sentence: str
-
-
-def train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Namespace) -> _Failure:
+def train(log: Log, job: int, spec: specs.FinetuneSpec, arguments: argparse.Namespace) -> Failure:
     """Train until the end, an interrupt or an error; the log says which."""
-    from functions.language_model import LanguageModelError
-    from functions.language_model.devices import pick_device
-    from viz_app.finetuning.session import Session, SessionError
+    from viz_app.finetuning.session import Session
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
-    settled(log, log.job(job))
-    alive = shell_lock(log.directory, job)  # held as long as this process lives, whatever ends it
-    taken = alive.acquire() and log.change_state(job, "running", only_from=IDLE, device=QUEUE)
-    if not taken:
-        alive.release()
-        return _Failure(FAILED, f"run {job} is being trained by another process")
-
-    go_on = f"go on with: {hints.resume(job, log.directory, arguments.out, arguments.format)}"
-    disable = None if arguments.progress is None else not arguments.progress
-    bar = tqdm(
-        total=spec.total_forwards,
-        unit=" forward passes",
-        dynamic_ncols=True,
-        leave=False,
-        disable=disable,
-        miniters=1,
-        bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt}{unit} [{elapsed}, {rate_fmt}{postfix}]",
-    )
+    bar = progress_bar(spec.total_forwards, " forward passes", arguments.progress)
     shown = _Shown(bar, spec)
     session = Session(job, spec, log, shown)
-    try:
-        machine.note_speed(log, pick_device(spec.device).name, spec.model)
-        session.open()
+
+    def opened() -> None:
         if session.forecast:
             bar.write(f"forecast: {session.forecast.sentence}", file=sys.stderr)
         shown.left = session.left
-        while _advanced(session, bar):
-            pass
-        session.close()
-        log.change_state(job, "finished")
-        return _Failure(OK, "")
-    except KeyboardInterrupt:
-        _keep(session)
-        log.change_state(job, "stopped", f"interrupted; {go_on}")
-        return _Failure(INTERRUPTED, f"interrupted; what was trained is kept; {go_on}")
-    except (LanguageModelError, SessionError) as error:
-        _keep(session)
-        log.change_state(job, "failed", error.message)
-        return _Failure(FAILED if error.field in ("memory", "fingerprint") else WRONG_USE, error.message)
-    except Exception as error:
-        _keep(session)
-        details = log.directory / "shell.log"
-        with details.open("a", encoding="utf-8") as file:
-            traceback.print_exception(error, file=file)
-        sentence = f"{in_words(error)} (details in {details}); {go_on}"
-        log.change_state(job, "failed", sentence)
-        return _Failure(FAILED, sentence)
-    finally:
-        bar.close()
-        alive.release()
 
-
-def _keep(session: Any) -> None:
-    """Store the steps made since the last time; what ends the job must not be hidden by that failing too."""
-    with contextlib.suppress(Exception):
-        session.flush()
-
-
-def _advanced(session: Any, bar: tqdm) -> bool:
-    try:
-        return session.advance()
-    except LogFull as full:
-        bar.write(f"app.py: {full}", file=sys.stderr)
-        while True:
-            time.sleep(RETRY)
-            try:
-                session.flush()
-                return True
-            except LogFull:
-                continue
+    go_on = f"go on with: {hints.resume(job, log.directory, arguments.out, arguments.format)}"
+    return shell_training.train(log, job, session, spec, bar, go_on, opened)
 
 
 class _Shown:
@@ -316,9 +241,11 @@ def _runs(arguments: argparse.Namespace) -> int:
     for job in jobs:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.created))
         try:
-            spec = specs.parse(job.spec)
-            what = f"{spec.model} {spec.task}/{spec.tune}: {', '.join(spec.labels)}"
-        except SpecError:  # of an older version of the app
+            spec = spec_of(job)
+            single = spec.base if isinstance(spec, SearchSpec) else spec
+            what = f"{single.model} {single.task}/{single.tune}: {', '.join(single.labels)}"
+            what += f", {spec.title}" if isinstance(spec, SearchSpec) else ""
+        except LogError:  # of an older version of the app
             what = job.spec
         print(f"{job.id:>4}  {when}  {job.state:<8}  {what}{f'  ({job.message})' if job.message else ''}")
     if not jobs:

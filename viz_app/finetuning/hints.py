@@ -18,6 +18,11 @@ def weights(job: int, directory: Path, out: str) -> str:
     return _command(directory, "weights", str(job), "--run", "0", "--out", out)
 
 
+def forget(job: int, directory: Path) -> str:
+    """Deletes a job."""
+    return _command(directory, "runs", "--delete", str(job))
+
+
 def runs(directory: Path) -> str:
     """Lists the jobs."""
     return _command(directory, "runs")

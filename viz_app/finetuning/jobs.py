@@ -9,14 +9,16 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from functions.language_model import LanguageModelError
-from viz_app.finetuning import forecast, liveness, local_models
+from viz_app.finetuning import forecast, liveness, local_models, search_routes
 from viz_app.finetuning import spec as specs
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.reading import find_job, in_thread, is_local, read_body, read_spec, refuse
+from viz_app.finetuning.search_spec import SearchSpec, is_search
 from viz_app.finetuning.spec import FinetuneSpec
+from viz_app.finetuning.states import spec_of
 from viz_app.finetuning.store import Job, Log, LogError
 from viz_app.finetuning.uploads import UPLOAD
-from viz_app.spec.text import MAX_TEXT, SpecError
+from viz_app.spec.text import MAX_TEXT
 from viz_app.web.requests import query_of
 
 
@@ -46,12 +48,13 @@ def _estimated(desk: Desk, spec: FinetuneSpec) -> dict[str, Any]:
 
 async def create(desk: Desk, request: Request) -> JSONResponse:
     text = (await read_body(request, MAX_TEXT, "spec")).decode("utf-8", "replace")
-    spec = read_spec(text, request)
+    spec = search_routes.read_search(text, request) if is_search(text) else read_spec(text, request)
     return JSONResponse({"id": await in_thread(_created, desk, spec)}, 201)
 
 
-def _created(desk: Desk, spec: FinetuneSpec) -> int:
+def _created(desk: Desk, asked: FinetuneSpec | SearchSpec) -> int:
     log = desk.log()
+    spec = asked.base if isinstance(asked, SearchSpec) else asked
     _resolved(desk, spec)
     _check_data(log, spec)
     try:
@@ -62,6 +65,8 @@ def _created(desk: Desk, spec: FinetuneSpec) -> int:
     device = spec.place(found["auto"])
     if device not in names:
         raise refuse(422, "device", f"device = {spec.device!r}: must be auto or one of {', '.join(names)}")
+    if isinstance(asked, SearchSpec):
+        return search_routes.created(desk, asked, device)
     id = log.create_job(spec.query(), device)
     desk.workers.wake()
     return id
@@ -131,11 +136,14 @@ def _plain(desk: Desk, job: Job, jobs: list[Job]) -> dict[str, Any]:
         before = sum(o.state in ("queued", "running") and o.device == job.device and o.id < job.id for o in jobs)
         message = f"waits for {before} on {job.device}" if before else ""
     left = doing.get("left") if doing.get("job") == job.id and job.state == "running" else None
-    return {**vars(job), "message": message, "labels": _labels(job), "left": left}
+    labels, search = _labels(job)
+    return {**vars(job), "message": message, "labels": labels, "left": left, "search": search}
 
 
-def _labels(job: Job) -> list[str]:
+def _labels(job: Job) -> tuple[list[str], str | None]:
+    """The names of a job's runs, and what a map or a search varies; None of a single job."""
     try:
-        return list(specs.parse(job.spec).labels)
-    except SpecError:  # of a version with other bounds
-        return []
+        spec = spec_of(job)
+    except LogError:  # of a version with other bounds
+        return [], None
+    return (list(spec.base.labels), spec.title) if isinstance(spec, SearchSpec) else (list(spec.labels), None)

@@ -6,15 +6,16 @@ from typing import Any, Protocol
 
 from functions.language_model import NoRoom
 from viz_app.finetuning.failures import is_out_of_memory, trace
+from viz_app.finetuning.search_spec import SearchSpec
 from viz_app.finetuning.spec import FinetuneSpec
-from viz_app.finetuning.states import job_spec
+from viz_app.finetuning.states import spec_of
 from viz_app.finetuning.store import Log
 
 SESSIONS = 2
 
 
 class Training(Protocol):
-    """What a worker needs of `viz_app.finetuning.session.Session`."""
+    """What a worker needs of `viz_app.finetuning.session.Session`, and of `searching.Searching`."""
 
     def open(self, training: bool = True) -> None: ...
     def refresh(self) -> None: ...
@@ -31,7 +32,7 @@ class Training(Protocol):
     def close(self) -> None: ...
 
 
-NewSession = Callable[[int, FinetuneSpec, Log], Training]
+NewSession = Callable[[int, FinetuneSpec | SearchSpec, Log], Training]
 
 
 class OpenSessions:
@@ -89,7 +90,7 @@ class OpenSessions:
         return [id for id in self._open if id != self.current]
 
     def _opened(self, id: int, training: bool) -> Training:
-        session = self._new(id, job_spec(self._log.job(id)), self._log)
+        session = self._new(id, spec_of(self._log.job(id)), self._log)
         session.open(training)
         self._looking |= set() if training else {id}
         return session

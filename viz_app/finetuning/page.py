@@ -74,8 +74,10 @@ def start_card() -> html.Section:
     """Start, and beside it what it will take, or what is wrong."""
     button = html.Button("Start", id="opt-go", type="button", className="primary")
     help = "Put these runs into the queue of their device; they train side by side on the same minibatches"
+    to_map = "Every cell of the map is this job with two settings changed, at the same budget of forward passes"
+    link = tip(html.A("Map of settings", id="opt-map", href="/tuning?model=bundled"), to_map)
     return html.Section(
-        [tip(button, help), html.P(id="opt-prediction", role="status")],
+        [tip(button, help), html.P(id="opt-prediction", role="status"), link],
         id="opt-start",
         className="card",
         **attributes(aria_label="Start"),

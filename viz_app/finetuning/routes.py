@@ -4,6 +4,7 @@
     GET    /api/finetune/estimate?SPEC          seconds and bytes it will take, and a sentence
     POST   /api/finetune                        body: SPEC → 201 {"id"}
     GET    /api/finetune                        {"jobs": […newest first], "note"}
+    GET    /api/finetune/search?SPEC            a map or a search (`search_routes`); POST /api/finetune computes it
     GET    /api/finetune/models                 {"models": [{"name", "title", "about", "bytes", "here"}], "getting":
                                                 {} | {"name", "message", "done", "total", "unit"} | {"name", "error"}}
     POST   /api/finetune/models/NAME            get one that comes in a package: 202 with the same, 409 while busy
@@ -44,6 +45,7 @@ the spec, and with several seeds those of the first seed, of the second, and so 
     seed        repetition, seed, sentences, zero_shot: of the second seed and those after it, when their runs begin
     comparison  seeds, pairs [{optimizers, sentence}]: whether the optimizers differ over so many seeds (`comparison`)
     note        run (or null), message: something beside the training that failed or wants a look
+    start, cell, found    of maps and searches: see `search_results`
     progress    message, done, total, unit: what is counted; with an empty message when that is over
 """
 
@@ -55,7 +57,16 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from viz_app.finetuning import follow, jobs, model_routes, states, states_routes, steering, uploads
+from viz_app.finetuning import (
+    follow,
+    jobs,
+    model_routes,
+    search_routes,
+    states,
+    states_routes,
+    steering,
+    uploads,
+)
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.reading import Refused, check_origin
 from viz_app.finetuning.store import LogError
@@ -78,6 +89,7 @@ def add_routes(app: FastAPI, directory: Path, command: tuple[str, ...] = COMMAND
     # The fixed names come before {id}, which would match them.
     route("GET", "/options", _bound(desk, jobs.options))
     route("GET", "/estimate", _bound(desk, jobs.estimate))
+    route("GET", "/search", _bound(desk, search_routes.show))
     route("GET", "/models", _bound(desk, model_routes.listing))
     route("POST", "/models/{name}", _bound(desk, model_routes.get))
     route("GET", "/states", _bound(desk, states_routes.listing))

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from viz_app.finetuning import hints
+from viz_app.finetuning import hints, search_spec
 from viz_app.finetuning import spec as specs
+from viz_app.finetuning.search_spec import SearchSpec
 from viz_app.finetuning.store import Job, LogError
 from viz_app.spec.text import SpecError
 
@@ -22,9 +23,17 @@ def is_ours(job: Job) -> bool:
 
 
 def job_spec(job: Job) -> specs.FinetuneSpec:
-    """A job's spec; LogError if this version of the app cannot read it."""
+    """A single job's spec; LogError if it is a map or a search, or if this version of the app cannot read it."""
+    spec = spec_of(job)
+    if isinstance(spec, SearchSpec):
+        raise LogError(f"run {job.id} is a {spec.what}, not a single run: open one of its cells")
+    return spec
+
+
+def spec_of(job: Job) -> specs.FinetuneSpec | SearchSpec:
+    """The spec of any job; LogError if this version of the app cannot read it."""
     try:
-        return specs.parse(job.spec)
+        return search_spec.parse(job.spec) if search_spec.is_search(job.spec) else specs.parse(job.spec)
     except SpecError as error:
         reasons = "; ".join(each["message"] for each in error.errors)
         raise LogError(f"run {job.id} was made by another version of HiZOO Lab: {reasons}") from error

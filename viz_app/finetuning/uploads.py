@@ -9,9 +9,13 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from functions.language_model import LanguageModelError
+from viz_app.finetuning import search_results
 from viz_app.finetuning import table as tables
 from viz_app.finetuning.desk import Desk
 from viz_app.finetuning.reading import Refused, find_job, in_thread, read_body, read_parameters
+from viz_app.finetuning.search_spec import SearchSpec
+from viz_app.finetuning.states import spec_of
+from viz_app.finetuning.store import Job
 
 UPLOAD = 20_000_000  # bytes
 PREVIEW = 5  # rows
@@ -55,6 +59,13 @@ def _columns(body: bytes) -> list[str]:
 
 async def table(desk: Desk, request: Request) -> Response:
     job = await find_job(desk, request)
-    body = await in_thread(lambda: tables.csv_bytes(tables.table(desk.log(), job.id)))
+    body = await in_thread(lambda: tables.csv_bytes(_table(desk, job)))
     headers = {"Content-Disposition": f'attachment; filename="run-{job.id}.csv"'}
     return Response(body, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _table(desk: Desk, job: Job) -> Any:
+    spec = spec_of(job)
+    if isinstance(spec, SearchSpec):
+        return search_results.table(spec, search_results.own_cells(desk.log(), job.id))
+    return tables.table(desk.log(), job.id)

@@ -29,7 +29,8 @@ from viz_app.finetuning import forecast as estimate
 from viz_app.finetuning import local_models
 from viz_app.finetuning.failures import as_errors, in_words, trace
 from viz_app.finetuning.open_sessions import NewSession, OpenSessions, Training
-from viz_app.finetuning.states import STATE_COMMANDS, SURVEYED, in_a_shell, is_ours, job_spec, wrong_state
+from viz_app.finetuning.spec import FinetuneSpec
+from viz_app.finetuning.states import STATE_COMMANDS, SURVEYED, in_a_shell, is_ours, job_spec, spec_of, wrong_state
 from viz_app.finetuning.store import Command, Job, Log, LogFull
 
 POLL = 0.05  # seconds between looks for work
@@ -107,7 +108,8 @@ class Worker:
         """Train a job until it ends, is paused or stopped, or the worker closes."""
         self._report({"job": id, "command": None, "doing": LOADING})
         try:
-            anew = not any(self._seconds(id))
+            single = isinstance(spec_of(self.log.job(id)), FinetuneSpec)
+            anew = single and not any(self._seconds(id))
             started = time.monotonic()
             session = self._sessions.get(id)
             loaded = time.monotonic()

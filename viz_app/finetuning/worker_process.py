@@ -21,6 +21,7 @@ from viz_app.finetuning import spec as specs
 from viz_app.finetuning.liveness import device_lock
 from viz_app.finetuning.machine import find_devices, note_speed
 from viz_app.finetuning.open_sessions import NewSession, Training
+from viz_app.finetuning.search_spec import SearchSpec
 from viz_app.finetuning.spec import FinetuneSpec
 from viz_app.finetuning.store import Log
 from viz_app.finetuning.worker import Worker
@@ -89,13 +90,14 @@ def main(argv: Sequence[str] | None = None, session: NewSession | None = None) -
         return 0
 
 
-def _session(job: int, spec: FinetuneSpec, log: Log) -> Training:
-    from viz_app.finetuning.session import Session  # loads torch
+def _session(job: int, spec: FinetuneSpec | SearchSpec, log: Log) -> Training:
+    from viz_app.finetuning.searching import Searching  # load torch
+    from viz_app.finetuning.session import Session
 
-    device = log.job(job).device
+    device, single = log.job(job).device, spec if isinstance(spec, FinetuneSpec) else spec.base
     if specs.DEVICE.fullmatch(device):
-        note_speed(log, device, spec.model)  # it depends on what else the machine does
-    return Session(job, spec, log)
+        note_speed(log, device, single.model)  # it depends on what else the machine does
+    return Session(job, spec, log) if isinstance(spec, FinetuneSpec) else Searching(job, spec, log)
 
 
 def _close(worker: Worker) -> None:

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from tqdm import tqdm
@@ -36,42 +36,60 @@ Exit status: 0 done, 1 not written, 2 SPEC or usage wrong, 130 interrupted.
 """
 
 
-def add_commands(commands: Any) -> None:
+class OfModels(Protocol):
+    """What answers for specs of language models."""
+
+    @property
+    def HELP(self) -> str: ...
+
+    def is_of_a_model(self, text: str) -> bool: ...
+    def map_command(self, text: str, arguments: argparse.Namespace) -> int: ...
+    def tune_command(self, text: str, trials: int | None, arguments: argparse.Namespace) -> int: ...
+
+
+def add_commands(commands: Any, of_models: OfModels) -> None:
     """Add `map` and `tune` to the shell's commands."""
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--data-dir", metavar="DIR", default=argparse.SUPPRESS, help="where a language model's are kept")
+    text = HELP.replace("\nExit status", f"\n{of_models.HELP}\nExit status")
     maps_ = commands.add_parser(
         "map",
+        parents=[data],
         help="compute a grid of settings and write its table",
         description="Run one optimizer with every setting of a grid, for equal forward passes; one row per cell.",
-        epilog=HELP,
+        epilog=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     maps_.add_argument("spec", metavar="SPEC", help="see below")
     maps_.add_argument("--x", metavar="AXIS", help="the axis that varies fastest")
     maps_.add_argument("--y", metavar="AXIS", help="the other axis")
     add_output(maps_)
-    maps_.set_defaults(command=_map)
+    maps_.set_defaults(command=lambda arguments: _map(arguments, of_models))
     tunes = commands.add_parser(
         "tune",
+        parents=[data],
         help="look for the best setting of an optimizer within a budget",
         description="Try settings of one optimizer at equal forward passes, print the best as JSON, and what it cost.",
-        epilog=HELP,
+        epilog=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     tunes.add_argument("spec", metavar="SPEC", help="see below")
     tunes.add_argument(
         "--trials",
         type=int,
-        default=tune.TRIALS.default,
-        help=f"settings to try, {tune.TRIALS.low:,} to {tune.TRIALS.high:,} (default %(default)s)",
+        help=f"settings to try, {tune.TRIALS.low:,} to {tune.TRIALS.high:,} (default {tune.TRIALS.default}); "
+        "of a language model 2 to 256 (default 16)",
     )
-    tunes.set_defaults(command=_tune)
+    tunes.set_defaults(command=lambda arguments: _tune(arguments, of_models))
 
 
-def _map(arguments: argparse.Namespace) -> int:
+def _map(arguments: argparse.Namespace, of_models: OfModels) -> int:
     text = arguments.spec
     for key in ("x", "y"):
         if (axis := getattr(arguments, key)) is not None:
             text += f"&{key}={quote(axis, safe=',:=')}"
+    if of_models.is_of_a_model(text):
+        return of_models.map_command(text, arguments)
     try:
         spec = map_spec.parse(text)
         if errors := map_spec.without_effect(spec):
@@ -89,9 +107,12 @@ def _map(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _tune(arguments: argparse.Namespace) -> int:
+def _tune(arguments: argparse.Namespace, of_models: OfModels) -> int:
+    if of_models.is_of_a_model(arguments.spec):
+        return of_models.tune_command(arguments.spec, arguments.trials, arguments)
+    trials = int(tune.TRIALS.default) if arguments.trials is None else arguments.trials
     try:
-        found = tune.tune(map_spec.parse(arguments.spec, searching=True), arguments.trials)
+        found = tune.tune(map_spec.parse(arguments.spec, searching=True), trials)
     except SpecError as error:
         return complain(error, WRONG_USE)
     return write("-", (json.dumps(found, indent=2) + "\n").encode())

@@ -13,7 +13,9 @@ from viz_app import tables
 from viz_app.playground import wire
 from viz_app.spec.runs import divergence_limit
 from viz_app.spec.text import number
+from viz_app.tuning import known
 from viz_app.tuning import spec as map_spec
+from viz_app.tuning.known import Cell
 from viz_app.tuning.spec import MapSpec
 from viz_app.web.finite import finite
 
@@ -49,6 +51,9 @@ def compute(spec: MapSpec, cancelled: Callable[[], bool] | None = None) -> Itera
     settings = spec.settings
     for level in levels(spec):
         for cells, batch in run(spec, [settings[i] for i in level], spec.base.seed, cancelled):
+            figures = zip(cells.loss.tolist(), cells.passes.tolist(), cells.diverged.tolist(), strict=True)
+            told = (Cell(loss, None if np.isnan(passes) else int(passes), part) for loss, passes, part in figures)
+            known.remember(spec, zip((settings[level[i]] for i in cells.which), told, strict=True))
             yield replace(cells, which=np.array(level)[cells.which]), batch
 
 
@@ -227,8 +232,8 @@ def stream(
             "spec": spec.query(),
             "method": spec.opt.method,
             "hyperparameters": vars(spec.opt.hyperparameters),
-            "x": map_spec.describe_axis(spec.x),
-            "y": map_spec.describe_axis(spec.y),
+            "x": spec.x.describe(),
+            "y": spec.y.describe(),
             "forwards": spec.forwards,
             "runs": spec.base.runs,
             "target": map_spec.default_target(spec),

@@ -21,11 +21,13 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from hizoo_core import Cancelled
 from viz_app.spec.text import SpecError
-from viz_app.tuning import maps
+from viz_app.tuning import known, maps
 from viz_app.tuning import search as tune
 from viz_app.tuning import spec as map_spec
 from viz_app.tuning.spec import MapSpec
 from viz_app.web.requests import BINARY, MEDIA_TYPES, Queries, View, query_of, watch
+
+FRESH = {"Cache-Control": "no-store"}  # a search starts from what maps have computed by now
 
 
 def add_routes(queries: Queries) -> None:
@@ -33,7 +35,7 @@ def add_routes(queries: Queries) -> None:
     slots = queries.slots
     for name in maps.FORMATS:
         queries.add("/api/map" if name == "json" else f"/api/map.{name}", partial(_table, name), MEDIA_TYPES[name])
-    queries.add("/api/tune", _tune, MEDIA_TYPES["json"])
+    queries.add("/api/tune", _tune, MEDIA_TYPES["json"], FRESH)
 
     @queries.app.get("/api/map/stream", include_in_schema=False)
     async def stream(request: Request) -> Response:
@@ -66,7 +68,8 @@ def _table(name: str, query: str, cancelled: Callable[[], bool]) -> bytes:
 def _tune(query: str, cancelled: Callable[[], bool]) -> bytes:
     view = View(query, ("trials",), partial(map_spec.parse, searching=True))
     trials = view.number(tune.TRIALS)
-    return json.dumps(tune.tune(view.spec(), trials, cancelled), allow_nan=False).encode()
+    spec = view.spec()
+    return json.dumps(tune.tune(spec, trials, cancelled, known.of(spec)), allow_nan=False).encode()
 
 
 def _asked(query: str) -> tuple[MapSpec, tuple[int, int]]:

@@ -1,13 +1,14 @@
 """The best setting within a budget: quasi-random trials over the sliders' ranges, then steps around the best.
 
-The first trial is the setting that is there. Half of the trials explore (a Sobol sequence), a quarter refine in two
-rounds, the rest tries the best so far again on another seed, where the worse counts: the best of many noisy medians
-flatters. The figures reported are of the spec's own seed, which no trial sees. Every trial is one setting, all of its
-runs, for the spec's forward passes.
+The first trials are what maps of the same function, budget and seed have computed (`known`), which cost nothing, and
+the setting that is there. Half of the trials explore (a Sobol sequence; less by as many as are known), a quarter or
+more refine in two rounds, the rest tries the best so far again on another seed, where the worse counts: the best of
+many noisy medians flatters. Trials are on the spec's own seed, as a map's cells are; what was found is also reported
+on a seed that no trial sees. Every trial is one setting, all of its runs, for the spec's forward passes.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -16,18 +17,20 @@ import numpy as np
 from scipy.stats import qmc
 
 from hizoo_core import METHODS, describe
+from hizoo_core.auto_rate import AUTO
 from hizoo_core.base import HyperparameterError
 from hizoo_core.noise import SEED_LIMIT
 from viz_app.spec.fields import STEPS, field
 from viz_app.spec.reader import bounds_error
 from viz_app.spec.text import OptSpec, SpecError, wrong
+from viz_app.tuning import known as known_cells
 from viz_app.tuning import maps
 from viz_app.tuning import spec as map_spec
 from viz_app.tuning.spec import MapSpec
 
 TRIALS = field("trials", "Trials", 8, 1_024, 64)
 WIDTHS = (0.12, 0.05)  # standard deviation of a refining step, in units of the search space's side
-SEEDS = (1_000, 1_001)  # after the spec's: of the trials, and of the second look at the best
+SEEDS = (1_000, 1_001)  # after the spec's, which the trials have: of the second look at the best, and of the report
 
 
 class Score(NamedTuple):
@@ -58,11 +61,18 @@ class Figures:
         return Score(self.diverged > 0, True, self.loss)
 
 
-def tune(spec: MapSpec, trials: int, cancelled: Callable[[], bool] | None = None) -> dict[str, Any]:
+def tune(
+    spec: MapSpec,
+    trials: int,
+    cancelled: Callable[[], bool] | None = None,
+    known: Mapping[Any, known_cells.Cell] | None = None,
+) -> dict[str, Any]:
     """Search for the best setting of the spec's optimizer; what was found, what it reaches, what it cost.
 
-    "score" is of the trials' seed, "held_out" of the spec's own, "before" what the setting that was there reaches on
-    that, and "better" whether "held_out" is better than it. Raises SpecError for trials out of range or beyond
+    known: what settings reach in this spec's runs, by hyperparameters. "score" is of the spec's seed, as a map's cells
+    are; "held_out" of a seed that no trial sees, "before" what the setting that was there reaches on that, and "better"
+    whether "held_out" is better than it. "passed_over": the setting with the best score, where that is another: its
+    figures on the spec's seed ("score") and on the second ("again"). Raises SpecError for trials out of range or beyond
     `map_spec.WORK`, and for a setting of which the budget does not pay a step.
     """
     if errors := bounds_error(TRIALS, trials):
@@ -76,46 +86,58 @@ def tune(spec: MapSpec, trials: int, cancelled: Callable[[], bool] | None = None
     if trials * work > map_spec.WORK:
         most = f"up to {map_spec.WORK // work:,} with {spec.forwards:,} forward passes in {spec.base.runs} runs"
         raise SpecError([wrong("trials", TRIALS.label, trials, f"{most} and {spec.function.dim:,} dimensions")])
-    first_seed, second_seed = ((spec.base.seed + seed) % SEED_LIMIT for seed in SEEDS)
-    searched = METHODS[method].on_points.searched
-    axes = [_axis(spec, name, values) for name, values in searched.items()]
+    second_seed, last_seed = ((spec.base.seed + seed) % SEED_LIMIT for seed in SEEDS)
+    axes = [_Searched(spec, name, values) for name, values in METHODS[method].on_points.searched.items()]
     rng = np.random.default_rng(0)
-    explore, again = max(4, trials // 2), max(1, trials // 8)
-    refine = [(trials - explore - again) // 2, trials - explore - again - (trials - explore - again) // 2]
+    again = max(1, trials // 8)
 
     def settings(points: np.ndarray) -> list[Any]:
-        return [
-            replace(base, **{name: value(t) for (name, value), t in zip(axes, point, strict=True)}) for point in points
-        ]
+        return [replace(base, **{a.name: a.value(t) for a, t in zip(axes, point, strict=True)}) for point in points]
 
-    points = qmc.Sobol(len(axes), rng=rng).random_base2(int(np.ceil(np.log2(explore))))[: explore - 1]
-    tried = [(None, base), *zip(points, settings(points), strict=True)]
-    found = _run(spec, [each for _, each in tried], first_seed, cancelled)
-    for count, width in zip(refine, WIDTHS, strict=True):
-        best = min((i for i, (point, _) in enumerate(tried) if point is not None), key=lambda i: found[i].score)
-        steps = rng.normal(scale=width, size=(count, len(axes)))
-        points = np.clip(tried[best][0] + steps, 0.0, 1.0 - 1e-9)
-        fresh = list(zip(points, settings(points), strict=True))
-        tried += fresh
-        found += _run(spec, [each for _, each in fresh], first_seed, cancelled)
+    target = map_spec.default_target(spec)
+    tried: list[tuple[np.ndarray | None, Any]] = [(_place(axes, each), each) for each in known or ()]
+    found = [Figures(cell.loss, cell.passes, cell.diverged, target) for cell in (known or {}).values()]
+    first = [] if base in (known or ()) else [(_place(axes, base), base)]
+    there = sum(point is not None for point, _ in tried)
+    explore = max(0 if there else 4, trials // 2 - there) - len(first)
+    points = qmc.Sobol(len(axes), rng=rng).random_base2(int(np.ceil(np.log2(max(1, explore)))))[: max(0, explore)]
+    fresh = first + list(zip(points, settings(points), strict=True))
+    left = trials - len(fresh) - again
+    made: list[Any] = []
+
+    def run(fresh: Sequence[tuple[np.ndarray | None, Any]]) -> None:
+        tried.extend(fresh)
+        made.extend(each for _, each in fresh)
+        found.extend(_run(spec, [each for _, each in fresh], spec.base.seed, cancelled))
+
+    run(fresh)
+    for count, width in zip((left // 2, left - left // 2), WIDTHS, strict=True):
+        placed = [(found[i].score, point) for i, (point, _) in enumerate(tried) if point is not None]
+        _, best = min(placed, key=lambda each: each[0])
+        points = np.clip(best + rng.normal(scale=width, size=(count, len(axes))), 0.0, 1.0 - 1e-9)
+        run(list(zip(points, settings(points), strict=True)))
     order = sorted(range(len(tried)), key=lambda i: found[i].score)
     finalists = list(dict.fromkeys(tried[i][1] for i in order))[:again]
-    first = {tried[i][1]: found[i] for i in reversed(order)}
-    second = _run(spec, finalists, second_seed, cancelled)
-    scores = [max(first[each].score, other.score) for each, other in zip(finalists, second, strict=True)]
-    winner = finalists[min(range(len(finalists)), key=lambda i: scores[i])]
-    held_out, before = _run(spec, [winner, base], spec.base.seed, cancelled)
-    made = [each for _, each in tried] + finalists
+    scores = {tried[i][1]: found[i] for i in reversed(order)}
+    second = dict(zip(finalists, _run(spec, finalists, second_seed, cancelled), strict=True))
+    winner = min(finalists, key=lambda each: max(scores[each].score, second[each].score))
+    held_out, before = _run(spec, [winner, base], last_seed, cancelled)
+    made += finalists
     passes = sum(map_spec.steps_of(spec.forwards, method, each) * METHODS[method].forwards(each) for each in made)
+    top = finalists[0]
     return {
         "best": vars(winner),
         "opt": str(OptSpec(method, winner)),
-        "score": _plain(first[winner]),
+        "score": _plain(scores[winner]),
         "held_out": _plain(held_out),
         "before": _plain(before),
         "better": held_out.score < before.score,
-        "searched": list(searched),
-        "target": map_spec.default_target(spec),
+        "passed_over": None
+        if scores[winner].score <= scores[top].score
+        else {"best": vars(top), "score": _plain(scores[top]), "again": _plain(second[top])},
+        "searched": [axis.name for axis in axes],
+        "target": target,
+        "known": len(known or ()),
         "spent": {
             "trials": len(made),
             "forwards": passes * spec.base.runs,
@@ -126,17 +148,42 @@ def tune(spec: MapSpec, trials: int, cancelled: Callable[[], bool] | None = None
     }
 
 
-def _axis(spec: MapSpec, name: str, values: tuple[float, ...] | None) -> tuple[str, Callable[[float], Any]]:
-    """A searched hyperparameter: its value from a coordinate in [0, 1)."""
-    if values is None:
-        low, high = next(h.slider for h in describe(type(spec.opt.hyperparameters)) if h.name == name)
-        return name, lambda t: float(f"{low * (high / low) ** t:.2g}")
-    allowed = _allowed(spec, name, values)
-    if name == "warmup":  # which must fit, whatever n it meets
-        directions = METHODS[spec.opt.method].on_points.searched["n"]
-        expensive = replace(spec.opt.hyperparameters, n=max(_allowed(spec, "n", directions or ())))
-        allowed = [value for value in allowed if value <= map_spec.steps_of(spec.forwards, spec.opt.method, expensive)]
-    return name, lambda t: allowed[min(int(t * len(allowed)), len(allowed) - 1)]
+def _place(axes: Sequence["_Searched"], hyperparameters: Any) -> np.ndarray | None:
+    """A setting's coordinates in the search space; None if it is not in it."""
+    places = [axis.place(getattr(hyperparameters, axis.name)) for axis in axes]
+    return None if None in places else np.array(places, dtype=float)
+
+
+class _Searched:
+    """A searched hyperparameter as a coordinate in [0, 1): over its slider where `values` is None, else one of those
+    that the other settings and the budget allow.
+    """
+
+    def __init__(self, spec: MapSpec, name: str, values: tuple[float, ...] | None) -> None:
+        self.name = name
+        self._span = next(h.slider for h in describe(type(spec.opt.hyperparameters)) if h.name == name)
+        self._allowed = None if values is None else _allowed(spec, name, values)
+        if self._allowed and name == "warmup":  # which must fit, whatever n it meets
+            directions = METHODS[spec.opt.method].on_points.searched["n"]
+            expensive = replace(spec.opt.hyperparameters, n=max(_allowed(spec, "n", directions or ())))
+            most = map_spec.steps_of(spec.forwards, spec.opt.method, expensive)
+            self._allowed = [value for value in self._allowed if value <= most]
+
+    def value(self, t: float) -> Any:
+        """The value at a coordinate."""
+        if self._allowed is not None:
+            return self._allowed[min(int(t * len(self._allowed)), len(self._allowed) - 1)]
+        low, high = self._span
+        return float(f"{low * (high / low) ** t:.2g}")
+
+    def place(self, value: Any) -> float | None:
+        """A coordinate of a value; None where it is beyond what is searched, or auto."""
+        if value == AUTO:
+            return None
+        if self._allowed is not None:
+            return (self._allowed.index(value) + 0.5) / len(self._allowed) if value in self._allowed else None
+        low, high = self._span
+        return float(np.log(value / low) / np.log(high / low)) if low <= value < high else None
 
 
 def _allowed(spec: MapSpec, name: str, values: tuple[float, ...]) -> list[float]:

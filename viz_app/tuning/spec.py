@@ -9,9 +9,8 @@ spells it out.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -19,52 +18,22 @@ from urllib.parse import quote
 import numpy as np
 
 from functions import TestFunction
-from hizoo_core import METHODS, POINT_METHODS, Hyperparameter, HyperparameterError, describe
+from hizoo_core import METHODS, POINT_METHODS, HyperparameterError
 from hizoo_core.base import must_be
 from viz_app.playground import wire
-from viz_app.spec import presets
+from viz_app.spec import axes, presets
 from viz_app.spec import runs as specs
+from viz_app.spec.axes import LABELS, Axis
 from viz_app.spec.fields import STEPS, field
 from viz_app.spec.reader import DEFAULT_FUNCTION, Reader, split
 from viz_app.spec.runs import RunSpec
-from viz_app.spec.text import (
-    Error,
-    OptSpec,
-    SpecError,
-    decimal,
-    fault,
-    number,
-    numeric,
-    pairs,
-    positive,
-    short,
-    unknown,
-    whole,
-    wrong,
-)
+from viz_app.spec.text import Error, OptSpec, SpecError, fault, number, pairs, positive, wrong
 
 FORWARDS = field("forwards", "Budget", 10, 200_000, 3000, unit="passes")
 CELLS = 2_000
 WORK = 2_000_000_000  # cells × runs × directions in all steps × dimensions: a minute or so
 KEYS = ("forwards", "steps", "target", "x", "y")
 TARGET = "Target"
-LABELS = {"x": "Across", "y": "Up"}  # the axes, as the page calls them
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One hyperparameter and its values along an axis; `text` is what the spec says of them."""
-
-    parameter: Hyperparameter
-    values: tuple[float | int, ...]
-    text: str
-
-    @property
-    def name(self) -> str:
-        return self.parameter.name
-
-    def __str__(self) -> str:
-        return f"{self.name}={self.text}"
 
 
 @dataclass(frozen=True)
@@ -149,7 +118,11 @@ def parse(text: str, searching: bool = False) -> MapSpec:
         reader.errors.append(wrong("y", LABELS["y"], y.name, f"another hyperparameter than {LABELS['x']}"))
     if base is None or x is None or y is None or reader.errors:
         reader.refuse()
-    x, y = (_allowed(key, axis, base.opts[0], reader) for key, axis in (("x", x), ("y", y)))
+    # Of the usual axes alone, settings that the method does not allow (n = 1) are left out.
+    x, y = (
+        axes.allowed(key, axis, base.opts[0].hyperparameters, key in reader.given, reader.errors)
+        for key, axis in (("x", x), ("y", y))
+    )
     if reader.errors:
         reader.refuse()
     spec = MapSpec(base, forwards, x, y, target)
@@ -208,12 +181,6 @@ def _budget(forwards: int, allowed: str) -> Error:
     return fault("forwards", must_be(FORWARDS.label, f"{forwards:,}", allowed))
 
 
-def describe_axis(axis: Axis) -> dict[str, Any]:
-    """An axis as the page shows it."""
-    given = asdict(axis.parameter)
-    return {key: given[key] for key in ("name", "label", "symbol", "unit", "scale")} | {"values": axis.values}
-
-
 def default_target(spec: MapSpec) -> float | None:
     """The gap to reach: the one given, else 1e-6 of the initial gap as a power of ten; None without a known minimum.
 
@@ -248,93 +215,10 @@ def _too_long(forwards: int) -> Error:
 
 
 def _axis(key: str, reader: Reader, method: str) -> Axis | None:
-    """The axis that x or y names, or the method's usual one; None after adding what is wrong with it.
-
-    Of the usual axes alone, settings that the method does not allow (n = 1) are left out.
-    """
-    text = reader.given.get(key, METHODS[method].on_points.axes["xy".index(key)])
-    name, _, values = text.partition("=")
-    known = {
-        parameter.name: parameter
-        for parameter in describe(METHODS[method].hyperparameters)
-        if parameter.choices is None
-    }
-    if name not in known:
-        reader.errors.append(unknown(key, "hyperparameter", name, known))
-        return None
-    before = len(reader.errors)
-    chosen: list[Any] = []
-    try:
-        if ":" in values:
-            chosen = _range(key, known[name], values, reader.errors)
-        else:
-            chosen = [numeric(known[name], item) for item in values.split(",")]
-    except HyperparameterError as error:
-        reader.errors.append(fault(key, error.message))
-    return None if len(reader.errors) > before else Axis(known[name], tuple(dict.fromkeys(chosen)), values)
-
-
-def _range(key: str, parameter: Hyperparameter, text: str, errors: list[Error]) -> list[Any]:
-    """The values of LOW:HIGH:COUNT: its ends as they are, and evenly spaced values between them, in few digits.
-
-    Raises HyperparameterError for an end that the hyperparameter does not allow.
-    """
-    parts = text.split(":")
-    form = f"{parameter.name}=LOW:HIGH:COUNT or {parameter.name}=v1,v2,…"
-    try:
-        if len(parts) != 3:
-            raise ValueError
-        low, high = map(whole if parameter.integer else decimal, parts[:2])
-        count = whole(parts[2])
-    except ValueError:
-        errors.append(wrong(key, LABELS[key], f"{parameter.name}={short(text)}", form))
-        return []
-    parameter.check(low)
-    parameter.check(high)
-    log = parameter.scale == "log"
-    if log and low <= 0:
-        said = must_be(f"The low end of {parameter.label}", number(low), "above 0")
-        errors.append(fault(key, f"{said}: this axis is logarithmic"))
-    elif not low < high:
-        errors.append(
-            fault(key, f"The low end of {parameter.label}, {parts[0]}, must be below the high end, {parts[1]}")
-        )
-    elif not 2 <= count <= CELLS:
-        errors.append(wrong(key, f"The number of values of {parameter.label}", count, f"2 to {CELLS:,}"))
-    else:
-        spaced = (np.geomspace if log else np.linspace)(low, high, count).tolist()
-        if parameter.integer:
-            return [round(value) for value in spaced]
-        return [low, *_rounded(spaced)[1:-1], high]
-    return []
-
-
-def _rounded(values: Sequence[float]) -> list[float]:
-    """Rising values with as few digits, from four on, as keep each within a tenth of the distance to its neighbours."""
-    gaps = [b - a for a, b in pairwise(values)]
-    tolerances = [min(near) / 10 for near in zip([gaps[0], *gaps], [*gaps, gaps[-1]], strict=True)]
-    candidates = [[float(f"{value:.{digits}g}") for digits in range(4, 18)] for value in values]
-    return [
-        next(shorter for shorter in shorters if abs(shorter - value) <= tolerance)
-        for value, shorters, tolerance in zip(values, candidates, tolerances, strict=True)
-    ]
-
-
-def _allowed(key: str, axis: Axis, opt: OptSpec, reader: Reader) -> Axis:
-    """The axis, of whose values each must be allowed beside the other settings (n ≥ 2 with some estimators)."""
-    good, bad = [], None
-    for value in axis.values:
-        try:
-            replace(opt.hyperparameters, **{axis.name: value})
-            good.append(value)
-        except HyperparameterError as error:
-            bad = bad or error
-    if bad is None:
-        return axis
-    if key in reader.given or not good:
-        reader.errors.append(fault(key, bad.message))
-        return axis
-    return Axis(axis.parameter, tuple(good), ",".join(map(number, good)))
+    """The axis that x or y names, or the method's usual one; None after adding what is wrong with it."""
+    form = METHODS[method].on_points
+    text = reader.given.get(key, form.axes["xy".index(key)])
+    return axes.read(key, text, form.hyperparameters, CELLS, reader.errors)
 
 
 def _highest_price(method: str, opt: str, family: str, axes: Sequence[Axis | None]) -> int:

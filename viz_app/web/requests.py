@@ -64,12 +64,12 @@ async def in_thread(request: Request, work: Callable[[Cancelling], bytes], slots
 
 @dataclass(frozen=True)
 class Queries:
-    """Routes whose answers are functions of their query alone; they share the slots in which work is done."""
+    """Routes whose answers follow from their query, unless `headers` says else; they share the slots for work."""
 
     app: FastAPI
     slots: anyio.CapacityLimiter
 
-    def add(self, path: str, work: Work, media_type: str) -> None:
+    def add(self, path: str, work: Work, media_type: str, headers: dict[str, str] = HEADERS) -> None:
         """Answer GET requests with the bytes that `work(query, cancelled)` returns, or its SpecError with 422."""
 
         async def endpoint(request: Request) -> Response:
@@ -79,7 +79,7 @@ class Queries:
                 return JSONResponse({"errors": error.errors}, 422)
             if body is None:
                 return Response(status_code=CLIENT_GONE)
-            return Response(body, media_type=media_type, headers=HEADERS)
+            return Response(body, media_type=media_type, headers=headers)
 
         self.app.add_api_route(path, endpoint, methods=["GET"], response_class=Response, include_in_schema=False)
 

@@ -42,6 +42,16 @@ export class FormState {
     return this.unread ?? toSpec(this.values, this.slots);
   }
 
+  /** The text of a map of the first optimizer's settings, at as many forward passes. */
+  get mapSpec() {
+    const [first] = this.slots;
+    const { budget, budgetKind } = this.values;
+    const spent = budgetKind === "steps" ? Number(budget) * passes(first.method, first.values) : budget;
+    const own = new Set(["eval", "truth"]); // a map has its own
+    const kept = Object.fromEntries(Object.entries(this.values).filter(([key]) => !own.has(key)));
+    return toSpec({ ...kept, budget: spent, budgetKind: "forwards" }, [first]);
+  }
+
   /** The preset of what is chosen. */
   get preset() {
     return presetOf(this.values);

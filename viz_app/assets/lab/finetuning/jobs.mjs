@@ -14,8 +14,8 @@ const SURE = 3000; // ms to confirm a deletion in
 /** Tasks and tuning modes where there is little room. @type {Record<string, string>} */
 const SHORT = { reviews: "reviews", sst2: "SST-2", table: "own file", full: "all", lora: "LoRA", prefix: "prefix", layernorm: "norms" };
 
-/** @typedef {{id: number, spec: string, state: State, message: string, labels: string[], left: string | null}} Job as GET
- *   /api/finetune lists it; `left`: "about 3 min left" */
+/** @typedef {{id: number, spec: string, state: State, message: string, labels: string[], left: string | null, search: string | null}} Job as GET
+ *   /api/finetune lists it; `left`: "about 3 min left"; `search`: what a map or a search varies, null of a single job */
 
 export class Jobs {
   /** @type {Job[]} */
@@ -105,8 +105,8 @@ export class Jobs {
     const isRunning = !ENDED.has(job.state) && job.state !== "queued";
     const isSure = this.#sure === id;
     return html`<li class=${here ? "here" : ""} data-job=${id} data-state=${job.state} data-tip-beside="">
-      <button type="button" class="open" aria-current=${here ? "true" : nothing} data-tip=${essentials(job)} @click=${() => this.hooks.open(job)}>
-        <i></i><strong>#${id}</strong><b>${optimizers(opts.map(({ method }) => method))}</b><span>${what(keys)}</span>
+      <button type="button" class="open" aria-current=${here ? "true" : nothing} data-tip=${essentials(job)} @click=${() => (job.search ? location.assign(`/tuning?${job.spec}`) : this.hooks.open(job))}>
+        <i></i><strong>#${id}</strong><b>${optimizers(opts.map(({ method }) => method))}</b><span>${job.search ? `${job.search.split(" ")[0]}, ` : ""}${what(keys)}</span>
         <em title=${isDone ? "of the forward passes of all its optimizers" : nothing}>${state}</em>
       </button>
       ${this.#current !== null && !here ? this.#layButton(job) : nothing}
@@ -147,11 +147,12 @@ function optimizers(methods) {
 }
 
 /** What tells a job from others, for its tooltip. @param {Job} job */
-function essentials({ id, spec, state, message }) {
+function essentials({ id, spec, state, message, search }) {
   const { keys, opts } = pairsOf(spec);
   const { task, tune } = facts.names;
   const seeds = Number(keys.runs) > 1 ? `; ${keys.runs} seeds` : "";
   const budget = keys.steps ? `${count(Number(keys.steps))} steps` : `${count(Number(keys.forwards))} passes`;
+  if (search) return `Run ${id}: ${search}, of ${keys.model}, ${task[keys.task] ?? keys.task}, ${tune[keys.tune] ?? keys.tune}; ${budget} a run. Opens on the Tuning page\n${message || state}`;
   const settings = (/** @type {Record<string, string>} */ { n, lr }) => [n && `n ${n}`, lr && `η ${lr}`].filter(Boolean).join(", ");
   const runs = opts.map(({ method, given }) => `${nameOf(method)}: ${settings(given)}`);
   return [`Run ${id}, ${keys.model}: ${task[keys.task] ?? keys.task}, ${tune[keys.tune] ?? keys.tune}; ${budget}, batch ${keys.batch}${seeds}`, ...runs, message || state].join("\n");

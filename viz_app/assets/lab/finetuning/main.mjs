@@ -7,6 +7,7 @@
 /** @import { Job } from "./jobs.mjs" */
 /** @import { Look } from "./look.mjs" */
 /** @import { Clock } from "./courses.mjs" */
+/** @import { FormState } from "./formstate.mjs" */
 import { html, render } from "../vendor/lit.mjs";
 import { byId, one } from "../web/one.mjs";
 import { saveAnswer } from "../web/save.mjs";
@@ -14,6 +15,7 @@ import { count } from "../web/scale.mjs";
 import { Bar } from "./bar.mjs";
 import { bytes } from "./bytes.mjs";
 import { AccuracyCurves, LossCurves, StepCurves } from "./curves.mjs";
+import { nameOf } from "./facts.mjs";
 import { Form } from "./form.mjs";
 import { HeadroomPanel } from "./headroom.mjs";
 import { HessianMap } from "./hessian.mjs";
@@ -156,7 +158,8 @@ async function openAddress({ jobs, form, over }) {
   const list = await jobs.refresh();
   const asked = hashRun();
   const search = location.search.slice(1);
-  const chosen = asked ? jobs.find(asked) : search ? undefined : list.find(({ state }) => !ENDED.has(state));
+  const chosen = asked ? jobs.find(asked) : search ? undefined : list.find(({ state, search }) => !search && !ENDED.has(state));
+  if (chosen?.search) return location.replace(`/tuning?${chosen.spec}`);
   form.open(search || (chosen?.spec ?? ""));
   over.clear();
   for (const id of laid) {
@@ -184,9 +187,17 @@ async function getOptions() {
 
 /** @param {string} spec */
 function formChanged(spec) {
+  if (page) toMap(page.form.state);
   page?.starting.changed(spec);
   address();
   if (!job) draw();
+}
+
+/** The link to a map around these settings. @param {FormState} state */
+function toMap({ mapSpec, slots: [{ method, values }] }) {
+  const link = byId("opt-map", HTMLAnchorElement);
+  link.href = `/tuning?${mapSpec}`;
+  link.textContent = `Map ${"alpha" in values ? "α × n" : "of settings"} of this job (${nameOf(method)})`;
 }
 
 /** @param {number} id */

@@ -17,7 +17,7 @@ import { Controls } from "./controls.mjs";
 import { addressOf, chooseMeasure, draw, lookAt, point, showCell, stand, strip, takeMethod } from "./drawing.mjs";
 import { lament, show as complain } from "./errors.mjs";
 import { Maps } from "./maps.mjs";
-import { MEASURES } from "./measures.mjs";
+import { MEASURES, best } from "./measures.mjs";
 import { main, mapIsOn, page } from "./page.mjs";
 import { Picture } from "./picture.mjs";
 import { mapQuery, matchAxes, otherFunction, pageQuery, runAddress } from "./spec.mjs";
@@ -216,6 +216,16 @@ function found({ opt, best: settings, target }) {
   return runAddress(state, Math.floor(state.forwards / passes(catalogue.methods[state.method].cost, n, settings.lr)), opt, target);
 }
 
+/** Why a cell on screen is better than what was found, by what the map shows, if one is. @param {Answer} answer */
+function beaten({ score, target }) {
+  const { shown, measure } = page;
+  if (!shown || target === null || (measure !== "loss" && measure !== "passes")) return "";
+  const cell = best(shown, measure);
+  const [mine, its] = [score[measure] ?? Infinity, cell === null ? Infinity : shown.figures[measure][cell]];
+  if (!(its < mine * (1 - 1e-5))) return ""; // the map's numbers are rounded
+  return measure === "loss" ? "★ on the map has a lower final loss: the search looks for the fewest passes to the target, and the map shows the loss. " : "★ on the map needs fewer passes, but some of its runs diverge, or it was computed after the search. ";
+}
+
 /** @param {string} name @param {number | string} value */
 function settingWords(name, value) {
   const { label, symbol } = fieldOf(page.state.method, name) ?? { label: name, symbol: "" };
@@ -249,7 +259,7 @@ async function build() {
     picture: new Picture(byId("map"), { pick: point, address: addressOf }),
     axes: new AxisControls(byId("axes"), { state: () => page.state, changed: setAxes, values: async (which) => (await page.parts.maps.header())[which].values }),
     strip: new Strip(byId("strip"), (chosen) => setProps("tuning-method", { value: chosen })),
-    tune: new Tune(byId("tune"), { query: () => pageQuery(page.state), values: () => current(page.state).values, found, put, words: settingWords, failed: (error) => complain(error.errors, page.state) }),
+    tune: new Tune(byId("tune"), { query: () => pageQuery(page.state), values: () => current(page.state).values, found, put, words: settingWords, beaten, failed: (error) => complain(error.errors, page.state) }),
     controls: new Controls(byId("tuning-controls"), () => page.opened, (_, name) => {
       if (name === "x0") placeStart();
       changed();

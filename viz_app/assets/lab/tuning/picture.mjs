@@ -2,17 +2,28 @@
 
 import { readTheme } from "../web/theme.mjs";
 import { nothing, render, svg } from "../vendor/lit.mjs";
-import { place, shade, stops, ticks } from "./colours.mjs";
+import { lowIsBest, place, shade, stops, ticks } from "./colours.mjs";
 import { along, brief, plotIn, tickRoom, written } from "./layout.mjs";
-import { MEASURES, extent, kind as kindOf, sentence } from "./measures.mjs";
+import * as ofFunctions from "./measures.mjs";
 import { Nearest } from "./nearest.mjs";
 
 /** @import { Span } from "./colours.mjs" */
-/** @import { MapAxis, MapData } from "./grid.mjs" */
+/** @import { Scale } from "./colours.mjs" */
+/** @import { MapAxis } from "./grid.mjs" */
 /** @import { Plot } from "./layout.mjs" */
-/** @import { Measure, MeasureName } from "./measures.mjs" */
 
-/** @typedef {{measure: MeasureName, best: number | null, here: {x: number, y: number}, picked: number | null}} What is shown of a map; `here` are the controls' values along its axes */
+/**
+ * What is drawn of a map. `isOver`: whether a known cell's figures will not change.
+ * @typedef {{query: string, header: {x: MapAxis, y: MapAxis}, nx: number, ny: number, total: number, known: ArrayLike<number>,
+ *   figures: Record<string, ArrayLike<number>>, complete: boolean, done: number, at: (cell: number) => {x: number, y: number},
+ *   isOver?: (cell: number) => boolean}} Pictured
+ */
+/** @typedef {{scale: Scale, title: (map: any) => string, text: (value: number, map: any, cell: number) => string, tick: (value: number) => string}} Measure */
+/**
+ * The measures of a kind of map, and what is said of its cells: for functions `tuning/measures.mjs`.
+ * @typedef {{MEASURES: Record<string, Measure>, extent: (map: any, measure: any) => Span | null, kind: (map: any, cell: number, measure: any) => string, sentence: (map: any, cell: number) => string}} Measuring
+ */
+/** @typedef {{measure: string, best: number | null, here: {x: number, y: number}, picked: number | null}} What is shown of a map; `here` are the controls' values along its axes */
 /** @typedef {{pick: (cell: number | null, by: "pointer" | "focus") => void, address: (cell: number) => string}} Hooks */
 /** What is said of a cell that is known: it stays. @typedef {{address: string, words: string}} Told */
 
@@ -41,7 +52,7 @@ const cellOf = ({ target }) => {
 };
 
 export class Picture {
-  /** @type {MapData | null} */
+  /** @type {Pictured | null} */
   #map = null;
   /** @type {What} */
   #what = { measure: "passes", best: null, here: { x: NaN, y: NaN }, picked: null };
@@ -62,8 +73,9 @@ export class Picture {
   /** Whether the cells have room for numbers. */
   texts = false;
 
-  /** @param {HTMLElement} root @param {Hooks} hooks */
-  constructor(root, hooks) {
+  /** @param {HTMLElement} root @param {Hooks} hooks @param {Measuring} measuring */
+  constructor(root, hooks, measuring = ofFunctions) {
+    this.measuring = measuring;
     this.root = root;
     this.hooks = hooks;
     this.svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -86,7 +98,7 @@ export class Picture {
     this.svg.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  /** Show a map, or what has come of it. @param {MapData} map @param {What} what */
+  /** Show a map, or what has come of it. @param {Pictured} map @param {What} what */
   show(map, what) {
     const again = this.#map?.query !== map.query;
     if (this.#map !== map) this.#told = [];
@@ -200,9 +212,9 @@ export class Picture {
     const plot = this.#plot;
     if (!map || !plot) return;
     const what = this.#what;
-    const measure = MEASURES[what.measure];
+    const measure = this.measuring.MEASURES[what.measure];
     const colours = stops(readTheme(), measure.scale);
-    const range = extent(map, what.measure);
+    const range = this.measuring.extent(map, what.measure);
     if (this.#near?.map !== map) this.#near = new Nearest(map);
     const lenders = map.complete ? null : this.#near.update();
     const rows = Array.from({ length: map.ny }, (_, row) => {
@@ -226,13 +238,13 @@ export class Picture {
     this.here(what.here);
   }
 
-  /** @param {MapData} map @param {number} cell @param {Int32Array | null} lenders @param {Span | null} range @param {string[]} colours */
+  /** @param {Pictured} map @param {number} cell @param {Int32Array | null} lenders @param {Span | null} range @param {string[]} colours */
   #cell(map, cell, lenders, range, colours) {
     const { measure: name } = this.#what;
-    const measure = MEASURES[name];
+    const measure = this.measuring.MEASURES[name];
     const known = map.known[cell] === 1;
     const from = known ? cell : (lenders?.[cell] ?? -1);
-    const kind = from < 0 ? "empty" : kindOf(map, from, name);
+    const kind = from < 0 ? "empty" : this.measuring.kind(map, from, name);
     const colour = kind === "value" && range ? shade(place(map.figures[name][from], range, measure.scale), colours) : null;
     const { left, top, w, h } = this.#box(cell);
     const gap = this.#gap();
@@ -241,7 +253,8 @@ export class Picture {
     const text = this.texts
       ? svg`<text x=${left + w / 2} y=${top + Math.min(0.9 * size, h / 2)} dy="0.35em" text-anchor="middle" class="on-${kind}" style=${colour ? `fill: ${colour.ink}` : ""}>${own ? measure.text(map.figures[name][cell], map, cell) : ""}</text>`
       : nothing;
-    const told = known ? (this.#told[cell] ??= this.#tell(map, cell)) : null;
+    const told = known ? (this.#told[cell] ?? this.#tell(map, cell)) : null;
+    if (told && (map.isOver?.(cell) ?? true)) this.#told[cell] = told;
     return svg`<a data-cell=${cell} data-kind=${known ? kind : nothing} role="gridcell" tabindex=${cell === this.#roving ? 0 : -1} href=${told?.address ?? nothing} aria-label=${told?.words ?? nothing}><rect x=${left} y=${top} width=${Math.max(w - gap, 0.5)} height=${Math.max(h - gap, 0.5)} class=${kind} opacity=${known ? 1 : GUESS} fill=${colour?.fill ?? ""}></rect>${text}</a>`;
   }
 
@@ -250,10 +263,10 @@ export class Picture {
     return this.#plot && Math.min(this.#plot.w, this.#plot.h) > 9 ? 1 : 0;
   }
 
-  /** @param {MapData} map @param {number} cell @returns {Told} */
+  /** @param {Pictured} map @param {number} cell @returns {Told} */
   #tell(map, cell) {
     const { x, y } = map.at(cell);
-    return { address: this.hooks.address(cell), words: `${map.header.x.symbol} ${brief(x)}, ${map.header.y.symbol} ${brief(y)}: ${sentence(map, cell)}` };
+    return { address: this.hooks.address(cell), words: `${map.header.x.symbol} ${brief(x)}, ${map.header.y.symbol} ${brief(y)}: ${this.measuring.sentence(map, cell)}` };
   }
 
   /** @param {number} best */
@@ -264,7 +277,7 @@ export class Picture {
     return `translate(${at}) scale(${grown})`;
   }
 
-  /** @param {MapData} map @param {Plot} plot */
+  /** @param {Pictured} map @param {Plot} plot */
   #axes({ header: { x, y } }, { left, right, top, bottom, w, h }) {
     const size = readTheme().size - 0.5;
     const across = written(x, w, tickRoom(x, size)).map(({ text, i }) => svg`<text x=${left + (i + 0.5) * w} y=${bottom + 1.15 * size} text-anchor="middle" class="tick">${text}</text>`);
@@ -273,14 +286,15 @@ export class Picture {
       <text transform="translate(${0.95 * size} ${(top + bottom) / 2}) rotate(-90)" text-anchor="middle" class="axis">${words(y)}</text>`;
   }
 
-  /** @param {MapData} map @param {Plot} plot @param {Measure} measure @param {Span | null} range @param {string[]} colours */
+  /** @param {Pictured} map @param {Plot} plot @param {Measure} measure @param {Span | null} range @param {string[]} colours */
   #colourBar(map, { right, top, bottom }, measure, range, colours) {
     if (!range) return nothing;
     const size = readTheme().size - 0.5;
-    const reversed = measure.scale === "log" ? colours.toReversed() : colours; // low values below
+    const low = lowIsBest(measure.scale);
+    const reversed = low ? colours.toReversed() : colours; // low values below
     const labels = ticks(range, measure.scale).map((value) => {
       const part = place(value, range, measure.scale);
-      const y = bottom - (measure.scale === "log" ? 1 - part : part) * (bottom - top);
+      const y = bottom - (low ? 1 - part : part) * (bottom - top);
       return svg`<line x1=${right + 21} x2=${right + 25} y1=${y} y2=${y} class="bar"></line><text x=${right + 28} y=${Math.min(Math.max(y, top + 0.4 * size), bottom - 0.3 * size)} dy="0.35em" class="tick">${measure.tick(value)}</text>`;
     });
     return svg`<linearGradient id="map-bar" x1="0" x2="0" y1="1" y2="0">${reversed.map((colour, i) => svg`<stop offset=${i / (colours.length - 1)} stop-color=${colour}></stop>`)}</linearGradient>

@@ -13,7 +13,9 @@ import { facts } from "./catalogue.mjs";
  * @property {{trials: number, forwards: number, seconds: number}} spent @property {string[]} searched hyperparameters
  * @property {Settings} best @property {string} opt the same as a spec has it @property {boolean} better than what was there
  * @property {Result} before @property {Result} held_out both on random numbers that the search did not use
- * @property {number | null} target
+ * @property {Result} score of the best, with the map's seed
+ * @property {{best: Settings, score: Result, again: Result} | null} passed_over a setting whose score is better, and what it reached on another seed
+ * @property {number} known settings that maps had computed @property {number | null} target
  */
 /**
  * @typedef {object} Hooks
@@ -21,6 +23,7 @@ import { facts } from "./catalogue.mjs";
  * @property {(answer: Answer) => string} found moves the controls to the best, and returns where it opens
  * @property {(settings: Settings) => void} put moves the controls
  * @property {(name: string, value: number | string) => string} words names a setting
+ * @property {(answer: Answer) => string} beaten why a cell on screen is better by what the map shows; "" if none is
  * @property {(error: SpecError) => void} failed
  */
 
@@ -92,21 +95,22 @@ export class Tune {
 
   /** What came of it, with the controls moved if it is better. @param {Answer} answer */
   #outcome(answer) {
-    const { spent, best, searched, target } = answer;
+    const { spent, best, searched, target, known, passed_over: over } = answer;
     const [before, now] = [answer.before, answer.held_out].map((figures) => achieved(figures, target));
-    const named = searched.filter((name) => name in best).map((name) => this.hooks.words(name, best[name])).join(", ");
-    const cost = html`<b>Spent ${count(spent.trials)} settings, ${count(spent.forwards)} forward passes, ${spent.seconds.toFixed(1)} s. </b>`;
+    const names = (/** @type {Settings} */ setting) => searched.filter((name) => name in setting).map((name) => this.hooks.words(name, setting[name])).join(", "); // prettier-ignore
+    const cost = html`<b>${known ? `Started from ${count(known)} settings of the map. ` : ""}Spent ${count(spent.trials)} settings, ${count(spent.forwards)} forward passes, ${spent.seconds.toFixed(1)} s. </b>`;
+    const passed = over ? `On the map's seed ${names(over.best)} is better (${achieved(over.score, target)}), but on another seed it has ${achieved(over.again, target)}: it is passed over. ` : this.hooks.beaten(answer);
     const own = { ...this.hooks.values() };
     const same = searched.every((name) => best[name] === own[name]);
-    if (same) return html`${cost}<b>Nothing better found: </b>the setting that was there stays (${before}).`;
-    if (!answer.better) return html`${cost}<b>Nothing better found: </b>on random numbers that the search did not use, its best, ${named}, has ${now}; the setting that was there has ${before} and stays.`;
+    if (same) return html`${cost}<b>Nothing better found: </b>the setting that was there stays (${before}). ${passed}`;
+    if (!answer.better) return html`${cost}<b>Nothing better found: </b>on random numbers that the search did not use, its best, ${names(best)}, has ${now}; the setting that was there has ${before} and stays. ${passed}`;
     const address = this.hooks.found(answer);
     const undo = () => {
       this.hooks.put(own);
       this.#say(html`${cost}The controls are where they were.`);
     };
     setTimeout(() => this.root.querySelector("#tune-note")?.scrollIntoView({ block: "nearest" }));
-    return html`${cost}Best: <b>${named}</b>; the controls are there now. Before: ${before} → now: ${now}, on random numbers that the search did not use. <a href=${address}>Open in the Playground</a> <button @click=${undo}>Undo</button>`;
+    return html`${cost}Best: <b>${names(best)}</b>: ${achieved(answer.score, target)} on the map's seed; the controls are there now. Before: ${before} → now: ${now}, on random numbers that the search did not use. ${passed}<a href=${address}>Open in the Playground</a> <button @click=${undo}>Undo</button>`;
   }
 }
 
