@@ -77,7 +77,7 @@ class OnFunction:
                 np.array(spec.base.x0),
                 steps=self.passes // METHODS[method].forwards(settings),
                 runs=RUNS,
-                seed=seed,
+                seed=seed + search.SEEDS[1],  # as the search's report
                 limit=divergence_limit(function),
                 gradient_noise=self.noise,
             )
