@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from test_opt import OptPage
 
 from benchmarks.served import Server
@@ -59,8 +59,8 @@ def test_several_seeds_are_stopped_resumed_and_compared(opt: OptPage):
     median = sorted(finals)[1]
     assert page.locator("tr[data-label=mezo] [data-cell=loss]").inner_text().startswith(f"{median:.3f} ")
     chart = "document.querySelector('#opt-loss .graph').data"
-    bands = page.evaluate(f"{chart}.filter(({{ fill }}) => fill === 'tonexty').length")
-    assert bands == 4, "for each optimizer one of held-out and one of training loss"
+    # For each optimizer one of held-out and one of training loss.
+    opt.wait_for(f"{chart}.filter(({{ fill }}) => fill === 'tonexty').length === 4")
 
     # Panels of one seed show the chosen one.
     first = page.locator("#opt-sentences").inner_text()
@@ -79,8 +79,8 @@ def test_jobs_and_tables_are_laid_over(opt: OptPage, tmp_path: Path):
     page.get_by_label(f"Run {other} in the charts too").click()
     legend = page.locator("#opt-loss .over")
     legend.wait_for()
-    assert f"#{job} loss cross_entropy, batch 8" in legend.inner_text()
-    assert f"#{other} loss accuracy, batch 4" in legend.inner_text()
+    expect(legend).to_contain_text(f"#{job} loss cross_entropy, batch 8")
+    expect(legend).to_contain_text(f"#{other} loss accuracy, batch 4")
     dashed = "document.querySelector('#opt-loss .graph').data.filter(({ line }) => line?.dash === '7px,4px').length"
     opt.wait_for(f"{dashed} === 1")  # its training loss is on no axis with cross-entropy
     opt.wait_for(f"location.hash === '#run={job}&over={other}'")

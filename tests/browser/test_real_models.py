@@ -62,7 +62,7 @@ def test_the_states_of_lower_layers_are_cleared(server: Server, browser: Browser
     page.route("**/api/finetune/states", answer)
     page.goto(f"{server.url}/opt")
     card = page.locator("#opt-states")
-    expect(card).to_contain_text("States of the layers below top layers: 31 MB of at most 4 GB on the disk")
+    expect(card).to_contain_text("States of the layers below top layers: 31.0 MB of at most 4.00 GB on the disk")
     card.get_by_role("button", name="Clear").click()
     expect(card).to_be_hidden()
     assert now["files"] == 0
