@@ -175,8 +175,11 @@ class Tables:
         self, groups: Sequence[dict[str, Any]], state: Mapping[Any, dict[str, Any]], tensors: Callable[[], list[Tensor]]
     ) -> FusedParameters | None:
         """The parameters for the kernels; None where they cannot take them. `tensors` makes what is missing of P."""
-        triton_kernels = kernels.module(groups[0]["params"][0].device)
-        if triton_kernels is not None and self._known != _whereabouts(groups, state):
+        devices = (parameter.device for group in groups for parameter in group["params"])
+        triton_kernels = kernels.module(next(devices, torch.device("cpu")))
+        if triton_kernels is None:  # also where they have left the graphics card since
+            return None
+        if self._known != _whereabouts(groups, state):
             self._taken = taken(tensors(), triton_kernels)
             self._known = _whereabouts(groups, state)
         return self._taken

@@ -59,6 +59,24 @@ def test_measuring_again_adds_rounds_also_after_the_job_was_opened_anew(log: Log
 
 
 @pytest.mark.parametrize(
+    ("tune", "share"), [("top:1", 1 / 4), ("lora", 1), ("lora&top=1", 1 / 4), ("prefix", 1), ("layernorm&top=1", 1 / 4)]
+)
+def test_of_parts_of_the_bundled_model_and_of_any_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tune: str, share: float
+):
+    """Passes through the top layers alone cost their part of whole ones."""
+    monkeypatch.setattr(measuring, "HALF", 4)
+    job = f"tune={tune}&train=32&held_out=4&steps=1&batch=4&eval=1000&truth=0&runs=2&opt=hizoo:n=1,lr=1e-3"
+    session = finished(opened(Log(tmp_path), job))
+    found = [session.measure_headroom(run) for run in (0, 1)]
+    assert all(row["value"][0] is not None for message in found for row in message["R"])
+    assert found[0]["R"] != found[1]["R"], "the seeds have other texts"
+    assert f"32 texts, twice forward and backward ≈ {share * 48:.0f} forward passes of 4 texts" in found[0]["cost"]
+    ours = [group["count"] for group in messages(session, "plan")[0]["groups"]]
+    assert found[0]["raw"]["sizes"] == ours
+
+
+@pytest.mark.parametrize(
     ("plain", "gains", "says"),
     [
         ([0.2, 0.01], {"tensor": [1.2, 0.1], "F^-1": [0.7, 0.1]}, "would gain at most 1.2 ± 0.1 times here."),

@@ -9,7 +9,9 @@ import torch
 from functions.language_model import devices, metrics
 from hizoo_core.training import METHODS, Trainer
 from tests.test_finetuning_session import finished, log, one_thread, opened, tiny  # noqa: F401
-from tests.tiny_session import again, apart, messages, theta
+from tests.tiny_session import again, apart, messages, surveyed, theta
+from viz_app.finetuning import search_spec
+from viz_app.finetuning.searching import Searching
 from viz_app.finetuning.session import Session, SessionError
 from viz_app.finetuning.store import Log
 
@@ -76,6 +78,19 @@ def test_a_job_whose_only_run_has_no_memory_fails(tiny: SimpleNamespace, log: Lo
     assert len(log.steps(session.job, 0)) == 2
 
 
+def test_a_map_without_memory_says_what_would_need_less(tiny: SimpleNamespace, log: Log, monkeypatch):
+    spec = search_spec.parse("tune=full&batch=4&forwards=12&opt=mezo:n=1&x=lr=1e-3,1e-2&y=n=1,2")
+    search = Searching(log.create_job(spec.key, "cpu"), spec, log)
+    search.open()
+
+    def full(*_):
+        raise torch.OutOfMemoryError(CUDA)
+
+    monkeypatch.setattr(metrics, "loss", full)
+    with pytest.raises(SessionError, match=r"while training\. What needs less: batch=2 in place of 4"):
+        finished(search)
+
+
 def test_a_backward_pass_without_memory_leaves_no_gradients():
     class Full(torch.autograd.Function):
         @staticmethod
@@ -93,3 +108,23 @@ def test_a_backward_pass_without_memory_leaves_no_gradients():
     assert first.grad is None
     assert second.grad is None
     assert trainer.step == 0
+
+
+def test_a_job_goes_on_without_a_run_that_has_ended_and_cannot_be_made_again(
+    tiny: SimpleNamespace, log: Log, monkeypatch
+):
+    session = opened(log, "steps=6&batch=4&eval=100&truth=0&opt=adam&opt=mezo:n=1,lr=0.05")
+    while session.runs[0].made < 2:
+        session.advance()
+    run_out(monkeypatch, session, "adam", MemoryError())
+    while not session.runs[0].gone:
+        session.advance()
+    session.flush()
+    new = again(session)
+    run_out(monkeypatch, new, "adam", MemoryError())
+    finished(new)
+    assert new.runs[0].gone
+    surveyed(new)
+    (plane,) = messages(new, "plane")
+    assert [path["run"] for path in plane["runs"]] == [0, 1], "its end is rebuilt for the plane"
+    assert [len(log.steps(new.job, run)) for run in (0, 1)] == [2, 6]

@@ -2,8 +2,11 @@
 
 # ruff: noqa: F401, F811
 import csv
+import gc
+import itertools
 import json
 import math
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,9 +17,10 @@ from functions.language_model import model as models
 from tests.test_finetuning_session import log, one_thread, tiny
 from tests.tiny_session import finished, tiny_model
 from viz_app import cli
+from viz_app.finetuning import limits, search_routes
 from viz_app.finetuning import search_results as results
-from viz_app.finetuning import search_routes
 from viz_app.finetuning.desk import Desk
+from viz_app.finetuning.search_plan import of_search
 from viz_app.finetuning.search_spec import is_of_a_model, is_search, parse
 from viz_app.finetuning.searching import Searching, SessionError
 from viz_app.finetuning.session import Session
@@ -57,11 +61,21 @@ def test_the_canonical_text_reads_back_as_the_same_search():
     assert parse(f"{JOB}&trials=9").over == ("alpha", "n"), "a search varies what the map beside it varies"
 
 
+@pytest.mark.parametrize("text", ["", "&over=n,lr&trials=4"])
+def test_an_estimator_that_needs_two_directions_has_axes_and_trials_without_one(text: str):
+    spec = parse(f"batch=4&forwards=60&opt=hizoo:n=4,estimator=multiplicative{text}")
+    assert spec.y.values == (2, 4, 8)
+    plan = of_search(spec, {}, [], lambda found: None) if spec.over else iter(())
+    assert [job.opts[0].directions for job in itertools.islice(plan, 1)] == [4] * bool(text)
+
+
 def test_a_model_is_told_from_a_function_by_its_keys():
     assert is_of_a_model("task=reviews&opt=mezo")
     assert is_of_a_model("tune=top:2&opt=mezo")
     assert not is_of_a_model("f=booth&opt=mezo")
     assert not is_of_a_model("opt=hizoo&seed=1&forwards=300&x=alpha=0.1,1")
+    assert not is_of_a_model("opt=hizoo&runs=20"), "a key of both"
+    assert is_of_a_model("tune=layernorm&runs=3")
     assert not is_of_a_model("f=booth&batch=3"), "the function's reader says that batch is no key"
 
 
@@ -106,6 +120,30 @@ def test_a_cell_is_the_job_that_it_stands_for(tiny: SimpleNamespace, log: Log, l
         assert cell["curve"] == [[m["forwards"], m["loss"], m["accuracy"]] for m in evaluations]
         assert (cell["loss"], cell["accuracy"]) == (evaluations[-1]["loss"], evaluations[-1]["accuracy"])
         assert cell["forwards"] == spec.steps_of(0) * spec.forwards_per_step(0) <= 60
+
+
+@pytest.mark.parametrize("tune", ["full", "lora&top=1"])
+def test_a_large_model_is_in_memory_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tune: str):
+    """θ_0 of one that is not kept is loaded again for every cell, and every seed of an adapter."""
+    alive, before, load = weakref.WeakSet(), [], models.load
+
+    def counted(*arguments):
+        gc.collect()
+        before.append(len(alive))
+        model = load(*arguments)
+        alive.add(model.module)
+        return model
+
+    monkeypatch.setattr(models, "load", counted)
+    search = f"tune={tune}&train=8&held_out=8&batch=4&forwards=4&seeds=2&opt=mezo:n=1&x=lr=1e-4,1e-3&y=n=1"
+    session, cells = computed(Log(tmp_path / "kept"), search)
+    session.close()
+    before.clear()
+    monkeypatch.setattr(limits, "KEPT", 0)
+    again = [cell["loss"] for cell in computed(Log(tmp_path / "again"), search)[1].values()]
+    assert again == [cell["loss"] for cell in cells.values()]
+    assert len(before) >= 4
+    assert not any(before), "there may be no room for two"
 
 
 def test_what_was_interrupted_goes_on_and_nothing_is_computed_twice(tiny: SimpleNamespace, log: Log):

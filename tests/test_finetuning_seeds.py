@@ -77,6 +77,16 @@ def test_a_text_is_read_once_for_all_seeds(tmp_path: Path, monkeypatch: pytest.M
     assert all(len(session.log.steps(session.job, run)) for run in range(6))
 
 
+def test_what_later_seeds_measure_counts_for_the_time_that_is_left(tmp_path: Path):
+    session = opened(Log(tmp_path), f"{SHORT}&tune=layernorm&runs=2")
+    while not any(run.evaluated for run in session.runs[2:]):
+        session.advance()
+    assert session._remaining is not None
+    before = session._remaining._spent
+    finished(session)
+    assert session._remaining._spent > before
+
+
 @pytest.mark.parametrize("cut", [4, 14, 30])
 def test_a_killed_job_goes_on_in_its_seed(tmp_path: Path, cut: int):
     spec = f"{SHORT}&tune=layernorm&runs=3"
@@ -167,7 +177,7 @@ def test_a_difference_larger_than_its_noise_is_none():
 def test_what_diverged_is_left_out_and_said():
     values = [(0.4, 0.85), (0.5, 0.75)] * 4
     assert "3 seeds" in sentence(values, diverged=(3,))
-    assert sentence(values, diverged=(3,)).endswith("in which one of them diverged: 1")
+    assert sentence(values, diverged=(3,)).endswith("in which one of them diverged or ran out of memory: 1")
     assert "2 seeds are too few to compare" in sentence(values, diverged=(3, 4))
 
 

@@ -50,6 +50,18 @@ def test_whoever_has_no_graphics_card_is_told_nothing():
     assert kernels.missing(torch.device("cpu")) == ""
 
 
+def test_parameters_that_have_left_the_card_are_torchs_again():
+    tables = fused.Tables()
+    tables._taken = fused.FusedParameters.__new__(fused.FusedParameters)  # as of the steps on the card
+    assert tables.find([{"params": [torch.nn.Parameter(torch.zeros(3))]}], {}, lambda: []) is None
+
+
+def test_a_group_may_be_empty():
+    theta = torch.nn.Parameter(torch.ones(3))
+    MeZO([{"params": []}, {"params": [theta]}], lr=0.1, n=1).step(lambda: theta.square().sum())
+    assert not theta.equal(torch.ones(3))
+
+
 def test_a_card_whose_kernels_do_not_work_makes_do_without(monkeypatch):
     def fails(*_):
         raise RuntimeError("no compiler\nat all")

@@ -57,6 +57,17 @@ def test_of_a_language_model_on_its_way(tiny, tmp_path: Path, monkeypatch: pytes
     assert all(row["error"] for row in first if row["what"] == "r")
 
 
+def test_every_seed_is_measured(tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
+    monkeypatch.setattr(measuring, "HALF", 4)
+    out = tmp_path / "headroom.csv"
+    spec = "tune=full&steps=2&batch=4&runs=2&truth=0&opt=hizoo:n=1,lr=0.05&opt=mezo:n=1,lr=0.05"
+    assert cli.main(["headroom", spec, "--data-dir", str(tmp_path), "--at", "end", "--out", str(out)]) == 0
+    found = rows(out.read_text("utf-8"))
+    measured = [(row["optimizer"], row["run"]) for row in found if row["name"] == "no preconditioner"]
+    assert measured == [("hizoo", "0"), ("mezo", "0"), ("hizoo", "1"), ("mezo", "1")]
+    assert len({row["value"] for row in found if row["name"] == "no preconditioner"}) == 4
+
+
 def test_only_the_start_trains_nothing(tiny, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]):  # noqa: F811
     spec = "tune=full&steps=4000&batch=4&truth=0&opt=mezo:n=2"
     assert cli.main(["headroom", spec, "--data-dir", str(tmp_path), "--at", "start"]) == 0

@@ -2,9 +2,9 @@
 
 Runs of one seed share minibatches and directions, so they are compared seed by seed: of the differences between two
 optimizers, one for each seed, the mean and Student's 95 % interval are taken. Where the interval holds 0 it is a tie.
-Seeds in which one of the two diverged are left out, and said. Three seeds are the least that are compared. Accuracies
-are counted on N texts, so the differences' standard deviation is taken as at least that of rounding, 1 / (N √6). No
-correction is made for comparing several pairs.
+Seeds in which one of the two diverged or ran out of memory are left out, and said. Three seeds are the least that are
+compared. Accuracies are counted on N texts, so the differences' standard deviation is taken as at least that of
+rounding, 1 / (N √6). No correction is made for comparing several pairs.
 """
 
 import math
@@ -92,7 +92,7 @@ def _sentence(spec: FinetuneSpec, found: Mapping[int, Outcome], seeds: int, a: i
     pairs = [(found[r * len(spec.opts) + a], found[r * len(spec.opts) + b]) for r in range(seeds)]
     sound = [pair for pair in pairs if not any(each.diverged for each in pair)]
     left_out = len(pairs) - len(sound)
-    out = f"; seeds left out in which one of them diverged: {left_out}" if left_out else ""
+    out = f"; seeds left out in which one of them diverged or ran out of memory: {left_out}" if left_out else ""
     if len(sound) < LEAST:
         return f"{first} and {second}: {len(sound)} seeds are too few to compare{out}"
     step = 1 / sound[0][0].texts

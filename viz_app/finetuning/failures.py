@@ -86,7 +86,8 @@ def enough_memory(
             raise
         done = ", ".join(f"{run.name} {len(run.rows)}" for run in runs if run.rows or not run.repetition)
         remedy = _APART.get(activity) or f"What needs less: {needs_less(spec, activity, bytes_of)}"
-        where = f"out of memory while {_DOING[activity]} (steps made so far and kept in the log: {done})"
+        kept = f" (steps made so far and kept in the log: {done})" if done else ""
+        where = f"out of memory while {_DOING[activity]}{kept}"
         raise SessionError("memory", f"{where}. {remedy}") from error
 
 

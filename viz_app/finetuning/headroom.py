@@ -5,6 +5,7 @@ from typing import Any
 
 from functions.language_model import headroom
 from hizoo_core.training import Trainer
+from viz_app.finetuning import loading
 from viz_app.finetuning.journal import Message
 from viz_app.finetuning.loading import Materials
 from viz_app.finetuning.run import Run
@@ -21,7 +22,9 @@ NAMES = {
 
 
 def planned(count: int, batch: int) -> dict[str, float]:
-    """What measuring takes, of a task with `count` training texts: texts, and forward passes of `batch` of them."""
+    """What measuring takes, of a task with `count` training texts: texts, and forward passes of `batch` of them through
+    what is trained.
+    """
     texts = 2 * headroom.ROUNDS * _half(count)
     return {"texts": texts, "passes": headroom.PASSES * texts / batch}
 
@@ -63,7 +66,7 @@ def message(
         found = earlier
     R, gains = found.headroom(), found.gains()
     shown = [name for name in NAMES if name in R]
-    passes = headroom.PASSES * found.texts / materials.spec.batch
+    passes = loading.share_of(tuned) * headroom.PASSES * found.texts / materials.spec.batch
     return {
         "type": "headroom",
         "run": run.index,

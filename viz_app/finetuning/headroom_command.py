@@ -1,7 +1,8 @@
 """`python app.py headroom SPEC` of a language model: trains the job, and measures what curvature could gain on its way.
 
 One row per optimizer, step and quantity: `optimizer, step, what, name, value, error, gain, gain_error`. `what` is "R"
-(of a preconditioner, named) or "r" (of a tensor); `gain` is R over R without one; errors are standard errors.
+(of a preconditioner, named) or "r" (of a tensor); `gain` is R over R without one; errors are standard errors. With
+several seeds the second column is `run`, as in the table of a job.
 """
 
 import argparse
@@ -57,15 +58,18 @@ def _measured(log: Log, job: int, spec: FinetuneSpec, steps: Places, rounds: int
     session.open()
     groups = [g["name"] for m in log.messages(job) if m["type"] == "plan" for g in m["groups"]]
     rows: list[dict[str, Any]] = []
-    for run, label in enumerate(spec.labels):
-        last = len(log.steps(job, run))
+    for run in range(spec.count):
+        repetition, last = spec.repetition_of(run), len(log.steps(job, run))
+        named = {"optimizer": spec.label_of(run), "run": repetition}
+        title = named["optimizer"] if spec.runs == 1 else f"{named['optimizer']} with seed {spec.seed + repetition}"
         for place in sorted({step_of(step, last) for step in steps}):
             for _ in range(-(-rounds // ROUNDS)):
                 message = session.measure_headroom(run, place)
-            print(f"{label}, step {place}: {message['sentence']} ({message['cost']})", file=sys.stderr)
-            rows += _rows(label, message, groups)
+            print(f"{title}, step {place}: {message['sentence']} ({message['cost']})", file=sys.stderr)
+            rows += [named | row for row in _rows(message, groups)]
     session.close()
-    columns = {name: pa.array([row.get(name) for row in rows]) for name in COLUMNS}
+    names = [*COLUMNS[:1], *(["run"] if spec.runs > 1 else []), *COLUMNS[1:]]
+    columns = {name: pa.array([row.get(name) for row in rows]) for name in names}
     return pa.table(columns).replace_schema_metadata({"spec": spec.query()})
 
 
@@ -74,8 +78,8 @@ def step_of(step: str | int, last: int) -> int:
     return {"start": 0, "middle": last // 2, "end": last}[step] if isinstance(step, str) else step
 
 
-def _rows(label: str, message: dict[str, Any], groups: Sequence[str]) -> list[dict[str, Any]]:
-    place = {"optimizer": label, "step": message["step"]}
+def _rows(message: dict[str, Any], groups: Sequence[str]) -> list[dict[str, Any]]:
+    place = {"step": message["step"]}
     found = []
     for row in message["R"]:
         (value, error), (gain, gain_error) = row["value"], row["gain"] or (None, None)

@@ -20,7 +20,7 @@ class Remaining:
     @contextmanager
     def timed(self) -> Iterator[None]:
         """Round a part of the job. What is made again from the log is no part of it."""
-        again = any(run.made < len(run.rows) and not run.gone for run in self._runs)
+        again = any(_is_made_again(run) for run in self._runs)
         started = time.monotonic()
         try:
             yield
@@ -47,3 +47,11 @@ class Remaining:
 
     def _evaluations(self) -> list[int]:
         return [len(run.evaluated) for run in self._runs]
+
+
+def _is_made_again(run: Run) -> bool:
+    """Whether the log is ahead of a run in memory, unless it is there no more: it ran out of memory, or was done
+    before the seed that trains now.
+    """
+    left = run.gone or (run.trainer is None and run.complete)
+    return run.made < len(run.rows) and not left

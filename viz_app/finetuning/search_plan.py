@@ -118,7 +118,7 @@ class _Coordinate:
         self._allowed = None
         if parameter.integer:
             counts = range(int(min(values)), int(max(values)) + 1) if name != "n" else sorted({*values, own.n})
-            good = [each for each in counts if spec.affords(replace(own, **{name: each}))]
+            good = [each for each in counts if spec.allows(name, each)]
             self._allowed = good or [getattr(own, name)]
         self._low, self._high = min(values), max(values)
         self._log = parameter.scale == "log" and self._low > 0

@@ -45,7 +45,7 @@ def is_search(text: str) -> bool:
 def is_of_a_model(text: str) -> bool:
     """Whether a map's text is of a language model: it has a key that a function's has not."""
     keys = {key for key, _ in pairs(text)}
-    shared = {"steps", "forwards", "seed", "opt", *KEYS, *OF_FUNCTIONS}
+    shared = {"steps", "forwards", "runs", "seed", "opt", *KEYS, *OF_FUNCTIONS}
     return "f" not in keys and bool(keys & (set(specs.KEYS) - shared))
 
 
@@ -104,6 +104,13 @@ class SearchSpec:
         except SpecError:
             return False
         return True
+
+    def allows(self, name: str, value: Any) -> bool:
+        """The same of the job's own setting with one value changed, which may be impossible beside its others."""
+        try:
+            return self.affords(replace(self.opt.hyperparameters, **{name: value}))
+        except HyperparameterError:
+            return False
 
     def field(self, name: str) -> Hyperparameter:
         """A hyperparameter of the optimizer."""
@@ -211,9 +218,9 @@ def usual_axes(base: FinetuneSpec) -> dict[str, str]:
 
 def around(opt: OptSpec, name: str, forwards: int | None = None) -> str:
     """Values of a hyperparameter around the one that it has; of n, those that the budget pays at least a step of."""
-    method, hyperparameters = METHODS[opt.method], opt.hyperparameters
+    hyperparameters = opt.hyperparameters
     if name == "n":
-        counts = [n for n in COUNTS[:4] if method.forwards(replace(hyperparameters, n=n)) <= (forwards or n * 3)]
+        counts = [n for n in COUNTS[:4] if _is_paid(opt, n, forwards)]
         return ",".join(map(str, counts or [hyperparameters.n]))
     parameter = next(each for each in describe(type(hyperparameters)) if each.name == name)
     value = getattr(hyperparameters, name)
@@ -222,3 +229,12 @@ def around(opt: OptSpec, name: str, forwards: int | None = None) -> str:
         low, high = max(parameter.low, value / AROUND), min(parameter.high, value * AROUND)
         return ",".join(number(float(f"{low * (high / low) ** (i / 4):.2g}")) for i in range(5))
     return f"{number(float(low) if not parameter.integer else int(low))}:{number(high)}:5"
+
+
+def _is_paid(opt: OptSpec, n: int, forwards: int | None) -> bool:
+    """Whether a budget pays a step of n directions, which some estimators do not allow."""
+    try:
+        cost = METHODS[opt.method].forwards(replace(opt.hyperparameters, n=n))
+    except HyperparameterError:
+        return False
+    return forwards is None or cost <= forwards

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from functions.language_model import metrics
+from functions.language_model import devices, metrics
 from hizoo_core.training import Diverged, Trainer
 from viz_app.finetuning import fingerprint, loading, local_models, search_plan
 from viz_app.finetuning.failures import SessionError, enough_memory
@@ -131,7 +131,8 @@ class Searching:
         self._journal.progress_over()
         self.flush()
         self._running = None
-        del self._materials, self._tuned, self._replay
+        del self._materials, self._loaded, self._tuned, self._replay
+        devices.release()
 
     def set(self, run: int, lr: float | None = None, alpha: float | None = None) -> None:
         self._refuse()
@@ -201,17 +202,19 @@ class Searching:
 
     def _begin(self, materials: Materials, tuned: Any) -> None:
         """Train `tuned` on `materials` from now on."""
-        self._materials, self._tuned = materials, tuned
-        self._replay = Replay(materials, tuned, (), Checkpoints(self.job, self.log))
+        self._materials = materials
+        self._loaded: Any = materials
+        self._tuned: Any = tuned
+        self._replay: Any = Replay(materials, tuned, (), Checkpoints(self.job, self.log))
 
     def _start(self, job: FinetuneSpec) -> None:
         """Begin a job, at θ_0 and on the texts of its seed."""
         if job.seed != self._materials.spec.seed:
-            materials = self._materials.of_seed(job.seed)
+            self._materials = self._materials.of_seed(job.seed)
             if job.adapter:  # which starts from random numbers
-                self._begin(materials, materials.loaded_again())
-            self._materials = materials
-        self._tuned = self._replay.at_origin()
+                self._tuned = self._replay = self._loaded = None  # there may be no room for two models
+                self._begin(self._materials, self._materials.loaded_again())
+        self._to_origin()
         run = Run(0, job.labels[0], job.opts[0], job.steps_of(0), job.forwards_per_step(0))
         if job.top:
             texts = self._materials.read(run.steps)
@@ -224,6 +227,14 @@ class Searching:
         self._replay.borrowed()
         self._running = _Job(job, run, self._materials, self._tuned, self._starts[job.seed])
         self._told()
+
+    def _to_origin(self) -> None:
+        """Bring `_tuned` to θ_0. Where that is not kept, `_loaded` loads its model again: nothing else may hold it."""
+        self._tuned = None
+        if self._materials is not self._loaded:
+            self._materials.model = None
+        self._tuned = self._replay.at_origin()
+        self._materials.model = self._loaded.model
 
     def _told(self) -> None:
         """Say which job is being computed, and how far it is."""

@@ -349,14 +349,26 @@ class Session:
         here, runs = self._repetitions.at(number), self._repetitions.runs(number)
         if here.measuring.measured():
             return False
-        if waiting := [run for run in runs if run.trainer is None and not run.gone]:
-            here.replay.start(waiting[0])
-            here.measuring.arrived(waiting[0])
-        elif behind := [run for run in runs if run.made < len(run.rows) and not run.gone]:
-            self._make_again(behind[0])
-        else:
+        waiting = [run for run in runs if run.trainer is None and not run.gone]
+        behind = waiting or [run for run in runs if run.made < len(run.rows) and not run.gone]
+        if not behind:
             return True
+        try:
+            if waiting:
+                here.replay.start(waiting[0])
+                here.measuring.arrived(waiting[0])
+            else:
+                self._make_again(behind[0])
+        except Exception as error:
+            if not is_out_of_memory(error) or not behind[0].ended:
+                raise
+            self._let_go(behind[0])  # it makes no more steps; the others go on without it
         return False
+
+    def _let_go(self, run: Run) -> None:
+        """Give back what a run holds, which may be half changed; its log stays."""
+        run.gone, run.tuned, run.trainer = True, None, None
+        devices.release()
 
     def _make_again(self, run: Run) -> None:
         """As many steps of the log as fit between two chunks."""
@@ -409,8 +421,7 @@ class Session:
             self._journal.step(run.index, row)
             if readings := run.trainer.readings:
                 self._journal.rate(run.index, row.step, readings)
-        if run.gone:  # what of it is in memory may be half changed
-            run.tuned = run.trainer = None
-            devices.release()
+        if run.gone:
+            self._let_go(run)
         else:
             here.measuring.arrived(run)

@@ -39,7 +39,7 @@ class Surface:
         origin = replay.origin
         if origin is None:
             return self._say(f"no loss surface: it needs θ₀, which is not kept beyond {limits.KEPT:,} parameters", [])
-        moved = {run.label: plane.Offset(run.tuned.parameters, origin) for run in self._runs}
+        moved = {run.label: plane.Offset(_end(run, replay), origin) for run in self._runs}
         moved = {label: offset for label, offset in moved.items() if plane.dot(offset, offset) > 0}
         if not moved:
             return self._say("no loss surface: no run has moved", [])
@@ -118,6 +118,13 @@ class Surface:
         if message != self._plane:
             self._plane = message
             self._journal.say(message)
+
+
+def _end(run: Run, replay: Replay) -> plane.Vector:
+    """θ where a run has come to, rebuilt if no more of it is in memory."""
+    if run.tuned is not None:
+        return run.tuned.parameters
+    return {name: p.detach().clone() for name, p in replay.theta(run, len(run.rows)).items()}
 
 
 def _shown(run: Run) -> list[int]:

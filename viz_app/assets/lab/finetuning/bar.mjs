@@ -37,7 +37,7 @@ const OF_SEEDS = {
   "η": "Learning rate before the schedule",
   "α": "Smoothing of P, before the schedule",
 };
-const COMPARED = "Runs of one seed share minibatches and directions, so the optimizers are compared seed by seed, at their last evaluation: the mean of the differences and its 95 % interval (Student's t). An interval that holds 0 is a tie. Seeds in which one of the two diverged are left out; at least three are needed. Accuracies are counted on so many texts, so a difference of a single text is taken as within rounding";
+const COMPARED = "Runs of one seed share minibatches and directions, so the optimizers are compared seed by seed, at their last evaluation: the mean of the differences and its 95 % interval (Student's t). An interval that holds 0 is a tie. Seeds in which one of the two diverged or ran out of memory are left out; at least three are needed. Accuracies are counted on so many texts, so a difference of a single text is taken as within rounding";
 
 /**
  * @typedef {object} Hooks

@@ -33,7 +33,7 @@ export function cost({ plan }, run) {
   const planned = plan.headroom;
   if (!planned) return "";
   const { forwards, seconds } = run.steps;
-  const pace = Number(seconds.at(-1)) / Number(forwards.at(-1));
+  const pace = Number(seconds.at(-1)) / (Number(forwards.at(-1)) - run.filling);
   const passes = planned.passes * (plan.model.share ?? 1);
   return `${count(planned.texts)} texts, twice forward and backward ≈ ${count(passes)} forward passes${pace > 0 ? `, about ${reading(Number((passes * pace).toPrecision(1)))} s or more` : ""}`;
 }

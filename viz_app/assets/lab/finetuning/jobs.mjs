@@ -109,7 +109,7 @@ export class Jobs {
         <i></i><strong>#${id}</strong><b>${optimizers(opts.map(({ method }) => method))}</b><span>${job.search ? `${job.search.split(" ")[0]}, ` : ""}${what(keys)}</span>
         <em title=${isDone ? "of the forward passes of all its optimizers" : nothing}>${state}</em>
       </button>
-      ${this.#current !== null && !here ? this.#layButton(job) : nothing}
+      ${this.#current !== null && !here && !job.search ? this.#layButton(job) : nothing}
       <button type="button" class="quiet ${isSure ? "sure" : ""}" ?disabled=${isRunning} aria-label="${isSure ? "Really delete" : "Delete"} run ${id}"
         data-tip=${isRunning ? "Stop it before deleting it" : "Delete this run, its log and its curves"} @click=${() => this.#remove(id)}>${isSure ? "delete?" : "×"}</button>
     </li>`;

@@ -164,7 +164,7 @@ async function openAddress({ jobs, form, over }) {
   over.clear();
   for (const id of laid) {
     const other = jobs.find(id);
-    if (other) over.toggle(id, other.state, other.spec);
+    if (other && !other.search) over.toggle(id, other.state, other.spec);
   }
   if (chosen) show(chosen.id, null);
   else {
