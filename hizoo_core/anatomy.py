@@ -8,13 +8,14 @@ method never forms (S, δ, m̂) its `terms` work out from them, with the formula
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from hizoo_core import noise
+from hizoo_core.auto_rate import AUTO
 from hizoo_core.base import Cancelled, Hyperparameters, Made, Method, Objective, Probes
 from hizoo_core.engine import walk
 from hizoo_core.estimators import curvature, first_difference, second_difference, slope
@@ -30,7 +31,8 @@ PIECE = 500  # steps whose directions are prepared at a time
 class StepAnatomy:
     """Step `step` (from 0) of run `run`, which leads from `theta` to `theta_next`, both (d,).
 
-    hyperparameters: those in force at this step. state, state_next: the method's own vectors (P, m, v), each (d,),
+    hyperparameters: those in force at this step; of lr=auto the step's own η, or minus the η of the step before that
+    this one takes back. state, state_next: the method's own vectors (P, m, v), each (d,),
     before and after. probes: of the methods that probe. seen: the vectors asked of the objective, "gradient" and
     "hessian_diagonal", each (d,). terms: what the formulas name on the way, each (d,). tilt: the ξ of this step's
     gradient noise, (d,): losses and gradient are those of L(θ) + ξ·θ. warming: a step of the warm-up, which leaves θ.
@@ -71,6 +73,8 @@ def dissect(
     walked on, and its numbers need not be finite. Raises ValueError for a run below 0, or a step below 0 or `since`;
     Cancelled soon after `cancelled()` has turned true.
     """
+    if any(getattr(settings, "lr", None) == AUTO for settings in (hyperparameters, *(later for _, later in changes))):
+        since = None  # what the rule has learned on the way is no part of an anatomy
     begin = since.step if since else 0
     for name, value, least in (("step", step, begin), ("run", run, 0)):
         if value < least:
@@ -113,6 +117,8 @@ def _made(witness: _Witness, method: Method, hp: Any, step: int, run: int) -> St
     method.on_points.step(witness, step)  # pyright: ignore[reportArgumentType]  # a space in all that a method sees
     u, tilts = witness.drawn(step)
     probes = None if witness.losses is None else _probes(u[..., -1].copy(), hp.mu, theta, state, witness.losses)
+    if witness.auto is not None:  # the step's own
+        hp = replace(hp, lr=float(witness.auto.shown[-1, -1]))
     made = Made(hp, step, state, witness.state(), probes, witness.seen)
     return StepAnatomy(
         method=method.key,

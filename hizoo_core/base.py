@@ -13,6 +13,8 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from hizoo_core.auto_rate import AUTO
+
 
 class Objective(Protocol):
     """A loss on points of shape (..., d), in float64, vectorised over the leading axes."""
@@ -70,6 +72,7 @@ class Hyperparameter:
     integer: bool = False
     choices: tuple[str, ...] | None = None
     unit: str = ""
+    auto: bool = False  # "auto" is a value too
 
     @property
     def allowed(self) -> str:
@@ -78,7 +81,7 @@ class Hyperparameter:
             return "one of " + ", ".join(self.choices)
         kind = "a whole number" if self.integer else "a number"
         lower = f"above {self.low:,.12g} and up to" if self.low_open else f"from {self.low:,.12g} to"
-        return f"{kind} {lower} {self.high:,.12g}"
+        return f"{kind} {lower} {self.high:,.12g}" + (", or auto" if self.auto else "")
 
     def error(self, value: object) -> HyperparameterError:
         """The error for a value that is not allowed."""
@@ -90,6 +93,8 @@ class Hyperparameter:
             if value not in self.choices:
                 raise self.error(value)
             return str(value)
+        if self.auto and value == AUTO:
+            return AUTO
         kind: Any = numbers.Integral if self.integer else numbers.Real
         if not isinstance(value, kind) or isinstance(value, bool):
             raise self.error(value)
@@ -151,7 +156,9 @@ class Space(Protocol):
 
     xp: the few functions that numpy and torch spell differently; of_losses: the same for the losses and their
     differences, which may be plain numbers. constants: what `PointForm.init` returned. block: θ as a whole. numbers:
-    rows (n, runs) to put the differences into, or None.
+    rows (n, runs) to put the differences into, or None. paced: with lr=auto, makes of the loss at θ, the first and
+    second differences, and whether the step moves θ, the first differences times η; it may bring θ back to where it was
+    before the last step. Else None.
     """
 
     xp: Any
@@ -159,9 +166,10 @@ class Space(Protocol):
     constants: Any
     block: Block
     numbers: Any
+    paced: Callable[[Any, Any, Any, bool], Any] | None
 
     def probe(self) -> Sequence[Any]:
-        """The losses at θ (where the method wants it), at the θ + μ Σ^{1/2} u_i, and at the θ − μ Σ^{1/2} u_i."""
+        """The losses at θ (where method or lr=auto want it), at the θ + μ Σ^{1/2} u_i, at the θ − μ Σ^{1/2} u_i."""
         ...
 
     def sums(self, *numbers: Any) -> Iterable[tuple[Any, ...]]:

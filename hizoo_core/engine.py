@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from hizoo_core import noise
+from hizoo_core.auto_rate import AUTO, READINGS
 from hizoo_core.base import Cancelled, Method, Objective, Status
 from hizoo_core.methods import POINT_METHODS
 from hizoo_core.spaces import NEVER, BatchedPoints
@@ -74,7 +75,8 @@ def optimize(
     began = time.perf_counter()
     computed = runs if record.stochastic or gradient_noise else 1  # without noise every run is the same
     recorded = np.union1d(np.arange(0, steps + 1, record_every), steps)
-    recording = Recording(record, objective, origin, recorded, computed, limit)
+    auto = any(getattr(settings, "lr", None) == AUTO for _, settings in plan)
+    recording = Recording(record, objective, origin, recorded, computed, limit, auto=auto)
     segments = [(a, b, [settings]) for (a, settings), (b, _) in pairwise([*plan, (steps, None)])]
     with np.errstate(all="ignore"):  # a run that has diverged computes on with NaN beside those that have not
         advance(
@@ -106,6 +108,7 @@ def optimize(
         statuses=statuses if computed == runs else statuses * runs,
         seconds=seconds,
         changes=tuple(changes),
+        rates=recording.rates,
     )
 
 
@@ -188,10 +191,11 @@ def _advance_lanes(
     method, step = recording.method, recording.method.on_points.step
     most = max(method.forwards(each) for _, _, settings in segments for each in settings)
     piece = max(1, PIECE_NUMBERS // (recording.d * most * (lanes.stop - lanes.start)))
-    history = np.empty(0)
+    history = decided = np.empty(0)
     for first, end, settings, space in walk(spaces, segments, piece):
         if not len(history):
             history = np.empty((min(piece, space.chunk), *space.recorded.shape))
+            decided = np.full((len(history), len(READINGS), lanes.stop - lanes.start), np.nan)
             recording.keep(0, 1, lanes, space.recorded[None])
         if end == 0:
             return
@@ -201,7 +205,13 @@ def _advance_lanes(
         for t in space.through(first, end):
             step(space, t)
             history[t - first] = recorded
+            if space.auto is not None:
+                decided[t - first] = space.auto.shown
         alive = recording.keep(first + 1, end + 1, lanes, history, getattr(settings[0], "floor", None))
+        if recording.rates is not None:
+            if space.auto is None:
+                decided[:] = np.nan
+            recording.keep_rates(first + 1, end + 1, lanes, decided)
         progress(end)
         if not alive:
             return
@@ -256,6 +266,7 @@ class Recording:
         runs: int,
         limit: np.ndarray | float | None,
         target: float | None = None,
+        auto: bool = False,
     ) -> None:
         self.method, self.objective, self.target = method, objective, target
         self.origin, self.steps, self.runs, self.d = origin, steps, runs, origin.size
@@ -264,6 +275,7 @@ class Recording:
         self.theta = np.empty(shape).transpose(1, 2, 0)
         self.loss = np.empty(shape[1:])
         self.h = np.empty(shape).transpose(1, 2, 0) if method.estimates_hessian else None
+        self.rates = np.full((len(READINGS), *shape[1:]), np.nan) if auto else None
         self.limit = np.broadcast_to(np.finfo(np.float64).max if limit is None else limit, (self.d,))
         self.stopped, self.held, self.reached = (np.full(runs, NEVER) for _ in range(3))
         self.causes: dict[int, str] = {}
@@ -298,6 +310,12 @@ class Recording:
                 self.causes[run] = self._cause(points[t, run - runs.start], loss[t, run - runs.start])
         return bool((self.stopped[runs] == NEVER).any())
 
+    def keep_rates(self, first: int, end: int, runs: slice, decided: np.ndarray) -> None:
+        """Keep what lr=auto went by in the recorded ones of steps first .. end − 1: decided (steps, 5, runs)."""
+        assert self.rates is not None
+        a, b = np.searchsorted(self.steps, (first, end))
+        self.rates[:, a:b, runs] = decided[self.steps[a:b] - first].swapaxes(0, 1)
+
     @staticmethod
     def _first(when: np.ndarray, runs: slice, first: int, event: Any) -> list[int]:
         """Note in `when` the step of each run's first event (steps, runs); return the runs for which it is new."""
@@ -329,6 +347,8 @@ class Recording:
         for array in (self.theta, self.loss, self.h, true_h):
             if array is not None:
                 array[gone] = np.nan
+        if self.rates is not None:
+            self.rates[:, gone] = np.nan
 
     def statuses(self) -> tuple[Status, ...]:
         return tuple(

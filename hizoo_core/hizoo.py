@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hizoo_core import reliability
+from hizoo_core import auto_rate, reliability
 from hizoo_core.base import (
     HyperparameterError,
     Hyperparameters,
@@ -57,11 +57,13 @@ class HiZOOHyperparameters(Hyperparameters):
         scale="log",
     )
     n: int = hyperparameter(4, **DIRECTIONS)
-    lr: float = hyperparameter(
+    lr: float | str = hyperparameter(
         0.1,
         label="η learning rate",
         symbol="η",
-        help="Length of a step after it has been divided by the estimated curvature: near 1 it is Newton's step.",
+        help="Length of a step after it has been divided by the estimated curvature: near 1 it is Newton's step. auto: "
+        "each step's own, from the slopes and curvatures of its probes.",
+        auto=True,
         low=0.0,
         high=1e6,
         slider=(1e-4, 10.0),
@@ -135,11 +137,12 @@ class HiZOOTraining(HiZOOHyperparameters):
         slider=(1e-8, 1.0),
     )
     n: int = changed(HiZOOHyperparameters, "n", 4)
-    lr: float = changed(
+    lr: float | str = changed(
         HiZOOHyperparameters,
         "lr",
         1e-3,
-        help="Length of a step after it has been divided by √P twice: once in the probe, once in the update.",
+        help="Length of a step after it has been divided by √P twice: once in the probe, once in the update. auto: "
+        "each step's own, from the slopes and curvatures of its probes.",
         **TRAINING_RATE,
     )
     mu: float = changed(HiZOOHyperparameters, "mu", 1e-3, **TRAINING_SCALE)
@@ -178,7 +181,7 @@ class Constants:
 def constants(hp: Any, smoothing: float, scalar: Callable[[float], Any]) -> Constants:
     """Those of hyperparameters whose sums s are smoothed by `smoothing`, α or β."""
     return Constants(
-        move=hp.lr / (2.0 * hp.n * hp.mu),  # η (1/n) Σ g_i u_i from the first differences
+        move=auto_rate.factor(hp.lr) / (2.0 * hp.n * hp.mu),  # η (1/n) Σ g_i u_i from the first differences
         weigh=smoothing / (2.0 * hp.n * hp.mu**2),  # α (1/n) Σ ½ c_i (u_i² − 1) from the second
         keep=scalar(1.0 - hp.alpha),
         alpha=scalar(hp.alpha),
@@ -197,7 +200,7 @@ def init(hp: HiZOOHyperparameters, scalar: Callable[[float], Any]) -> Constants:
     return constants(hp, (hp.beta or min(1.0, 2.0 * hp.alpha)) if estimator.keeps_m else hp.alpha, scalar)
 
 
-def looked(space: Space) -> Any:
+def looked(space: Space, moves: bool = True) -> Any:
     """Probe; the sums over the directions that make the step (η (1/n) Σ g_i u_i), and s (see `estimators`)."""
     # The losses at θ, at θ + μ Σ^{1/2} u_i, and at θ − μ Σ^{1/2} u_i.
     centre, plus, minus = space.probe()
@@ -205,13 +208,15 @@ def looked(space: Space) -> Any:
     row, next_row = space.numbers
     g = first_difference(xp, plus, minus, row)
     c = second_difference(xp, centre, plus, minus, next_row)
+    if space.paced is not None:
+        g = space.paced(centre, g, c, moves)
     estimator = space.constants.estimator
     return space.sums(g, estimator.prepare(xp, space.residuals(c) if estimator.predicts else c))
 
 
 def step(space: Space, t: int) -> None:
     xp = space.xp
-    for block, slopes, s in looked(space):
+    for block, slopes, s in looked(space, t >= space.constants.warmup):
         k, state = block.constants, block.state
         observe(xp, state, k, s, block.move)
         block.root = root = xp.root(state["P"], block.root)

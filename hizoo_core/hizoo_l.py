@@ -18,7 +18,7 @@ class HiZOOFactoredTraining(Hyperparameters):
 
     alpha: float = changed(HiZOOTraining, "alpha", 1e-2)
     n: int = changed(HiZOOTraining, "n", 4)
-    lr: float = changed(HiZOOTraining, "lr", 1e-3)
+    lr: float | str = changed(HiZOOTraining, "lr", 1e-3)
     mu: float = changed(HiZOOTraining, "mu", 1e-3)
     warmup: int = changed(HiZOOTraining, "warmup", 0)
     estimator: str = changed(

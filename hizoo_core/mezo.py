@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hizoo_core import auto_rate
 from hizoo_core.base import Hyperparameters, Method, ModelForm, PointForm, Space, changed, hyperparameter
-from hizoo_core.estimators import first_difference
+from hizoo_core.estimators import first_difference, second_difference
 from hizoo_core.schedules import scheduled, unscheduled
 
 DIRECTIONS: dict[str, Any] = dict(
@@ -37,11 +38,13 @@ class MeZOHyperparameters(Hyperparameters):
     """MeZO's settings; a value out of range raises HyperparameterError."""
 
     n: int = hyperparameter(1, **DIRECTIONS)
-    lr: float = hyperparameter(
+    lr: float | str = hyperparameter(
         1e-4,
         label="η learning rate",
         symbol="η",
-        help="Length of a step. The steepest direction bounds it from above, so the flat ones crawl.",
+        help="Length of a step. The steepest direction bounds it from above, so the flat ones crawl. auto: each step's "
+        "own, from the slopes and curvatures of its probes; takes the loss at θ too, one more forward pass a step.",
+        auto=True,
         low=0.0,
         high=1e6,
         slider=(1e-7, 10.0),
@@ -63,12 +66,13 @@ class MeZOTraining(MeZOHyperparameters):
     """MeZO's settings for training a model; a value out of range raises HyperparameterError."""
 
     n: int = changed(MeZOHyperparameters, "n", 4)
-    lr: float = changed(
+    lr: float | str = changed(
         MeZOHyperparameters,
         "lr",
         1e-3,
         help="Length of a step along the estimated gradient, whose noise grows with the number of parameters: the more "
-        "of them, and the fewer directions, the smaller it has to be.",
+        "of them, and the fewer directions, the smaller it has to be. auto: each step's own, from its probes; one more "
+        "forward pass a step.",
         **TRAINING_RATE,
     )
     mu: float = changed(MeZOHyperparameters, "mu", 1e-3, **TRAINING_SCALE)
@@ -83,13 +87,17 @@ class Constants:
 
 
 def init(hp: MeZOHyperparameters, scalar: Callable[[float], Any]) -> Constants:
-    return Constants(move=hp.lr / (2.0 * hp.n * hp.mu))
+    return Constants(move=auto_rate.factor(hp.lr) / (2.0 * hp.n * hp.mu))
 
 
 def step(space: Space, t: int) -> None:
-    # The losses at θ + μ u_i, and at θ − μ u_i.
-    plus, minus = space.probe()
-    for block, slopes in space.sums(first_difference(space.of_losses, plus, minus, space.numbers[0])):
+    # The losses at θ + μ u_i, and at θ − μ u_i; before them with lr=auto the one at θ.
+    *centre, plus, minus = space.probe()
+    xp = space.of_losses
+    g = first_difference(xp, plus, minus, space.numbers[0])
+    if space.paced is not None:
+        g = space.paced(centre[0], g, second_difference(xp, centre[0], plus, minus, None), True)
+    for block, slopes in space.sums(g):
         theta = block.theta
         theta -= slopes
 
@@ -98,7 +106,7 @@ METHOD = Method(
     key="mezo",
     name="MeZO",
     summary="Zeroth-order descent: the slope along random directions stands in for the gradient.",
-    forwards=lambda hp: 2 * hp.n,
+    forwards=lambda hp: 2 * hp.n + auto_rate.extra(hp),
     stochastic=True,
     estimates_hessian=False,
     points=PointForm(

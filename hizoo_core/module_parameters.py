@@ -85,19 +85,30 @@ class Probes:
         if self._away is not None:
             self._move_to(None)
 
-    def probe(self, closure: Callable[[], Any]) -> tuple[torch.Tensor, ...]:
+    def probe(self, closure: Callable[[], Any], examples: list[torch.Tensor] | None = None) -> tuple[torch.Tensor, ...]:
         """The losses at θ (where the method wants it; 0-d), and (n,) at either side of it, in float64.
+
+        With `examples` the closure may return the losses of several examples, whose mean is the loss; to the list each
+        evaluation's are added, in the order of `auto_rate.from_examples`.
 
         Leaves θ at the last probe, to be restored by `update` or `restore`; if the closure raises, it is restored here.
         """
         losses: list[float] = []
+
+        def evaluate() -> float:
+            loss = closure()
+            if examples is None:
+                return float(loss)
+            examples.append(torch.as_tensor(loss).detach().reshape(-1).double().cpu())
+            return float(examples[-1].mean())
+
         try:
             if self._centre:
-                losses.append(float(closure()))
+                losses.append(evaluate())
             for i in range(self.n):
                 for side in (1.0, -1.0):
                     self._move_to((i, side))
-                    losses.append(float(closure()))
+                    losses.append(evaluate())
         except BaseException:
             self.restore()
             raise
@@ -140,6 +151,7 @@ class ModuleParameters(Probes):
         firsts: Sequence[int] = (),
     ) -> None:
         super().__init__(n, mu, centre)
+        self._step, self._directions = step, directions
         self._draws = [directions.open(step, i) for i in range(n)]
         self._pieces: list[Piece] = []
         self._decays: list[float] = []  # a piece's
@@ -266,18 +278,26 @@ class ModuleParameters(Probes):
         super().restore()
         self._copies = {}
 
-    def probe(self, closure: Callable[[], Any]) -> tuple[torch.Tensor, ...]:
+    def probe(self, closure: Callable[[], Any], examples: list[torch.Tensor] | None = None) -> tuple[torch.Tensor, ...]:
         self._copies = {piece.index: piece.theta.clone() for piece in self._copied}
-        losses = super().probe(closure)
+        losses = super().probe(closure, examples)
         self._watched = True
         return losses
 
     def update(
-        self, first: torch.Tensor, second: torch.Tensor | None, estimator: Estimator | None, moves: bool
+        self,
+        first: torch.Tensor,
+        second: torch.Tensor | None,
+        estimator: Estimator | None,
+        moves: bool,
+        rate: float = 1.0,
+        back: torch.Tensor | None = None,
     ) -> float:
         """Restore θ, bring P up to date and, if it `moves`, make the step of the given differences, (n,) each.
 
-        Returns the length of the step, ‖θ_{t+1} − θ_t‖.
+        `rate`: multiplies the step, decay included. `back`: the first differences of the step before this one; it is
+        taken back instead, with `rate` as it was made (its decay stays). Returns the length of the step,
+        ‖θ_{t+1} − θ_t‖.
         """
         self._watch()
         coefficients, whole = torch.zeros(self.n, dtype=torch.float64), None
@@ -286,7 +306,12 @@ class ModuleParameters(Probes):
             if estimator.predicts:
                 whole = self._predict(coefficients)
             coefficients = estimator.prepare(TorchArithmetic, coefficients)
-        g, c = first.tolist(), coefficients.tolist()
+        g, c = [rate * x for x in first.tolist()], coefficients.tolist()
+        decays = [rate * decay for decay in self._decays]
+        earlier: list[Any] = []
+        if back is not None:
+            g, decays = [-rate * x for x in back.tolist()], [0.0] * len(decays)
+            earlier = [self._directions.open(self._step - 1, i) for i in range(self.n)]
         self._collect(c)
         for curvature in self._curvatures:
             curvature.settle(coefficients, whole)
@@ -315,16 +340,21 @@ class ModuleParameters(Probes):
                     squares[curvature].add(i, u, s)
             if curvature.elementwise:
                 curvature.observe(piece, s)
+            if earlier:  # with the P that the step before left
+                total.zero_()
+                for draw, slope in zip(earlier, g, strict=True):
+                    total.add_(workspace.drawn_by(draw, piece), alpha=slope * k.move)
             if not moves:
                 if narrow:
                     theta.copy_(x)
                 return
             # The new P scales the step; the probes were drawn with the old one.
-            scale = curvature.new_scale(piece, workspace.buffer("scale", piece))
+            if not earlier:
+                scale = curvature.new_scale(piece, workspace.buffer("scale", piece))
             if scale is not None:
                 total.mul_(scale)
-            if self._decays[piece.index]:
-                total.add_(x, alpha=self._decays[piece.index])
+            if decays[piece.index]:
+                total.add_(x, alpha=decays[piece.index])
             after = torch.sub(x, total, out=s)
             if narrow:
                 bits = workspace.buffer("bits", piece).view(torch.int32)

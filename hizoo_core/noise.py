@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 SEED_LIMIT = 2**32
+HALF = 2**31 + 1  # as a direction's number: the half of a batch's deviation from TILT (`spaces`)
 TILT = 2**31  # as a direction's number: the linear term of its own that a step's loss has under gradient noise
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hizoo_core import noise, reliability
+from hizoo_core.auto_rate import AUTO, AutoRate, Seen
 from hizoo_core.base import Block, Method, Objective
 from hizoo_core.estimators import weights
 
@@ -94,69 +95,79 @@ class BatchedPoints:
         self.constants = _side_by_side([form.init(hyperparameters, np.array) for hyperparameters in settings], count)
         self.chunk = noise.steps_per_stream(d)
         self._block = -1  # the block of steps whose numbers are drawn
-        self._tilt, self._sigma = None, gradient_noise
+        self._tilt, self._half, self._sigma = None, None, gradient_noise
         if gradient_noise:
             self._tilts = np.empty((min(self.chunk, steps), d, width))
         self.n = n = settings[0].n if method.stochastic else 0
-        centre = self._centre = int(method.estimates_hessian)  # 1 where the loss at θ itself is probed too
+        keeps = self._keeps = int(method.estimates_hessian)  # 1 where there is a P
+        auto = getattr(settings[0], "lr", None) == AUTO
+        centre = self._centre = int(keeps or auto)  # 1 where the loss at θ itself is probed too
         values = {**form.state, **form.numbers, **(state or {})}
         arrays = {name: np.empty((1 if name in form.numbers else d, width)) for name in (*form.state, *form.numbers)}
         for name, array in arrays.items():
             array[...] = np.reshape(values[name], (-1, 1))
         # One array, so that one copy records both P and θ, and θ lies among the probes where it is one of them.
-        rows = np.empty((centre + 1 + 2 * n, d, width))
-        self.recorded = rows[: centre + 1]  # P (HiZOO alone), θ
-        theta = rows[centre]
+        rows = np.empty((keeps + 1 + 2 * n, d, width))
+        self.recorded = rows[: keeps + 1]  # P (HiZOO alone), θ
+        theta = rows[keeps]
         theta[:] = start[:, None]
-        if centre:
+        if keeps:
             rows[0] = arrays["P"]
             arrays["P"] = rows[0]
         self.block = Block(theta, arrays, self.constants)
+        self.auto, self.paced = None, None
         if not n:
             return
         self._mu = _repeat([hyperparameters.mu for hyperparameters in settings], count)
-        if centre:
+        if keeps:
             self.block.root = np.sqrt(rows[0])
         # The probes, stored by probe to be written and by coordinate to be read by the objective.
-        self._points = points = rows[1:]
+        self._points = points = rows[1 + keeps - centre :]
         self._plus, self._minus = points[centre : centre + n], points[centre + n :]
         self._probed = probes = np.empty((d, len(points), width))
         self._by_probe, self._probes = probes.transpose(1, 0, 2), probes.transpose(1, 2, 0)
         # A row of first differences and, for HiZOO, one of second differences; and the same ready to meet the vectors.
-        self.numbers = np.empty((1 + centre, n, width))
+        self.numbers = np.empty((1 + keeps, n, width))
         self._u = np.empty((min(self.chunk, steps), n, d, count))
         if n == 1:
             self._plus, self._minus = self._plus[0], self._minus[0]
             self.numbers = self.numbers[:, 0]
         self._multipliers = self.numbers[..., None, :]
-        self._single = n == 1 and width == 1
+        self._single = n == 1 and width == 1 and not auto
         if self._single:
             self.of_losses = FloatArithmetic
             self._scalars = tuple(row.reshape(()) for row in self.numbers)
         self.numbers = tuple(self.numbers) if not self._single else (None, None)
         self._offsets = self._vectors = np.empty(0)
         self._scaled = np.empty((d, width) if n == 1 else (n, d, width))
-        self._products = np.empty((1 + centre, *self._scaled.shape))
-        self._totals = self._products if n == 1 else np.empty((1 + centre, d, width))
+        self._products = np.empty((1 + keeps, *self._scaled.shape))
+        self._totals = self._products if n == 1 else np.empty((1 + keeps, d, width))
         self._rows = tuple(self._products)
         self._blocks = ((self.block, *self._totals),)
+        if auto:
+            self.auto, self.paced = AutoRate(width, self._mu), self._pace
+            self._before = theta.copy()  # θ where the last step was made
+            if gradient_noise:
+                self._halves = np.empty_like(self._tilts)
 
     def resume(self, other: BatchedPoints) -> None:
         """Take over θ and the state of a space of the same method and runs."""
         self.block.theta[...] = other.block.theta
         for name, array in self.block.state.items():
             array[...] = other.block.state[name]
-        if self._centre:
+        if self._keeps:
             self.block.root = np.sqrt(self.block.state["P"])
+        if self.auto and other.auto:
+            self.auto.state, self._before = other.auto.state, other._before
 
     def through(self, first: int, end: int) -> Iterator[int]:
         """Yield the steps first .. end − 1 (within one chunk), each with its directions in place."""
         block, offset = divmod(first, self.chunk)
         fresh, self._block = block != self._block, block
         if fresh and self._sigma:
-            drawn = np.empty((len(self._tilts), 1, len(self.block.theta), self._runs.stop - self._runs.start))
-            noise.draw(self._seed, block, self._runs.start, drawn, noise.TILT)
-            self._tilts[...] = np.tile(self._sigma * drawn[:, 0], self._cells)
+            self._draw_tilts(block, noise.TILT, self._tilts)
+            if self.auto:
+                self._draw_tilts(block, noise.HALF, self._halves)
         steps = range(first, end)
         if not self.n:
             for t in steps:
@@ -169,15 +180,21 @@ class BatchedPoints:
         if self.n == 1:
             u = u[:, 0]
         # What the differences are multiplied with: η/(2nμ) u, and the estimator's function of u.
-        vectors = np.empty((1 + self._centre, *u.shape[:-1], self.block.theta.shape[-1]))
+        vectors = np.empty((1 + self._keeps, *u.shape[:-1], self.block.theta.shape[-1]))
         self._spread(u, self.constants.move, vectors[0])
-        if self._centre:
+        if self._keeps:
             self._spread(weights(self.constants.estimator, u), self.constants.weigh, vectors[1])
         offsets = u * self._mu if self._cells == 1 else self._spread(u, self._mu, np.empty_like(vectors[0]))
         for t, self._offsets, self._vectors in zip(steps, offsets, vectors.swapaxes(0, 1), strict=True):
             if self._sigma:
                 self._tilt = self._tilts[t % self.chunk]
+                self._half = self._halves[t % self.chunk] if self.auto else None
             yield t
+
+    def _draw_tilts(self, block: int, direction: int, out: np.ndarray) -> None:
+        drawn = np.empty((len(out), 1, len(self.block.theta), self._runs.stop - self._runs.start))
+        noise.draw(self._seed, block, self._runs.start, drawn, direction)
+        out[...] = np.tile(self._sigma * drawn[:, 0], self._cells)
 
     def drawn(self, t: int) -> tuple[np.ndarray, np.ndarray | None]:
         """The u of a step that `through` has reached, (n, d, runs), and its ξ, (d, settings × runs), if any."""
@@ -199,7 +216,7 @@ class BatchedPoints:
     def probe(self) -> Sequence[Any]:
         """The losses at θ (where the method wants it), at the θ + Σ^{1/2} μ u_i, and at the θ − Σ^{1/2} μ u_i."""
         block, n, centre = self.block, self.n, self._centre
-        offsets = np.divide(self._offsets, block.root, self._scaled) if centre else self._offsets
+        offsets = np.divide(self._offsets, block.root, self._scaled) if self._keeps else self._offsets
         np.add(block.theta, offsets, self._plus)
         np.subtract(block.theta, offsets, self._minus)
         self._by_probe[...] = self._points
@@ -212,6 +229,26 @@ class BatchedPoints:
             return (losses[0], losses[1], losses[2]) if centre else (losses[0], losses[1])
         plus, minus = losses[centre : centre + n], losses[centre + n :]
         return (losses[0], plus, minus) if centre else (plus, minus)
+
+    def _pace(self, centre: np.ndarray, first: np.ndarray, second: np.ndarray, moves: Any) -> np.ndarray:
+        """See `base.Space.paced`. Under gradient noise ξ a batch has two halves, whose noise is ξ + ζ and ξ − ζ with a
+        ζ of ξ's distribution: (ζ·z)² estimates the variance of a slope, as the losses of single examples would.
+        """
+        assert self.auto is not None
+        theta, mu, width = self.block.theta, self._mu, self.block.theta.shape[-1]
+        g, c = np.reshape(first, (self.n, width)) / (2 * mu), np.reshape(second, (self.n, width)) / mu**2
+        centre_noise, g_noise, none = np.zeros(width), np.zeros_like(g), np.zeros_like(c)
+        if self._half is not None:
+            centre_noise = np.add.reduce(self._half * theta, axis=0) ** 2
+            shifts = np.reshape(self._scaled if self._keeps else self._offsets, (self.n, *theta.shape))
+            g_noise = (np.add.reduce(self._half * shifts, axis=1) / mu) ** 2
+        rate = self.auto.decide(Seen(centre, g, c, centre_noise, g_noise, none), moves)
+        back = rate < 0
+        if back.any():
+            theta[:, back] = self._before[:, back]
+        self._before[...] = theta
+        first *= np.maximum(rate, 0.0)
+        return first
 
     def sums(self, *numbers: np.ndarray) -> tuple[tuple[Any, ...]]:
         """The block, with each row of `numbers` summed over the directions with its own vectors: (d, B) each."""

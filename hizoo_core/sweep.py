@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hizoo_core import noise
+from hizoo_core.auto_rate import AUTO
 from hizoo_core.base import Method, Objective
 from hizoo_core.engine import NEVER, STEP_NUMBERS, Recording, advance, checked_method, checked_point
 
@@ -118,6 +119,7 @@ def batches(method: Method, settings: Sequence[Any], d: int, runs: int) -> Itera
     kinds: dict[Hashable, list[int]] = {}
     for i, each in enumerate(settings):
         kind = tuple(getattr(each, field.name) for field in fields(each) if field.name not in SIDE_BY_SIDE)
+        kind += (getattr(each, "lr", None) == AUTO,)
         kinds.setdefault(kind, []).append(i)
     for members in kinds.values():
         most = max(1, STEP_NUMBERS // (d * method.forwards(settings[members[0]]) * runs))

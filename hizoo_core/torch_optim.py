@@ -35,7 +35,7 @@ class HiZOO(ZerothOrder):
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 1e-3,
+        lr: float | str = 1e-3,
         mu: float = 1e-3,
         alpha: float = 1e-4,
         n: int = 1,
@@ -53,7 +53,7 @@ class HiZOO(ZerothOrder):
         Args:
             params: the parameters, an iterable of tensors, of (name, tensor) pairs, or of groups: dicts with "params"
                 and settings of their own. Real floating-point tensors, dense in memory, each once.
-            lr: learning rate η, from 0 to 1e6.
+            lr: learning rate η, from 0 to 1e6, or "auto" (of all groups): each step's own, see `auto_rate` and `step`.
             mu: perturbation scale μ, from 1e-12 to 1e3; the same in every group. 1e-3 suits float32 weights, 1e-2 to
                 1e-1 a loss that counts errors.
             alpha: smoothing α of the estimate P, from 0 to 1.
@@ -134,7 +134,7 @@ class HiZOOL(ZerothOrder):
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 1e-3,
+        lr: float | str = 1e-3,
         mu: float = 1e-3,
         alpha: float = 1e-4,
         n: int = 1,
@@ -150,7 +150,7 @@ class HiZOOL(ZerothOrder):
         Args:
             params: the parameters, an iterable of tensors, of (name, tensor) pairs, or of groups: dicts with "params"
                 and settings of their own. Real floating-point tensors, dense in memory, each once.
-            lr: learning rate η, from 0 to 1e6.
+            lr: learning rate η, from 0 to 1e6, or "auto" (of all groups): each step's own, see `auto_rate` and `step`.
             mu: perturbation scale μ, from 1e-12 to 1e3; the same in every group. 1e-3 suits float32 weights, 1e-2 to
                 1e-1 a loss that counts errors.
             alpha: smoothing α of the estimate P, from 0 to 1.
@@ -207,7 +207,7 @@ class MeZO(ZerothOrder):
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 1e-6,
+        lr: float | str = 1e-6,
         mu: float = 1e-3,
         n: int = 1,
         seed: int = 0,
@@ -219,7 +219,7 @@ class MeZO(ZerothOrder):
         Args:
             params: the parameters, an iterable of tensors, of (name, tensor) pairs, or of groups: dicts with "params"
                 and settings of their own. Real floating-point tensors, dense in memory, each once.
-            lr: learning rate η, from 0 to 1e6.
+            lr: learning rate η, from 0 to 1e6, or "auto" (of all groups): each step's own, see `auto_rate` and `step`.
             mu: perturbation scale μ, from 1e-12 to 1e3; the same in every group. 1e-3 suits float32 weights, 1e-2 to
                 1e-1 a loss that counts errors.
             n: random directions a step, from 1 to 64; the same in every group. A step calls the closure 2n times.

@@ -17,7 +17,9 @@ class Trace:
     equivalents spent by then. theta: (R, B, d). loss: (R, B), read off the recorded θ by an observer, at no charge.
     h: (R, B, d), P after that step (1 at the start), or None for a method that has none. true_h: (R, B, d), the exact
     diagonal Hessian at θ. statuses: one a run; from the step at which a run diverged on, its entries are NaN.
-    seconds: wall time of the loop. changes: (k, hyperparameters), rising in k: those that held from step k on.
+    rates: (5, R, B), the `auto_rate.READINGS` that led to that step, of a run with lr=auto, else None; NaN at the start
+    and under a learning rate that was given. seconds: wall time of the loop. changes: (k, hyperparameters), rising in
+    k: those that held from step k on.
     """
 
     method: str
@@ -31,6 +33,7 @@ class Trace:
     statuses: tuple[Status, ...]
     seconds: float
     changes: tuple[tuple[int, Hyperparameters], ...] = ()
+    rates: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from hizoo_core import estimators, noise
+from hizoo_core.auto_rate import AUTO, Seen
 from hizoo_core.base import HyperparameterError
 from hizoo_core.preconditioner import materialised
 from hizoo_core.reliability import NUMBERS, PRIOR
@@ -35,6 +37,9 @@ class StepRecord:
         loss: at θ (HiZOO, HiZOO-L, Adam), or the mean of the probes' (MeZO).
         first: l+_i − l−_i, one number a direction; none for Adam.
         second: l+_i + l−_i − 2 l0, one number a direction; none for MeZO and Adam.
+        seen: with lr=auto, what else its rule went by: l+_i + l−_i − 2 l0 where `second` has them not, the variances of
+            the slopes and of the curvatures, the loss at θ and its variance. `lr` is then the η it decided on, or minus
+            the η of the step before, where that was taken back.
         length: ‖θ_{t+1} − θ_t‖, what remains of the update after rounding: 0 means that no parameter moved.
     """
 
@@ -45,6 +50,7 @@ class StepRecord:
     first: tuple[float, ...]
     second: tuple[float, ...]
     length: float
+    seen: tuple[float, ...] = ()
 
     def slope(self, mu: float) -> float:
         """Root mean square over the directions of g_i = (l+_i − l−_i) / 2μ; NaN where there are none."""
@@ -72,6 +78,24 @@ class Diverged(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.step, self.sentence)
+
+
+def _flat(seen: Seen, estimates: bool) -> tuple[float, ...]:
+    """`StepRecord.seen`."""
+    parts = [] if estimates else [seen.c]
+    parts += [seen.g_noise, seen.c_noise, seen.centre, seen.centre_noise]
+    return tuple(float(x) for part in parts for x in part.reshape(-1))
+
+
+def _seen(record: StepRecord, mu: float) -> Seen:
+    """What the rule of lr=auto went by in a step."""
+    n = len(record.first)
+    parts = [np.array(record.seen[i * n : (i + 1) * n])[:, None] for i in range(len(record.seen) // n)]
+    first, second = np.array(record.first)[:, None], np.array(record.second)[:, None]
+    *curvatures, g_noise, c_noise = parts[: (len(record.seen) - 2) // n]
+    c = curvatures[0] if curvatures else estimators.curvature(second, mu)
+    centre, centre_noise = np.array(record.seen[-2:-1]), np.array(record.seen[-1:])
+    return Seen(centre, estimators.slope(first, mu), c, centre_noise, g_noise, c_noise)
 
 
 class Trainer:
@@ -125,13 +149,16 @@ class Trainer:
             raise HyperparameterError("alpha", alpha, f"left out ({self.method.name} has none)")
         self.hyperparameters = dataclasses.replace(self.hyperparameters, **changes)
 
-    def _effective(self) -> tuple[float, float | None]:
+    def _effective(self) -> tuple[float | str, float | None]:
         hp, done = self.hyperparameters, self.step / max(1, self.steps)
-        lr = hp.lr * SCHEDULES[hp.schedule](done)
+        factor = SCHEDULES[hp.schedule](done)
+        if isinstance(self._optimizer, ZerothOrder):
+            self._optimizer.scale = factor
+        lr = AUTO if hp.lr == AUTO else hp.lr * factor
         alpha = hp.alpha * SCHEDULES[hp.alpha_schedule](done) if hasattr(hp, "alpha") else None
         return lr, alpha
 
-    def _prepare(self, lr: float, alpha: float | None) -> None:
+    def _prepare(self, lr: float | str, alpha: float | None) -> None:
         for group in self._optimizer.param_groups:
             group["lr"] = lr
             if alpha is not None:
@@ -153,6 +180,7 @@ class Trainer:
         lr, alpha = self._effective()
         self._prepare(lr, alpha)
         if isinstance(self._optimizer, torch.optim.Adam):
+            assert isinstance(lr, float)
             value, length = self._descend(self._optimizer, loss)
             record = StepRecord(self.step, lr, alpha, value, (), (), length)
         else:
@@ -182,7 +210,7 @@ class Trainer:
         return f"no parameter moved in {last}: the update is below the rounding of {' and '.join(dtypes)}"
 
     @torch.no_grad()
-    def _attempt(self, optimizer: ZerothOrder, loss: Callable[[], Any], lr: float, alpha: Any) -> StepRecord:
+    def _attempt(self, optimizer: ZerothOrder, loss: Callable[[], Any], lr: Any, alpha: Any) -> StepRecord:
         attempt = optimizer.attempt(loss)
         *centre, plus, minus = attempt.losses
         if attempt.length is None:
@@ -193,7 +221,12 @@ class Trainer:
         optimizer.count()
         second = () if attempt.second is None else tuple(attempt.second.tolist())
         value = float(centre[0]) if centre else float(torch.cat(attempt.losses).mean())
-        return StepRecord(self.step, lr, alpha, value, tuple(attempt.first.tolist()), second, attempt.length)
+        first = tuple(attempt.first.tolist())
+        if attempt.seen is None or attempt.rate is None:
+            return StepRecord(self.step, lr, alpha, value, first, second, attempt.length)
+        own = second if self.method.estimates_hessian else ()
+        seen = _flat(attempt.seen, self.method.estimates_hessian)
+        return StepRecord(self.step, attempt.rate, alpha, value, first, own, attempt.length, seen)
 
     def _descend(self, optimizer: torch.optim.Adam, loss: Callable[[], torch.Tensor]) -> tuple[float, float]:
         """Adam's step: the loss, and the step's length."""
@@ -255,11 +288,22 @@ class Trainer:
         n = self.hyperparameters.n
         if (len(record.first), len(record.second)) != (n, n if self.method.estimates_hessian else 0):
             raise ValueError(f"the record of step {record.step} is not one of {self.method.name} with n = {n}")
-        self._prepare(record.lr, record.alpha)
+        auto = bool(record.seen)
+        self._prepare(AUTO if auto else record.lr, record.alpha)
         second = torch.tensor(record.second, dtype=torch.float64) if record.second else None
-        length = optimizer.repeat(torch.tensor(record.first, dtype=torch.float64), second)
+        if auto:
+            self._effective()  # the schedule's factor
+            optimizer.decide(_seen(record, self.hyperparameters.mu), self.step)
+        rate = record.lr if auto else None
+        length = optimizer.repeat(torch.tensor(record.first, dtype=torch.float64), second, rate)
         optimizer.count()
         self._count(record, length)
+
+    @property
+    def readings(self) -> list[float] | None:
+        """The `auto_rate.READINGS` of the last step, of a run with lr=auto."""
+        auto = self.hyperparameters.lr == AUTO and isinstance(self._optimizer, ZerothOrder)
+        return self._optimizer.readings if auto else None
 
     def curvature(self, name: str) -> torch.Tensor | None:
         """P of one parameter, broadcastable to its shape; None if the method estimates none."""

@@ -62,6 +62,12 @@ class Workspace:
             self._buffers[key] = torch.empty(count, dtype=dtype, device=theta.device)
         return self._buffers[key][:count].view(theta.shape)
 
+    def drawn_by(self, draw: Draw, piece: Piece) -> torch.Tensor:
+        """The u of another step on a piece, until the next one is drawn."""
+        u = self.buffer("another", piece)
+        draw(u.view(-1), piece.first, self._source)
+        return u
+
     def draw(self, piece: Piece, i: int) -> torch.Tensor:
         """u_i on a piece, until the next one is drawn; not to be changed."""
         theta, window = piece.theta, piece.window

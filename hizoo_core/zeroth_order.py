@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch.optim import Optimizer
 
 from hizoo_core import fused, noise
+from hizoo_core.auto_rate import AUTO, AutoRate, Seen, factor, from_examples
 from hizoo_core.base import HyperparameterError
 from hizoo_core.closure import same_draws, users_level
 from hizoo_core.estimators import ESTIMATORS, first_difference, second_difference
@@ -28,13 +30,16 @@ Space = ModuleParameters | fused.FusedParameters
 @dataclass(frozen=True)
 class Attempt:
     """The losses of one step's probes (at θ for HiZOO; then on either side, (n,)), their differences, and the length of
-    the update; None if a loss is not finite, so that none was made.
+    the update; None if a loss is not finite, so that none was made. `seen`, `rate`: of lr=auto, what the rule went by,
+    and η (see `AutoRate.decide`).
     """
 
     losses: tuple[torch.Tensor, ...]
     first: torch.Tensor
     second: torch.Tensor | None
     length: float | None
+    seen: Seen | None = None
+    rate: float | None = None
 
 
 class ZerothOrder(Optimizer):
@@ -45,6 +50,10 @@ class ZerothOrder(Optimizer):
     _kind: ClassVar[type]  # of the hyperparameters that check a group's settings
     # One probe displaces every group at once, so these cannot differ between groups.
     _common: ClassVar[tuple[str, ...]]
+    # What lr="auto" remembers: its rule, and the last step's first differences and η.
+    _auto: AutoRate | None = None
+    _last: tuple[torch.Tensor, float] | None = None
+    scale = 1.0  # of the η that lr="auto" decides on, for a schedule
     _examined = False  # whether the closure has been looked at for what makes a loss random
 
     def __init__(
@@ -105,6 +114,8 @@ class ZerothOrder(Optimizer):
             raise HyperparameterError("weight_decay", decay, "a number from 0 on")
         if not isinstance(group["maximize"], bool):
             raise HyperparameterError("maximize", group["maximize"], "True or False")
+        if (group["lr"] == AUTO) != (self.param_groups[0]["lr"] == AUTO):
+            raise ValueError("lr = 'auto' decides for every group: give it to the optimizer, or to none")
         for name in self._common:
             if group[name] != self.param_groups[0][name]:
                 raise ValueError(f"{name} = {group[name]!r}: must be {self.param_groups[0][name]!r} in every group")
@@ -137,7 +148,7 @@ class ZerothOrder(Optimizer):
         return tensors
 
     def _decays(self) -> list[float]:
-        return [group["lr"] * group["weight_decay"] for group in self.param_groups]
+        return [factor(group["lr"]) * group["weight_decay"] for group in self.param_groups]
 
     @torch.inference_mode(False)
     @torch.no_grad()
@@ -146,18 +157,24 @@ class ZerothOrder(Optimizer):
         pairs = [(each.theta, each.curvature) for each in tensors]
         directions = SeededDirections(common["seed"])
         return ModuleParameters(
-            pairs, common["n"], common["mu"], step, directions, self._centre,
+            pairs, common["n"], common["mu"], step, directions, self._centre or self._paced,
             [decays[each.group] for each in tensors], [each.first for each in tensors],
         )  # fmt: skip
 
     def _opened(self, step: int) -> Space:
-        """θ for a step: in the hands of the kernels, or of torch."""
+        """θ for a step: in the hands of the kernels, or of torch, as always with lr="auto"."""
+        if self._paced:
+            return self._space(step)
         taken, common = self._tables.find(self.param_groups, self.state, self._tensors), self.param_groups[0]
         if taken is None:
             return self._space(step)
         constants = [self._constants(group) for group in self.param_groups]
         taken.open(common["seed"], step, common["n"], common["mu"], self._centre, constants, self._decays())
         return taken
+
+    @property
+    def _paced(self) -> bool:
+        return self.param_groups[0]["lr"] == AUTO
 
     def _curvature(self, parameter: torch.Tensor, group: dict[str, Any], constants: Any) -> Curvature:
         return Curvature(constants)
@@ -168,39 +185,67 @@ class ZerothOrder(Optimizer):
         space = self._opened(step)
         devices = [parameter.device for group in self.param_groups for parameter in group["params"]]
         examined = None if self._examined else self._closure_examined
+        examples: list[torch.Tensor] | None = [] if self._paced else None
         with same_draws(closure, common["seed"], step, devices, examined) as evaluate:
-            losses = space.probe(evaluate)
+            losses = space.probe(evaluate, examples)
         *centre, plus, minus = losses
         first = first_difference(TorchArithmetic, plus, minus, None)
         second = second_difference(TorchArithmetic, centre[0], plus, minus, None) if centre else None
         if not all(bool(loss.isfinite().all()) for loss in losses):
             space.restore()
             return Attempt(losses, first, second, None)
-        return Attempt(losses, first, second, self._update(space, first, second, step))
+        if examples is None:
+            return Attempt(losses, first, second, self._update(space, first, second, step))
+        seen = from_examples(torch.stack(examples).numpy(), first, second, common["mu"])
+        rate = self.decide(seen, step)
+        return Attempt(losses, first, second, self._update(space, first, second, step, rate), seen, rate)
+
+    def decide(self, seen: Seen, step: int) -> float:
+        """η of a step by the rule of lr="auto" (see `AutoRate.decide`), which remembers what it has seen."""
+        common = self.param_groups[0]
+        if self._auto is None:
+            self._auto = AutoRate(1, common["mu"])
+        rate = float(self._auto.decide(seen, step >= common.get("warmup", 0))[0])
+        if rate < 0:
+            assert self._last is not None
+            return -self._last[1]
+        return self.scale * rate
+
+    @property
+    def readings(self) -> list[float] | None:
+        """The `auto_rate.READINGS` of the last step; None without lr="auto"."""
+        return None if self._auto is None else self._auto.shown[:, 0].tolist()
 
     def _closure_examined(self, found: str) -> None:
         self._examined = True
         if found:
             warnings.warn(f"{type(self).__name__}: {found}", stacklevel=users_level())
 
-    def repeat(self, first: torch.Tensor, second: torch.Tensor | None) -> float:
+    def repeat(self, first: torch.Tensor, second: torch.Tensor | None, rate: float | None = None) -> float:
         """The update that these differences, (n,) each, made in this step, without a loss; the step is not counted.
 
-        Returns its length.
+        `rate`: the η of a step made with lr="auto". Returns its length.
         """
         step = self.param_groups[0]["step"]
-        return self._update(self._opened(step), first, second, step)
+        return self._update(self._opened(step), first, second, step, rate)
 
     def _update(
         self,
-        space: ModuleParameters | fused.FusedParameters,
+        space: Space,
         first: torch.Tensor,
         second: torch.Tensor | None,
         step: int,
+        rate: float | None = None,
     ) -> float:
         common = self.param_groups[0]
         estimator = ESTIMATORS[common["estimator"]] if "estimator" in common else None
-        return space.update(first, second, estimator, moves=step >= common.get("warmup", 0))
+        moves = step >= common.get("warmup", 0)
+        if rate is None:
+            return space.update(first, second, estimator, moves)
+        back = self._last[0] if rate < 0 and self._last is not None else None
+        self._last = first, rate
+        assert isinstance(space, ModuleParameters)
+        return space.update(first, second, estimator, moves, abs(rate), back)
 
     def count(self) -> None:
         """Go on to the next step."""
@@ -213,7 +258,10 @@ class ZerothOrder(Optimizer):
 
         Args:
             closure: called without arguments and without gradients, 2n + 1 times by HiZOO and HiZOO-L, 2n times by
-                MeZO; returns the loss of the same data each time, a number or a tensor of one element. torch's random
+                MeZO (and once more with lr="auto"); returns the loss of the same data each time, a number or a tensor
+                of one element. With lr="auto" it should return the losses of the batch's examples, (B,), whose mean
+                is the loss and whose spread tells its noise; a single number is taken to be exact, so that it must be
+                of all data, the same in every step. torch's random
                 numbers (CPU, and the parameters' CUDA devices) are seeded from (seed, step) before every call, so that
                 all evaluations of a step see the same dropout mask, and the generators' states are put back. The first
                 step warns if the closure draws such numbers, or runs a BatchNorm that updates its running statistics:
@@ -239,7 +287,7 @@ class ZerothOrder(Optimizer):
             raise TypeError(f"{type(self).__name__}.step needs a closure that returns the loss: opt.step(closure)")
         losses = self.attempt(closure).losses
         self.count()
-        return losses[0] if self._centre else torch.cat(losses).mean()
+        return losses[0] if self._centre or self._paced else torch.cat(losses).mean()
 
     def direction(self, step: int, i: int) -> list[torch.Tensor]:
         """u_i of a step (both counted from 0): one tensor for each parameter that requires a gradient, in order."""
@@ -261,7 +309,11 @@ class ZerothOrder(Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """Copies of the state and of the groups' settings; later steps do not change them."""
-        return copy.deepcopy(super().state_dict())
+        own = copy.deepcopy(super().state_dict())
+        if self._auto is not None:
+            last = None if self._last is None else (self._last[0].tolist(), self._last[1])
+            own["auto"] = {"last": last} | {name: float(value[0]) for name, value in self._auto.state.items()}
+        return own
 
     @torch.inference_mode(False)
     @torch.no_grad()
@@ -274,7 +326,13 @@ class ZerothOrder(Optimizer):
         Raises:
             ValueError: if the groups do not match.
         """
-        super().load_state_dict(state_dict)
+        super().load_state_dict({name: value for name, value in state_dict.items() if name != "auto"})
+        self._auto, self._last = None, None
+        if auto := dict(state_dict.get("auto", {})):
+            last = auto.pop("last")
+            self._last = None if last is None else (torch.tensor(last[0], dtype=torch.float64), last[1])
+            self._auto = AutoRate(1, self.param_groups[0]["mu"])
+            self._auto.state = {name: np.array([value]) for name, value in auto.items()}
         # torch casts the state to the parameters' dtype, which would round the P of a bfloat16 parameter.
         keys = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
         parameters = chain.from_iterable(group["params"] for group in self.param_groups)

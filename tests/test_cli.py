@@ -157,7 +157,7 @@ def test_a_taken_port_is_one_line(capfd: pytest.CaptureFixture[str]):
 
 
 TUNE = "steps=2&batch=4&held_out=8&tune=layernorm&truth=0&opt=mezo:n=1,lr=0.01&opt=adam"
-COLUMNS = "optimizer,step,forwards,seconds,train_loss,val_loss,val_accuracy,slope,curvature,p_q10,p_q50,p_q90"
+COLUMNS = "optimizer,step,forwards,seconds,train_loss,val_loss,val_accuracy,slope,curvature,lr,p_q10,p_q50,p_q90"
 
 
 @pytest.fixture

@@ -88,6 +88,7 @@ def test_a_model_is_told_from_a_function_by_its_keys():
         (f"{JOB}&x=beta=0,0.9", "x", "changes nothing here: it is used by estimator=multiplicative alone"),
         (f"{JOB}&y=n=1,64", "forwards", "Budget must be at least 129, which one step of hizoo takes"),
         (f"{JOB}&x=alpha=1e-4:1:21&y=mu=1e-4:1:21", "x", "A map has up to 400 cells, not 21 × 21 = 441"),
+        (f"{JOB}&y=lr=auto,0.1", "y", "must be a number from 0 to 1,000,000, not “auto”"),
         (f"{JOB}&over=rate", "over", "There is no hyperparameter “rate”."),
         (f"{JOB}&seeds=99", "seeds", "Seeds must be a whole number from 1 to 16"),
     ],
@@ -102,13 +103,15 @@ def test_what_is_wrong_with_a_search_is_said(text: str, field: str, message: str
 # Cells
 
 
-def test_a_cell_is_the_job_that_it_stands_for(tiny: SimpleNamespace, log: Log):
-    search, cells = computed(log, f"{MAP}&seeds=2")
+@pytest.mark.parametrize("lr", ["0.05", "auto"])
+def test_a_cell_is_the_job_that_it_stands_for(tiny: SimpleNamespace, log: Log, lr: str):
+    map_ = MAP.replace("lr=0.05", f"lr={lr}")
+    search, cells = computed(log, f"{map_}&seeds=2")
     assert tiny.loads == 1, "the model is loaded once for all cells"
     assert len(cells) == 8
     for text in list(cells)[:1] + list(cells)[-1:]:
         cell = cells[text]
-        spec = parse(MAP).job(type(search.spec.opt.hyperparameters)(**cell["values"]), cell["seed"])
+        spec = parse(map_).job(type(search.spec.opt.hyperparameters)(**cell["values"]), cell["seed"])
         assert spec.query() == text
         job = Session(log.create_job(text, "cpu"), spec, log)
         job.open()
@@ -236,6 +239,14 @@ def test_a_search_begins_with_what_maps_know_and_is_never_worse(tiny: SimpleName
     seeds = {cell["seed"] for cell in own.values()}
     assert seeds == {0, 1, 1000}, "what was found is looked at again on a seed that no trial has used"
     assert found["better"] == (found["on_another_seed"][0] < found["on_another_seed"][1])
+
+
+def test_a_search_over_the_learning_rate_may_start_from_auto(tiny: SimpleNamespace, log: Log):
+    search, cells = computed(log, f"{JOB.replace('lr=0.05', 'lr=auto')}&over=lr&trials=4")
+    rates = [cell["values"]["lr"] for cell in cells.values() if not cell["seed"]]
+    assert rates[0] == "auto"
+    assert len({*rates[1:]}) == 3
+    assert results.table(search.spec, cells)["lr"].to_pylist() == [None, *rates[1:]]
 
 
 def test_an_interrupted_search_finds_the_same(tiny: SimpleNamespace, tmp_path: Path):

@@ -48,6 +48,21 @@ def test_a_run_is_that_of_a_job_of_its_seed(tmp_path: Path, tune: str):
     assert not alike(drawn(whole, 0), drawn(whole, 2))
 
 
+def test_every_seed_finds_learning_rates_of_its_own(tmp_path: Path):
+    spec = "held_out=24&steps=3&batch=4&eval=999&truth=0&tune=layernorm&opt=mezo:n=8,lr=auto"
+    together, alone = Log(tmp_path / "together"), Log(tmp_path / "alone")
+    whole = finished(opened(together, f"{spec}&seed=7&runs=2"))
+    rates = []
+    for repetition, seed in enumerate((7, 8)):
+        one = finished(opened(alone, f"{spec}&seed={seed}"))
+        assert drawn(whole, repetition) == drawn(one, 0)
+        told = messages(whole, "rate", repetition)
+        assert [each | {"run": 0} for each in told] == messages(one, "rate", 0)
+        rates.append([each["lr"] for each in told])
+    assert any(rates[0])
+    assert rates[0] != rates[1]
+
+
 def test_a_text_is_read_once_for_all_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from functions.language_model.top_layers import TopLayers
 

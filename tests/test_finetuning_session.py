@@ -224,6 +224,19 @@ def test_resuming_repeats_no_forward_passes(tiny: SimpleNamespace, log: Log):
     assert tiny.losses == 0
 
 
+def test_an_automatic_rate_goes_on_where_its_log_ends(tiny: SimpleNamespace, log: Log):
+    spec = "steps=14&eval=1000&batch=8&opt=mezo:n=2,lr=auto&opt=hizoo:n=2,lr=auto,pool=tensor"
+    whole, cut = finished(opened(log, spec)), opened(log, spec)
+    for _ in range(17):
+        cut.advance()
+    new = finished(again(cut))
+    for index, run in enumerate(new.runs):
+        assert log.steps(new.job, index)[-1].lr == log.steps(whole.job, index)[-1].lr > 0
+        assert torch.equal(theta(run)["lm_head.weight"], theta(whole.runs[index])["lm_head.weight"])
+        assert [message["step"] for message in messages(new, "rate", index)] == list(range(1, 15))
+    assert finetune_table.table(log, new.job)["lr"][14].as_py() == log.steps(new.job, 0)[-1].lr
+
+
 def test_changes_by_hand_are_recorded_and_survive(tiny: SimpleNamespace, log: Log):
     spec = "steps=8&batch=4&opt=hizoo:n=2,lr=0.05,alpha=0.01,schedule=cosine&opt=adam:lr=0.02,schedule=constant"
     session = opened(log, spec)

@@ -63,6 +63,16 @@ def test_it_trains_from_what_the_whole_model_starts_from_and_reads_no_text_twice
     log.close()
 
 
+def test_the_pass_that_an_automatic_rate_adds_is_counted_like_every_other(tmp_path: Path):
+    with Log(tmp_path) as log:
+        job, messages = trained(log, "tune=top:1&steps=6&batch=4&eval=1000000&truth=0&device=cpu&opt=mezo:n=1,lr=auto")
+        share, (run,) = plan(messages)["model"]["share"], plan(messages)["runs"]
+        assert run["forwards_per_step"] == pytest.approx(3 * share)
+        assert [row.forwards for row in log.steps(job, 0)] == pytest.approx(
+            [run["filling"] + 3 * share * step for step in range(1, 7)]
+        )
+
+
 def test_it_goes_on_from_its_log_and_its_weights_are_those_of_the_top(tmp_path: Path):
     log = Log(tmp_path)
     whole, _ = trained(log, JOB)

@@ -125,7 +125,7 @@ def test_x0_broadcasts_and_a_question_mark_is_allowed():
 def test_labels_tell_repeated_methods_apart():
     assert labels(["hizoo", "mezo", "hizoo", "hizoo"]) == ("hizoo", "mezo", "hizoo#2", "hizoo#3")
     assert parse("opt=hizoo&opt=hizoo:lr=0.5").labels == ("hizoo", "hizoo#2")
-    with pytest.raises(SpecError, match=r"^opt.hizoo#2.lr: η learning rate must be a .* to 1,000,000, not -1$"):
+    with pytest.raises(SpecError, match=r"^opt.hizoo#2.lr: η learning rate must be .* 1,000,000, or auto, not -1$"):
         parse("opt=hizoo&opt=hizoo:lr=-1")
 
 
@@ -176,8 +176,16 @@ def test_a_start_where_the_function_is_not_finite_is_an_error_of_the_start(text:
         ("opt=hizo", "opt.hizo", "There is no optimizer “hizo”. Did you mean hizoo? Allowed: hizoo, mezo"),
         ("opt=", "opt", "There is no optimizer “”. Allowed: hizoo, mezo"),
         ("opt=hizoo:alfa=1", "opt.hizoo.alfa", "There is no hyperparameter “alfa”. Did you mean alpha? Allowed: "),
-        ("opt=hizoo:lr=fast", "opt.hizoo.lr", "η learning rate must be a number from 0 to 1,000,000, not “fast”"),
-        ("opt=hizoo:lr=inf", "opt.hizoo.lr", "η learning rate must be a number from 0 to 1,000,000, not “inf”"),
+        (
+            "opt=hizoo:lr=fast",
+            "opt.hizoo.lr",
+            "η learning rate must be a number from 0 to 1,000,000, or auto, not “fast”",
+        ),
+        (
+            "opt=hizoo:lr=inf",
+            "opt.hizoo.lr",
+            "η learning rate must be a number from 0 to 1,000,000, or auto, not “inf”",
+        ),
         ("opt=hizoo:lr=0.1,lr=0.2", "opt.hizoo.lr", "lr is given twice"),
         ("opt=hizoo:n=65", "opt.hizoo.n", "n directions must be a whole number from 1 to 64, not 65"),
         ("opt=hizoo:n=1.5", "opt.hizoo.n", "n directions must be a whole number from 1 to 64, not “1.5”"),
@@ -209,7 +217,11 @@ def test_a_start_where_the_function_is_not_finite_is_an_error_of_the_start(text:
             "opt.mezo#2.@50",
             "first step must be 1 to steps − 1 = 49, not 50",
         ),
-        ("opt=hizoo@120:lr=-1", "opt.hizoo.@120.lr", "η learning rate must be a number from 0 to 1,000,000, not -1"),
+        (
+            "opt=hizoo@120:lr=-1",
+            "opt.hizoo.@120.lr",
+            "η learning rate must be a number from 0 to 1,000,000, or auto, not -1",
+        ),
         ("opt=adam@120:n=2", "opt.adam.@120.n", "There is no hyperparameter “n”. Allowed: lr"),
         (
             "opt=hizoo:estimator=multiplicative,n=2@5:n=1",

@@ -89,6 +89,14 @@ def test_the_cells_of_maps_are_the_first_trials_and_are_not_computed_again(monke
     assert known.of(map_spec.parse(TEXT.replace("forwards=800", "forwards=900"))) == {}
 
 
+def test_a_search_may_start_from_auto_which_no_axis_has():
+    text = "f=stiff_quadratic&forwards=800&runs=4&opt=mezo:lr=auto"
+    found = tune.tune(map_spec.parse(text, searching=True), 8)
+    assert found["best"]["lr"] == "auto" or found["score"]["loss"] < found["before"]["loss"]
+    with pytest.raises(SpecError, match="from 0 to 1,000,000, not “auto”"):
+        map_spec.parse(f"{text}&x=lr=auto,0.1")
+
+
 def test_a_cell_that_is_better_on_the_maps_seed_alone_is_passed_over_and_said():
     spec = map_spec.parse(TEXT)
     lucky = type(spec.opt.hyperparameters)(lr=1e-4, alpha=1e-3, n=1, warmup=0, estimator="paper")

@@ -39,6 +39,13 @@ class Evaluation:
     probabilities: NDArray[np.float32]
 
 
+def losses(module: Any, batch: Batch) -> torch.Tensor:
+    """The cross-entropy of every text of a batch, (B,): float32 on its device. Their mean is `loss`."""
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(scores(module, batch), batch.labels, reduction="none")
+
+
 def loss(module: Any, batch: Batch, kind: str = "cross_entropy") -> torch.Tensor:
     """A key of LOSSES, as a float32 scalar on the batch's device; module is a causal language model, adapted or not."""
     from torch.nn.functional import cross_entropy

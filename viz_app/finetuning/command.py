@@ -46,7 +46,7 @@ SPEC says everything a job depends on, as the page's link does:
 
 Keys left out take the preset of task and tune; `python app.py list` prints methods and bounds. Quote SPEC.
 
-Columns: step, forwards, seconds, train_loss, val_loss, val_accuracy, slope, curvature, p_q10, p_q50, p_q90; before
+Columns: step, forwards, seconds, train_loss, val_loss, val_accuracy, slope, curvature, lr, p_q10, p_q50, p_q90; before
 them optimizer, of several, and run (from 0), of several seeds. val_* and p_* are empty where nothing was evaluated.
 
   python app.py finetune 'tune=layernorm&steps=100&opt=mezo' --out run.csv

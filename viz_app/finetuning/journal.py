@@ -1,10 +1,12 @@
 """What a session has to tell: to whoever listens at once, and in chunks to the log."""
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from hizoo_core.auto_rate import READINGS
 from viz_app.finetuning import steps
 from viz_app.finetuning.steps import StepRow
 from viz_app.finetuning.store import Log, LogFull, Setting
@@ -31,6 +33,11 @@ class Journal:
     def step(self, run: int, row: StepRow) -> None:
         self._steps.append((run, row))
         self._listen(steps.message(run, [row.drawn()]))
+
+    def rate(self, run: int, step: int, readings: Sequence[float]) -> None:
+        """What lr=auto went by in a step: {"type": "rate", "run", "step", "s", "v", "tr", "q", "lr"}; None: unknown."""
+        known = (x if math.isfinite(x) else None for x in readings)
+        self.say({"type": "rate", "run": run, "step": step} | dict(zip(READINGS, known, strict=True)))
 
     def setting(self, run: int, setting: Setting) -> None:
         self._settings.append((run, setting))

@@ -106,9 +106,11 @@ class Materials:
                 )
         return read
 
-    def loss(self, tuned: Any, step: int) -> Callable[[], torch.Tensor]:
-        """The spec's loss on the batch of a step."""
+    def loss(self, tuned: Any, step: int, each: bool = False) -> Callable[[], torch.Tensor]:
+        """The spec's loss on the batch of a step; `each`: of every text of it, as lr=auto wants it."""
         batch = self.batch(step, self.spec.batch)
+        if each:
+            return lambda: metrics.losses(tuned.module, batch)
         return lambda: metrics.loss(tuned.module, batch, self.spec.loss)
 
 

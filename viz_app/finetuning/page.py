@@ -15,7 +15,7 @@ from viz_app.web.widgets import attributes, tip
 CURVES = {
     "loss": ("Loss", "Training and held-out loss of every optimizer"),
     "accuracy": ("Accuracy", "Share of the held-out texts that are classified correctly"),
-    "steps": ("Each step", "Slope g, curvature c and length of every step, on log axes"),
+    "steps": ("Each step", "Slope g, curvature c, length and learning rate of every step, on log axes"),
 }
 PANELS = {
     "hessian": ("Hessian", "HiZOO's P, group by group while it trains, beside a reference"),

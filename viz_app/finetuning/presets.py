@@ -4,7 +4,8 @@
                    "tuned": how each was found, "report": what each reached}}
 
 The task "any" stands for every task that was not searched, with the bundled model; "other" for every other model, with
-the papers' starting points, which suit models of a billion parameters and more.
+the papers' starting points, which suit models of a billion parameters and more. Where a method's settings were not
+searched for just this model, task, tuning mode and loss, its learning rate is auto if it can be.
 """
 
 import json
@@ -13,6 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from hizoo_core import describe
+from hizoo_core.auto_rate import AUTO
+from hizoo_core.training_methods import METHODS
 
 PRESETS = Path(__file__).with_name("presets.json")
 BUNDLED = "bundled"
@@ -42,14 +47,23 @@ def for_run(model: str, task: str, tune: str, loss: str = LOSS) -> FinetunePrese
     table = _table()
     basis = table[f"{'any' if model == BUNDLED else 'other'}/{tune}"]
     entry = table.get(f"{task}/{tune}", {}) if model == BUNDLED else {}
+    tuned = tuple(method for method in entry.get("tuned", {}) if method in entry["opts"] and loss == LOSS)
+    opts = basis["opts"] | entry.get("opts", {})
+    if loss == LOSS:
+        opts = {key: own if key in tuned or not _has_auto(key) else {**own, "lr": AUTO} for key, own in opts.items()}
     return FinetunePreset(
         forwards=entry.get("forwards", basis["forwards"]),
         batch=entry.get("batch", basis["batch"]),
         truth=10 if model == BUNDLED else 0,
         top=TOP if tune == "top" else 0,
-        opts=basis["opts"] | entry.get("opts", {}),
-        tuned=tuple(method for method in entry.get("tuned", {}) if method in entry["opts"] and loss == LOSS),
+        opts=opts,
+        tuned=tuned,
     )
+
+
+@cache
+def _has_auto(method: str) -> bool:
+    return any(each.auto for each in describe(METHODS[method].hyperparameters))
 
 
 @cache

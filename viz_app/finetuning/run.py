@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hizoo_core.auto_rate import AUTO
 from hizoo_core.training import METHODS, StepRecord, Trainer, TrainingMethod
 from viz_app.finetuning.steps import StepRow
 from viz_app.finetuning.store import Setting
@@ -85,6 +86,11 @@ class Run:
             hyperparameters = replace(hyperparameters, **changes)
         return hyperparameters
 
+    @property
+    def auto(self) -> bool:
+        """Whether its learning rate is lr=auto's from here on."""
+        return self.base().lr == AUTO
+
     def row(self, record: StepRecord, seconds: float) -> StepRow:
         """What is stored of a step that has just been made and took so long."""
         mu = getattr(self.opt.hyperparameters, "mu", math.nan)
@@ -98,11 +104,12 @@ class Run:
             length=record.length,
             lr=record.lr,
             alpha=record.alpha,
-            scalars=record.first + record.second,
+            scalars=record.first + record.second + record.seen,
         )
 
     def record(self, row: StepRow) -> StepRecord:
         """What makes a stored step again."""
-        half = len(row.scalars) // 2 if self.method.estimates_hessian else len(row.scalars)
-        first, second = row.scalars[:half], row.scalars[half:]
-        return StepRecord(row.step - 1, row.lr, row.alpha, row.loss, first, second, row.length)
+        n = self.opt.hyperparameters.n
+        ends = n, 2 * n if self.method.estimates_hessian else n
+        first, second, seen = row.scalars[: ends[0]], row.scalars[n : ends[1]], row.scalars[ends[1] :]
+        return StepRecord(row.step - 1, row.lr, row.alpha, row.loss, first, second, row.length, seen)

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from hizoo_core import HyperparameterError
+from hizoo_core.auto_rate import AUTO
 from viz_app.finetuning.search_results import Cells, Setting, found, is_over, setting
 from viz_app.finetuning.search_spec import COUNTS, NEXT_SEED, SearchSpec
 from viz_app.finetuning.spec import FinetuneSpec
@@ -83,7 +84,9 @@ def of_search(spec: SearchSpec, cells: Cells, first: Sequence[str], say: Callabl
         width = WIDTHS[0] * (WIDTHS[1] / WIDTHS[0]) ** (trial / max(1, left - 1))
         for _ in range(TRIES):
             steps = rng.normal(scale=width, size=len(coordinates))
-            made = at(np.clip(np.array([t or 0.0 for t in centre]) + steps, 0.0, 1.0 - 1e-9).tolist(), best)
+            made = at(
+                np.clip(np.array([0.5 if t is None else t for t in centre]) + steps, 0.0, 1.0 - 1e-9).tolist(), best
+            )
             if made not in tried:
                 yield from tries(made)
                 break
@@ -128,8 +131,10 @@ class _Coordinate:
         return float(f"{low * (high / low) ** t if self._log else low + (high - low) * t:.2g}")
 
     def place(self, hyperparameters: Any) -> float | None:
-        """The place of a setting's value; None where it is beyond the range."""
+        """The place of a setting's value; None where it is beyond the range, or auto."""
         value = getattr(hyperparameters, self.name)
+        if value == AUTO:
+            return None
         if self._allowed is not None:
             return (self._allowed.index(value) + 0.5) / len(self._allowed) if value in self._allowed else None
         if not self._low <= value <= self._high or self._low == self._high:

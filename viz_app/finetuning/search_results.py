@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from hizoo_core.auto_rate import AUTO
 from viz_app import tables
 from viz_app.finetuning.outcome import number
 from viz_app.finetuning.search_spec import NEXT_SEED, SearchSpec, is_search
@@ -98,7 +99,7 @@ def is_over(spec: SearchSpec, made: Setting) -> bool:
 
 
 def table(spec: SearchSpec, cells: Cells) -> pa.Table:
-    """One row per setting, of a map in the order of its rows, of a search in the order of its trials."""
+    """One row per setting, of a map in the order of its rows, of a search in that of its trials. lr=auto is empty."""
     if spec.over:
         kind = type(spec.opt.hyperparameters)
         settings: Sequence[Any] = list(dict.fromkeys(kind(**cell["values"]) for cell in cells.values()))
@@ -110,9 +111,12 @@ def table(spec: SearchSpec, cells: Cells) -> pa.Table:
     def known(values: Iterable[Any]) -> pa.Array:
         return pa.array([None if v is None or not math.isfinite(v) else float(v) for v in values], pa.float64())
 
+    def numbers(values: Iterable[Any]) -> pa.Array:
+        return pa.array([None if value == AUTO else value for value in values])
+
     columns: dict[str, Any] = {
         "optimizer": pa.array([spec.opt.method] * len(made)),
-        **{name: pa.array([getattr(each, name) for each in settings]) for name in names},
+        **{name: numbers(getattr(each, name) for each in settings) for name in names},
         "steps": pa.array([each.cells[0]["steps"] if each.cells else None for each in made], pa.int64()),
         "forwards": pa.array([max((c["forwards"] for c in each.cells), default=None) for each in made], pa.int64()),
         "seeds": pa.array([len(each.cells) for each in made], pa.int64()),

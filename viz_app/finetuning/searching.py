@@ -268,7 +268,7 @@ class _Job:
         run, trainer = self._run, self._trainer
         self.evaluated = False
         try:
-            trainer.advance(self._materials.loss(self._tuned, trainer.step))
+            trainer.advance(self._materials.loss(self._tuned, trainer.step, run.auto))
         except Diverged as diverged:
             return self._cell({"loss": None, "accuracy": None, "f1": None}, diverged.sentence)
         if not run.due(trainer.step, self.job.eval):

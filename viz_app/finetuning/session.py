@@ -19,6 +19,7 @@ import torch
 
 from functions.language_model import LanguageModelError, devices, export, metrics, stored
 from hizoo_core import kernels
+from hizoo_core.auto_rate import AUTO
 from hizoo_core.training import Diverged
 from viz_app.finetuning import comparison, fingerprint, forecast, headroom, journal, loading, local_models
 from viz_app.finetuning import spec as specs
@@ -214,7 +215,8 @@ class Session:
             raise SessionError("alpha", f"{chosen.method.name} has no α to set")
         changes = {name: value for name, value in (("lr", lr), ("alpha", alpha)) if value is not None}
         after = replace(before, **changes)
-        setting = Setting(len(chosen.rows), after.lr, getattr(after, "alpha", None))
+        rate = None if after.lr == AUTO else after.lr
+        setting = Setting(len(chosen.rows), rate, getattr(after, "alpha", None))
         chosen.settings = [old for old in chosen.settings if old.step != setting.step] + [setting]
         self._journal.setting(run, setting)
         self.flush()
@@ -401,7 +403,7 @@ class Session:
         here.replay.settle(run, run.trainer)
         started = time.perf_counter()
         try:
-            record = run.trainer.advance(here.materials.loss(run.tuned, run.made))
+            record = run.trainer.advance(here.materials.loss(run.tuned, run.made, run.auto))
         except Diverged as diverged:
             self._end(run, diverged.sentence)
         except Exception as error:
@@ -417,6 +419,8 @@ class Session:
             row = run.row(record, time.perf_counter() - started)
             run.rows.append(row)
             self._journal.step(run.index, row)
+            if readings := run.trainer.readings:
+                self._journal.rate(run.index, row.step, readings)
         if run.gone:
             self._let_go(run)
         else:

@@ -18,6 +18,7 @@ from functions.language_model.adapters import CUT, PREFIXES, RANKS, TUNES
 from functions.language_model.metrics import DIFFERENTIABLE, LOSSES
 from functions.language_model.tasks import CLASSES, TASKS
 from hizoo_core import describe
+from hizoo_core.auto_rate import AUTO
 from hizoo_core.training_methods import METHODS, SCHEDULES
 from viz_app.finetuning import presets
 from viz_app.spec.fields import SEED, choice, field, span
@@ -226,7 +227,7 @@ def parse(text: str) -> FinetuneSpec:
             reader.errors.append(unknown(key, key, values[key], each.choices or ()))
             values[key] = each.default
 
-    preset = presets.for_run(values["model"], values["task"], values["tune"])
+    preset = presets.for_run(values["model"], values["task"], values["tune"], values["loss"])
     values.setdefault("batch", preset.batch)
     values.setdefault("truth", preset.truth)
     values.setdefault("top", preset.top)
@@ -337,6 +338,11 @@ def _errors(values: Mapping[str, Any]) -> list[Error]:
                         " errors, so it is flat almost everywhere); use loss=cross_entropy, or hizoo and mezo alone",
                     )
                 )
+            elif opt.hyperparameters.lr == AUTO:
+                sentence = (
+                    f"lr=auto needs a loss with a curvature, and loss={values['loss']} counts errors: give a number"
+                )
+                errors.append(fault(f"opt.{label}.lr", sentence))
     return errors
 
 

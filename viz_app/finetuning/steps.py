@@ -12,7 +12,8 @@ class StepRow:
 
     forwards: forward passes of the whole model that the run has spent by then (`Run.forwards`); seconds: its training
     time by then. slope, curvature: of the probes (`StepRecord`), None where a method has none. lr, alpha: the effective
-    ones, after the schedule; alpha None where there is none. scalars: the first differences, then the second ones.
+    ones, after the schedule; alpha None where there is none. scalars: the first differences, then the second ones,
+    then with lr=auto `StepRecord.seen`.
     """
 
     step: int

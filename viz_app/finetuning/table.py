@@ -1,5 +1,5 @@
 """A fine-tuning job as a table, read from its log: step, forwards, seconds, train_loss, val_loss, val_accuracy, slope,
-curvature, p_q10, p_q50, p_q90.
+curvature, lr, p_q10, p_q50, p_q90.
 
 One row per step; step 0 is the start, before any training. Of jobs with several optimizers the first column is
 `optimizer`, and of those with several seeds the next is `run`: 0 for the spec's seed, 1 for the one after it.
@@ -23,7 +23,7 @@ from viz_app.finetuning.store import Log
 from viz_app.tables import csv_bytes, parquet_bytes
 
 COLUMNS = (
-    *("step", "forwards", "seconds", "train_loss", "val_loss", "val_accuracy", "slope", "curvature"),
+    *("step", "forwards", "seconds", "train_loss", "val_loss", "val_accuracy", "slope", "curvature", "lr"),
     *("p_q10", "p_q50", "p_q90"),
 )
 
@@ -37,7 +37,7 @@ def table(log: Log, job: int) -> pa.Table:
             for numbers in message["rows"]:
                 made = dict(zip(message["columns"], numbers, strict=True))
                 row = cells[message["run"]].setdefault(made["step"], {})
-                row |= {name: made[name] for name in ("forwards", "seconds", "slope", "curvature")}
+                row |= {name: made[name] for name in ("forwards", "seconds", "slope", "curvature", "lr")}
                 row["train_loss"] = made["loss"]
         elif message["type"] == "evaluation":
             row = cells[message["run"]].setdefault(message["step"], {})

@@ -87,7 +87,7 @@ def layout() -> html.Main:
                     chart(
                         "hessian",
                         "Diagonal Hessian",
-                        segmented("hessian-view", ["over time", "sorted", "headroom"], "over time"),
+                        segmented("hessian-view", ["over time", "sorted", "headroom", "auto η"], "over time"),
                         html.Div(id="headroom", hidden=True, **attributes(role="group", aria_label="Headroom")),
                     ),
                     html.Section(id="microscope", className="card", hidden=True, **attributes(aria_label="Microscope")),

@@ -1,4 +1,5 @@
-"""What a spec computes, and its table: `optimizer, run, step, forwards, loss, theta_0.., h_0.., true_h_0..`.
+"""What a spec computes, and its table: `optimizer, run, step, forwards, loss, theta_0.., h_0.., true_h_0..`, and
+`lr`, the learning rate of the step that led there, of a run in which an optimizer has lr=auto.
 
 One row per optimizer, run and recorded step (step 0 is the start), in that order. Rows of a run that diverged end at
 its last finite step. `h` is P, the optimizer's diagonal-Hessian estimate, and empty for methods that have none;
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from functions import TestFunction
 from hizoo_core import Status, Trace
+from hizoo_core.auto_rate import READINGS
 from viz_app.spec.runs import RunSpec
 from viz_app.tables import csv_bytes, format_of, parquet_bytes
 
@@ -37,7 +39,8 @@ class RunResult:
 
     def table(self) -> pa.Table:
         """All optimizers' rows; the schema's metadata holds the spec and the stride between recorded steps."""
-        parts = [_rows(label, trace) for label, trace in zip(self.labels, self.traces, strict=True)]
+        rates = any(trace.rates is not None for trace in self.traces)
+        parts = [_rows(label, trace, rates) for label, trace in zip(self.labels, self.traces, strict=True)]
         metadata = {"spec": self.spec.query(), "recorded_every": str(self.recorded_every)}
         return pa.concat_tables(parts).replace_schema_metadata(metadata)
 
@@ -83,7 +86,7 @@ class RunResult:
         return {"spec": function.spec, "name": function.name, "dim": function.dim, "minimum": function.minimum}
 
 
-def _rows(label: str, trace: Trace) -> pa.Table:
+def _rows(label: str, trace: Trace, rates: bool) -> pa.Table:
     finite = np.isfinite(trace.loss).T & np.isfinite(trace.theta).all(axis=-1).T  # (B, R): run first, then step
     run, record = np.nonzero(finite)
     columns: dict[str, Any] = {
@@ -100,12 +103,15 @@ def _rows(label: str, trace: Trace) -> pa.Table:
             else:
                 cells = values[:, :, j].T[finite]
                 columns[f"{name}_{j}"] = pa.array(cells, mask=~np.isfinite(cells))
+    if rates:
+        lr = np.full(trace.loss.shape, np.nan) if trace.rates is None else trace.rates[READINGS.index("lr")]
+        columns["lr"] = pa.array(lr.T[finite], mask=~np.isfinite(lr.T[finite]))
     return pa.table(columns)
 
 
 def _json_columns(label: str, trace: Trace) -> Iterator[bytes]:
     """Members of a JSON object; the numbers are the CSV writer's, which unlike json's lets other threads run."""
-    rows = _rows(label, trace)
+    rows = _rows(label, trace, trace.rates is not None)
     for name in rows.column_names[1:]:
         if trace.h is not None or not name.startswith("h_"):
             cells = csv_bytes(rows.select([name]), include_header=False, null_string="null")

@@ -19,6 +19,8 @@ smallest normal number, so that a log axis keeps them; numbers above it are +inf
     true_h (R', d)      median over the runs still alive of the exact diagonal Hessian
     shown_h (R, 2)      run 0: P_a, P_b; absent for methods without P
     shown_hessian (R, 3)  run 0: H_aa, H_ab, H_bb; for d > 64 H_ab is left at 0 (header: "shown_hessian": "diagonal")
+    rates (5, R)        medians over the runs still alive of s, v, tr, q and η (`hizoo_core.auto_rate.READINGS`) of the
+                        step that led there; only with lr=auto
     headroom (R, 4)     run 0: log10 of R (hizoo_core.headroom) of no preconditioner, of Σ = 1/P, of Σ = 1/|H_jj|, and
                         the most of any diagonal; −inf where R is 0, NaN where it does not exist or there is no P
     gain (R, 3)         run 0: log10 of what one step of the method's n directions takes off the loss at the best
@@ -245,6 +247,12 @@ def _arrays(
     if trace.h is not None:
         arrays["h_q"] = over_alive(trace.h, QUANTILES)
         arrays["shown_h"] = _take(trace.h[:, 0], keep)[:, shown]
+    if trace.rates is not None:
+        known = [_take(each, keep) for each in trace.rates]
+        counts = [(~np.isnan(each)).sum(axis=1) for each in known]
+        arrays["rates"] = np.stack(
+            [quantiles(np.sort(x, axis=1), n, (0.5,))[0] for x, n in zip(known, counts, strict=True)]
+        )
     if stochastic:
         n = max(getattr(held, "n", 1) for held in (trace.hyperparameters, *(later for _, later in trace.changes)))
         u = _directions(spec.seed, steps, n, function.dim, coords)

@@ -40,7 +40,8 @@ def read(key: str, text: str, hyperparameters: type, most: int, errors: list[Err
     wrong with it. `key` is "x" or "y".
     """
     name, _, values = text.partition("=")
-    known = {parameter.name: parameter for parameter in describe(hyperparameters) if parameter.choices is None}
+    # An axis has numbers, not auto.
+    known = {each.name: replace(each, auto=False) for each in describe(hyperparameters) if each.choices is None}
     if name not in known:
         errors.append(unknown(key, "hyperparameter", name, known))
         return None

@@ -36,6 +36,11 @@ def for_function(key: str) -> Preset:
     return _presets().get(key, Preset())
 
 
+def fits(spec: str) -> bool:
+    """Whether a function as its canonical spec names it was tuned: a family's, at its default parameters."""
+    return spec in _presets()
+
+
 def trials(key: str) -> int | None:
     """How many settings of each optimizer were tried for a family's presets; None for one that was never tuned."""
     return json.loads(PRESETS.read_text("utf-8"))["trials"] if key in _presets() else None

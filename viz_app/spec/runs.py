@@ -18,6 +18,7 @@ import numpy as np
 
 from functions import FUNCTIONS, FunctionError, TestFunction, resolve
 from hizoo_core import POINT_METHODS, describe
+from hizoo_core.auto_rate import AUTO
 from viz_app.spec import presets
 from viz_app.spec.fields import NOISE, RUNS, SEED, START, STEPS, span
 from viz_app.spec.reader import (
@@ -129,8 +130,12 @@ def parse(text: str) -> RunSpec:
     seed = reader.number(SEED)
     noise = reader.number(NOISE)
 
+    fits = function is not None and presets.fits(function.spec)
+
     def defaults(method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         values = dict(preset.settings(method, settings))
+        if not fits and any(each.auto for each in describe(POINT_METHODS[method].hyperparameters)):
+            values["lr"] = AUTO
         if "warmup" in values:
             values["warmup"] = min(values["warmup"], steps)  # a preset's warm-up gives way to a short run
         return values

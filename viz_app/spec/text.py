@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from hizoo_core import Hyperparameter, HyperparameterError, describe
+from hizoo_core.auto_rate import AUTO
 from hizoo_core.base import must_be
 
 MAX_TEXT = 64 * 1024  # a thousand coordinates at full precision take some 20 kB
@@ -116,7 +117,9 @@ def whole(text: str) -> int:
 def numeric(field: Hyperparameter, text: str) -> Any:
     """The value of a number or choice that a text says. Raises HyperparameterError, which shows the text as given."""
     try:
-        value = text if field.choices else whole(text) if field.integer else decimal(text)
+        value: Any = (
+            text if field.choices or (field.auto and text == AUTO) else whole(text) if field.integer else decimal(text)
+        )
     except ValueError:
         raise field.error(short(text)) from None
     if field.choices and text not in field.choices:

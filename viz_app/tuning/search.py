@@ -17,6 +17,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from hizoo_core import METHODS, describe
+from hizoo_core.auto_rate import AUTO
 from hizoo_core.base import HyperparameterError
 from hizoo_core.noise import SEED_LIMIT
 from viz_app.spec.fields import STEPS, field
@@ -176,7 +177,9 @@ class _Searched:
         return float(f"{low * (high / low) ** t:.2g}")
 
     def place(self, value: Any) -> float | None:
-        """A coordinate of a value; None where it is beyond what is searched."""
+        """A coordinate of a value; None where it is beyond what is searched, or auto."""
+        if value == AUTO:
+            return None
         if self._allowed is not None:
             return (self._allowed.index(value) + 0.5) / len(self._allowed) if value in self._allowed else None
         low, high = self._span

@@ -231,6 +231,6 @@ def _highest_price(method: str, opt: str, family: str, axes: Sequence[Axis | Non
     usual = getattr(METHODS[method].hyperparameters(), "n", 1)
     counts = [value for axis in axes if axis and axis.name == "n" for value in axis.values] or [values.get("n", usual)]
     try:
-        return max(1, *(METHODS[method].forwards(SimpleNamespace(n=int(n))) for n in counts))
+        return max(1, *(METHODS[method].forwards(SimpleNamespace(n=int(n), lr=values.get("lr"))) for n in counts))
     except ValueError:
         return 1

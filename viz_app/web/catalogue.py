@@ -7,6 +7,7 @@ from typing import Any
 
 from functions import FUNCTIONS
 from hizoo_core import POINT_METHODS, Method, describe
+from hizoo_core.auto_rate import AUTO
 from hizoo_core.estimators import ESTIMATORS
 from viz_app.spec import runs, text
 from viz_app.spec.text import plain
@@ -54,13 +55,17 @@ def of_method(method: Method) -> dict[str, Any]:
 
 
 def cost(method: Any) -> dict[str, int]:
-    """The forward passes of a step, which are linear in the number of directions n (a test checks every method)."""
+    """The forward passes of a step, which are linear in the number of directions n (a test checks every method), and
+    how many more there are with lr=auto.
+    """
     default = method.hyperparameters()
     passes = method.forwards(default)
+    has_auto = any(field.auto for field in describe(type(default)))
+    auto = method.forwards(replace(default, lr=AUTO)) - passes if has_auto else 0
     if not hasattr(default, "n"):
-        return {"fixed": passes, "perDirection": 0}
+        return {"fixed": passes, "perDirection": 0, "auto": auto}
     each = method.forwards(replace(default, n=default.n + 1)) - passes
-    return {"fixed": passes - each * default.n, "perDirection": each}
+    return {"fixed": passes - each * default.n, "perDirection": each, "auto": auto}
 
 
 def colours() -> dict[str, str]:

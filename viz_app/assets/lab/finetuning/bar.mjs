@@ -13,6 +13,9 @@ import { comeSoFar, optimizersOf, seedsOf, shownSeed } from "./seeds.mjs";
 
 /** @type {["lr" | "alpha", string][]} */
 const SETTINGS = [["lr", "learning rate"], ["alpha", "α"]];
+
+/** @param {number | string} value */
+const said = (value) => (value === "auto" ? value : short(Number(value)));
 const HEADS = [
   ["", ""],
   ["loss", "Cross-entropy on the held-out texts, at the last evaluation before this moment"],
@@ -174,7 +177,7 @@ export class Bar {
     return html`<tr data-run=${index} data-label=${label} class=${classMap({ pointed: index === cursor.run })}>
       <th scope="row"><button type="button" class="quiet" data-tip="Mark this optimizer: panels that show one run show its run. Again: unmark" @click=${() => this.hooks.point(index)}><i style="background:${look.colours[index]}"></i>${look.titles[index]}</button></th>
       ${Object.entries(cells).map(([name, text]) => html`<td class=${name} data-cell=${name}>${text}</td>`)}
-      ${SETTINGS.map(([name]) => html`<td data-cell=${name} data-tip="With several seeds the settings stay as they are, so that the runs can be compared">${name in runs[0].hyperparameters ? short(Number(runs[0].hyperparameters[name])) : "–"}</td>`)}
+      ${SETTINGS.map(([name]) => html`<td data-cell=${name} data-tip="With several seeds the settings stay as they are, so that the runs can be compared">${name in runs[0].hyperparameters ? said(runs[0].hyperparameters[name]) : "–"}</td>`)}
       <td data-cell="status"><span class=${isBad ? "bad" : ""} title=${status}>${status}</span></td>
     </tr>`;
   }
@@ -197,7 +200,7 @@ export class Bar {
     const changed = run.settings.findLast((setting) => Number.isFinite(setting[name]) && setting.step <= step)?.[name];
     const isUnderWay = !ENDED.has(state) && !isOver(run);
     const tip = isUnderWay && !cursor.live ? "Go live to change it: a change takes effect from the next step on" : nothing;
-    const value = short(Number(changed ?? run.hyperparameters[name]));
+    const value = said(changed ?? run.hyperparameters[name]);
     const set = (/** @type {Event} */ { target }) => this.hooks.set(run.index, name, /** @type {HTMLInputElement} */ (target).value.trim());
     // Not .value=${live(…)}: that would take away what is being typed.
     const shown = ref((input) => {

@@ -8,7 +8,7 @@
 import { html, nothing, render } from "../vendor/lit.mjs";
 import { count } from "../web/scale.mjs";
 import { LiveChart } from "./livechart.mjs";
-import { Frame, accuracyPicture, countedBy, countedPicture, countedWords, forwardsAt, instantOf, lossPicture, stepPicture, versionOf, zeroShot } from "./pictures.mjs";
+import { Frame, accuracyPicture, countedBy, countedPicture, countedWords, forwardsAt, instantOf, lossPicture, readingsPicture, stepPicture, versionOf, zeroShot } from "./pictures.mjs";
 import { seedsOf } from "./seeds.mjs";
 
 /** @typedef {(record: PlannedRecord, look: Look, clock: Clock, frame: Frame) => Picture} MakePicture */
@@ -109,11 +109,13 @@ const LOSS = /** @type {const} */ ("loss");
 /** @param {PlannedRecord} record */
 const seedsNote = (record) => (seedsOf(record).length > 1 ? " Lines: median over the seeds that have come so far; bands: 10–90 %; faint: each seed." : "");
 
-/** @type {["slope" | "curvature" | "length", string, string][]} */
+/** @type {["slope" | "curvature" | "length" | "lr" | "readings", string, string][]} */
 const STEP_CHARTS = [
   ["slope", "Slope g", "Root mean square over the directions of (ℓ₊ − ℓ₋) / 2μ"],
   ["curvature", "Curvature c", "Mean over the directions of (ℓ₊ + ℓ₋ − 2ℓ₀) / μ², by its absolute value; only of methods that estimate P"],
   ["length", "Step length ‖Δθ‖", "Distance in parameter space that a step covers"],
+  ["lr", "Learning rate η", "After its schedule, or what lr=auto found for the step; absolute value where it took a step back"],
+  ["readings", "What auto goes by", "s: the slope's square without noise; v: the noise of the minibatch in it; tr: the curvature along a probe; q: its part along the slope. Only with lr=auto"],
 ];
 
 export class StepCurves extends Curves {
@@ -131,7 +133,7 @@ export class StepCurves extends Curves {
     const { clock, frame } = this;
     const version = versionOf(record, look, clock);
     const instant = instantOf(null, record, look, cursor, clock);
-    STEP_CHARTS.forEach(([name], i) => this.charts[i].show(version, () => stepPicture(name, record, look, clock, frame), instant, look.theme));
+    STEP_CHARTS.forEach(([name], i) => this.charts[i].show(version, () => (name === "readings" ? readingsPicture(record, look, clock, frame) : stepPicture(name, record, look, clock, frame)), instant, look.theme));
     this.#legend(look);
   }
 

@@ -8,7 +8,7 @@ import { catalogue } from "../web/catalogue.mjs";
 /**
  * @typedef {object} Method
  * @property {string} key @property {string} name @property {string} summary @property {string} colour a CSS variable
- * @property {{fixed: number, perDirection: number}} cost forward passes of a step
+ * @property {{fixed: number, perDirection: number, auto: number}} cost forward passes of a step; `auto`: more of them with lr=auto
  * @property {Setting[]} hyperparameters
  */
 
@@ -52,8 +52,8 @@ export const nameOf = (key) => methods.get(key)?.name ?? key;
 
 /** Forward passes of a step. @param {string} method @param {Values} values its settings */
 export function passes(method, values) {
-  const { fixed, perDirection } = methods.get(method)?.cost ?? { fixed: 0, perDirection: 0 };
-  return fixed + (perDirection ? perDirection * (Number(values.n) || 1) : 0);
+  const { fixed, perDirection, auto } = methods.get(method)?.cost ?? { fixed: 0, perDirection: 0, auto: 0 };
+  return fixed + (perDirection ? perDirection * (Number(values.n) || 1) : 0) + (values.lr === "auto" ? auto : 0);
 }
 
 /** Whether a key of the spec, or a field of the form, matters beside these values. @param {string} key @param {Values} values */

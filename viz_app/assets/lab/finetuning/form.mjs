@@ -128,6 +128,8 @@ export class Form {
     const searched = state.preset.tuned.map(nameOf).join(", ");
     const badge = state.isTuned
       ? html`<span class="badge" tabindex="0" data-tip="The settings of ${searched} were searched for with equal budgets for this model, task and tuning mode.">tuned preset</span>`
+      : state.slots.some(({ values }) => values.lr === "auto")
+      ? html`<span class="badge" tabindex="0" data-tip="Nobody has searched for settings for this combination: learning rates that say auto are found while training, from the passes that a step makes anyway.">automatic η</span>`
       : html`<span class="badge untuned" tabindex="0" data-tip="Nobody has searched for good settings for this combination: take them as a place to start.">not tuned</span>`;
     render(state.unread === null ? badge : "", one(this.root, "#opt-badge"));
   }

@@ -80,6 +80,8 @@
  */
 
 /** @typedef {{type: "setting", run: number, step: number, lr: number | null, alpha: number | null}} SettingMessage */
+/** @typedef {{type: "rate", run: number, step: number, s: number | null, v: number | null, tr: number | null, q: number | null, lr: number | null}} RateMessage
+ *   what lr=auto went by in a step */
 /** @typedef {"" | "queued" | "running" | "paused" | "finished" | "stopped" | "failed"} State "": no job */
 /** @typedef {{type: "status", state: State, run: number | null, message: string}} StatusMessage run null: the job */
 /** @typedef {{type: "note", run: number | null, message: string}} NoteMessage what failed or wants a look beside the training */
@@ -88,7 +90,7 @@
 
 /**
  * @typedef {PlanMessage | SeedMessage | ComparisonMessage | StepsMessage | EvaluationMessage | HessianMessage | TruthMessage | HeadroomMessage | MemoryMessage | PlaneMessage
- *   | SurfaceMessage | SettingMessage | StatusMessage | NoteMessage | ProgressMessage} Message
+ *   | SurfaceMessage | SettingMessage | RateMessage | StatusMessage | NoteMessage | ProgressMessage} Message
  */
 
 /** @typedef {{seq: number, messages: Message[]}} Chunk */

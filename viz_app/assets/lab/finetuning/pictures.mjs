@@ -34,6 +34,8 @@ import { optimizersOf } from "./seeds.mjs";
  * @property {{x: number, y: number, colour: string}[]} heads where each run is
  */
 
+/** @type {("s" | "v" | "tr" | "q")[]} */
+const READINGS = ["s", "v", "tr", "q"];
 const CEILING = 2; // times the zero-shot loss: what is higher is drawn at the top edge
 const PERCENT = 100;
 const SURE = 0.03; // of a run, before its length in seconds is told from it
@@ -129,7 +131,7 @@ export function accuracyPicture(record, look, clock, frame) {
 
 /**
  * One of slope, curvature and step length on a log axis; a negative curvature is shown by its absolute value.
- * @param {"slope" | "curvature" | "length"} name
+ * @param {"slope" | "curvature" | "length" | "lr"} name
  * @param {PlannedRecord} record @param {Look} look @param {Clock} clock @param {Frame} frame @returns {Picture}
  */
 export function stepPicture(name, record, look, clock, frame) {
@@ -144,6 +146,24 @@ export function stepPicture(name, record, look, clock, frame) {
       { ...shared, part: "", weight: "bold", ...thin(x, logs.map(Math.exp)) },
     ]);
   });
+  return onLogAxis(name, curves, record, look, clock, frame);
+}
+
+/** What lr=auto went by: s, v, tr and q of each run, smoothed. @param {PlannedRecord} record @param {Look} look @param {Clock} clock @param {Frame} frame @returns {Picture} */
+export function readingsPicture(record, look, clock, frame) {
+  const curves = record.runs.flatMap((run, i) =>
+    READINGS.flatMap((name) => {
+      const values = run.rates.map((rate) => rate[name] || NaN);
+      if (!values.some(Number.isFinite)) return [];
+      const x = run.rates.map(({ step }) => run.steps[COLUMN[clock]][step - 1]);
+      return /** @type {Curve[]} */ ([{ name: `${look.titles[i]}, ${name}`, part: "", colour: look.colours[i], dots: false, weight: "bold", ...thin(x, values) }]);
+    }),
+  );
+  return onLogAxis("readings", curves, record, look, clock, frame);
+}
+
+/** @param {string} name @param {Curve[]} curves @param {PlannedRecord} record @param {Look} look @param {Clock} clock @param {Frame} frame @returns {Picture} */
+function onLogAxis(name, curves, record, look, clock, frame) {
   const smoothed = curves.filter(({ weight }) => weight === "bold").flatMap(({ y }) => y.filter(Number.isFinite));
   const [low, high] = smoothed.length ? [Math.min(...smoothed), Math.max(...smoothed)] : [0.1, 10];
   const [bottom, top] = [low / 2, high * 2].map(Math.log10);

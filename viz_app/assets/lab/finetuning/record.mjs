@@ -2,7 +2,7 @@
 
 /** @import { Over } from "./over.mjs" */
 /**
- * @import { Compared, Evaluation, HeadroomMessage, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, ProgressMessage, SeedMessage, SettingMessage, State, TruthMessage } from "./messages.mjs"
+ * @import { Compared, Evaluation, HeadroomMessage, HessianMessage, MemoryRow, Message, Path, PlanMessage, PlannedRun, ProgressMessage, RateMessage, SeedMessage, SettingMessage, State, TruthMessage } from "./messages.mjs"
  */
 
 /**
@@ -24,6 +24,7 @@
  * @property {boolean} estimatesHessian
  * @property {Steps} steps @property {Evaluation[]} evaluations by step @property {Hessian[]} hessians by step
  * @property {Truth[]} truths by step @property {Headroom[]} headrooms by step @property {Setting[]} settings
+ * @property {Omit<RateMessage, "type" | "run">[]} rates what lr=auto went by, by step; empty without
  * @property {Rebuilt[]} rebuilt steps rebuilt from the log for the cursor, by step
  * @property {{state: State, message: string} | null} ended why this run alone ended
  *
@@ -115,6 +116,9 @@ export function fold(record, message) {
       break;
     case "setting":
       if (run) put(run.settings, timed(run, message));
+      break;
+    case "rate":
+      if (run) put(run.rates, message);
       break;
     case "memory":
       record.memory = { rows: message.rows, how: message.how };
@@ -259,6 +263,7 @@ function emptyRun({ repetition = 0, seed = 0, label, method, name, hyperparamete
     truths: [],
     headrooms: [],
     settings: [],
+    rates: [],
     rebuilt: [],
   };
 }
@@ -266,8 +271,8 @@ function emptyRun({ repetition = 0, seed = 0, label, method, name, hyperparamete
 /** What a plan that is sent again must not lose. @param {Run | undefined} run */
 function kept(run) {
   if (!run) return {};
-  const { steps, evaluations, hessians, truths, headrooms, settings, rebuilt } = run;
-  return { steps, evaluations, hessians, truths, headrooms, settings, rebuilt };
+  const { steps, evaluations, hessians, truths, headrooms, settings, rates, rebuilt } = run;
+  return { steps, evaluations, hessians, truths, headrooms, settings, rates, rebuilt };
 }
 
 /**

@@ -79,7 +79,7 @@ export function takeDimension() {
   const flat = state.dim === 2;
   Object.assign(parts.landscape, { minima: flat ? state.minima : [], localMinima: flat ? state.localMinima : [] });
   placeStart();
-  const views = ["over time", ...(flat ? [] : ["sorted"]), "headroom"]; // two coordinates need no sorting
+  const views = ["over time", ...(flat ? [] : ["sorted"]), "headroom", "auto η"]; // two coordinates need no sorting
   if (!views.includes(page.hessian)) page.hessian = "over time";
   setProps("hessian-view", { data: views, value: page.hessian });
 }

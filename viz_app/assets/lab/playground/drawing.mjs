@@ -10,6 +10,7 @@ import { hessianCurves, lossCurves, sortedCurves, sortedFrame } from "./curves.m
 import { differences, showDifferences } from "./forkcards.mjs";
 import { drawHeadroom } from "./gauge.mjs";
 import { clockKey, page, timeOf } from "./page.mjs";
+import { rateCurves } from "./rates.mjs";
 import { leftAt } from "./share.mjs";
 import { forks, pairs, running, settings, spans, title } from "./slots.mjs";
 import { clockAt, clockLength, frameAt, stepAt } from "./trace.mjs";
@@ -60,8 +61,10 @@ export function redraw() {
   const picture =
     page.hessian === "sorted"
       ? { ...sortedFrame(trace, look), ...sortedCurves(trace, timeOf(parts.player.part), clockKey(), look) }
+      : page.hessian === "auto η"
+      ? { ...rateCurves(trace, clockKey(), look), clock }
       : { ...hessianCurves(trace, clockKey(), look), clock };
-  parts.hessian.show(picture, look, "curvature");
+  parts.hessian.show(picture, look, page.hessian === "auto η" ? "η and what it is made of" : "curvature");
   const isGauge = page.hessian === "headroom";
   byId("headroom").hidden = !isGauge;
   byId("headroom").parentElement?.classList.toggle("gauge", isGauge);
@@ -101,9 +104,12 @@ function notes(losses) {
   const legend = first
     ? html`<b>—</b> P of ${others.length ? "each" : first} &nbsp; <b>- -</b> the exact diagonal along the runs of ${first}`
     : html`no optimizer that estimates the Hessian is on; <b>- -</b> the exact diagonal`;
+  const automatic = trace.tracks.some((track) => track.rates)
+    ? html`<b>—</b> η; <b>- -</b> s, the slope's square without noise; v, its noise; tr and q, the curvature: medians of ${runs} runs`
+    : html`type auto as η of HiZOO or MeZO: its learning rate, and why, stand here`;
   const noisy = drawn.noise > 0 ? ", with the gradient noise" : "";
   const gauge = html`run 1 of ${gauged().title} at the cursor${noisy}. A step at the best learning rate takes at most <b>n R / 2</b> off the loss`;
-  render(page.hessian === "headroom" ? gauge : legend, byId("hessian-note"));
+  render(page.hessian === "headroom" ? gauge : page.hessian === "auto η" ? automatic : legend, byId("hessian-note"));
   const { scale } = parts.landscape;
   const rings = trace.tracks.map((track, index) =>
     track.shown_h ? html`<span title="Its probes are drawn from this ellipse: Σ = 1/P"><i class="ring" style="border-color:${colours[index]};background:${fade(colours[index], 0.15)}"></i>Σ of ${titles[index]}</span>` : nothing,

@@ -2,6 +2,7 @@
 // These are the entries for Dash's callbacks: (values, what triggered).
 
 import { stop } from "../web/asking.mjs";
+import { fieldOf } from "../web/catalogue.mjs";
 import { message, rowOf } from "../web/messages.mjs";
 import { noNumber, numberIn, shown } from "../web/widgets.mjs";
 import { mustBe } from "../web/wrong.mjs";
@@ -14,7 +15,7 @@ import { otherFunction, toQuery } from "./link.mjs";
 import { CLOCKS, page } from "./page.mjs";
 import { forget, linkedView, viewOf } from "./share.mjs";
 import { MOST, adopt, find, readNames, running, settings } from "./slots.mjs";
-import { mark, presetOf, read, tuned } from "./values.mjs";
+import { mark, optimizerOf, presetOf, read, tuned } from "./values.mjs";
 
 /** @import { State } from "./page.mjs" */
 /** @typedef {{slot: string, name: string}} Place a control's card and name */
@@ -114,6 +115,7 @@ export function field([text], { slot, name }) {
   const preset = name === "seed" || name === "noise" ? 0 : presetOf(slot, name);
   if (text.trim() === "" && preset !== undefined && preset !== null) return change(slot, name, preset);
   if (isText) return change(slot, name, text.trim(), "field");
+  if (text.trim() === "auto" && fieldOf(optimizerOf(slot)?.method ?? "", name)?.auto) return change(slot, name, "auto", "field");
   const number = numberIn(text);
   if (Number.isFinite(number)) return change(slot, name, number, "field");
   stop(traces); // its answer would take back what is said here

@@ -70,7 +70,7 @@ class Page {
   /** One of CLOCKS. */
   clock = "forward passes";
 
-  /** The view of the diagonal Hessian: "over time", "sorted" or "headroom". */
+  /** The view of the diagonal Hessian: "over time", "sorted" or "headroom"; in its place "auto η". */
   hessian = "over time";
 
   /** Whether the next trace is to be played. */

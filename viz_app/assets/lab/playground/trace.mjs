@@ -35,6 +35,7 @@ import { decode } from "../web/binary.mjs";
  * @property {Float32Array} true_h (H, d) the exact diagonal Hessian
  * @property {Float32Array=} shown_h (R, 2) run 0: P at the shown coordinates
  * @property {Float32Array=} shown_hessian (R, 3) run 0: H_aa, H_ab, H_bb
+ * @property {Float32Array=} rates (5, R) medians of what lr=auto went by: s, v, tr, q, and η
  * @property {Float32Array} headroom (R, 4) run 0: log10 of R of no preconditioner, of P, of the exact diagonal, and the most of any
  * @property {Float32Array} gain (R, 3) run 0: log10 of what a step takes off the loss with the first three
  * @property {Float32Array=} u (R, n, 2) run 0: the directions at the shown coordinates

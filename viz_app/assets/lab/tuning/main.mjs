@@ -213,7 +213,7 @@ function found({ opt, best: settings, target }) {
   const { state } = page;
   for (const name of put(settings)) rowOf(state.method, name)?.classList.add("tuned");
   const n = Number(settings.n ?? current(state).values.n ?? 1);
-  return runAddress(state, Math.floor(state.forwards / passes(catalogue.methods[state.method].cost, n)), opt, target);
+  return runAddress(state, Math.floor(state.forwards / passes(catalogue.methods[state.method].cost, n, settings.lr)), opt, target);
 }
 
 /** Why a cell on screen is better than what was found, by what the map shows, if one is. @param {Answer} answer */

@@ -8,13 +8,13 @@
  * @property {boolean} low_open whether `low` itself is excluded
  * @property {[number, number]} slider the range that a slider spans
  * @property {"linear" | "log"} scale @property {boolean} integer
- * @property {string[] | null} choices @property {string} unit
+ * @property {string[] | null} choices @property {string} unit @property {boolean} auto whether "auto" is a value too
  */
 
 /**
  * @typedef {object} Method
  * @property {string} name @property {string} summary @property {string} colour a CSS variable
- * @property {{fixed: number, perDirection: number}} cost forward passes of a step
+ * @property {{fixed: number, perDirection: number, auto: number}} cost forward passes of a step; `auto`: more of them with lr=auto
  * @property {boolean} estimatesHessian
  * @property {Field[]} fields
  */
@@ -43,5 +43,5 @@ export const catalogue = given();
 /** @param {string} method @param {string} name @returns {Field | undefined} */
 export const fieldOf = (method, name) => catalogue.methods[method]?.fields.find((field) => field.name === name);
 
-/** Forward passes of one step. @param {{fixed: number, perDirection: number}} cost @param {number} n directions */
-export const passes = ({ fixed, perDirection }, n) => fixed + perDirection * n;
+/** Forward passes of one step. @param {{fixed: number, perDirection: number, auto: number}} cost @param {number} n directions @param {unknown} lr */
+export const passes = ({ fixed, perDirection, auto }, n, lr) => fixed + perDirection * n + (lr === "auto" ? auto : 0);
