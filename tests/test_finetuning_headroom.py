@@ -79,7 +79,8 @@ def test_of_parts_of_the_bundled_model_and_of_any_seed(
 @pytest.mark.parametrize(
     ("plain", "gains", "says"),
     [
-        ([0.2, 0.01], {"tensor": [1.2, 0.1], "F^-1": [0.7, 0.1]}, "would gain at most 1.2 ± 0.1 times here."),
+        ([0.2, 0.01], {"tensor": [1.3, 0.1], "F^-1": [0.7, 0.1]}, "would gain at most 1.3 ± 0.1 times here."),
+        ([0.2, 0.01], {"F^-1": [1.2, 0.2]}, "nothing that can be told from noise here (1.2 ± 0.2 times)."),
         (
             [0.2, 0.01],
             {"tensor": [1.01, 0.1], "P": [0.9, 0.1]},

@@ -90,6 +90,7 @@ def test_a_model_is_told_from_a_function_by_its_keys():
         (f"{JOB}&x=alpha=1e-4:1:21&y=mu=1e-4:1:21", "x", "A map has up to 400 cells, not 21 × 21 = 441"),
         (f"{JOB}&y=lr=auto,0.1", "y", "must be a number from 0 to 1,000,000, not “auto”"),
         (f"{JOB}&over=rate", "over", "There is no hyperparameter “rate”."),
+        (f"{JOB}&seeds=2&runs=3", "seeds", "Seeds are given twice: seeds=2 and runs=3"),
         (f"{JOB}&seeds=99", "seeds", "Seeds must be a whole number from 1 to 16"),
     ],
 )
@@ -98,6 +99,11 @@ def test_what_is_wrong_with_a_search_is_said(text: str, field: str, message: str
         parse(text)
     assert [error["field"] for error in raised.value.errors] == [field]
     assert message in raised.value.errors[0]["message"]
+
+
+def test_the_usual_axis_gives_way_to_the_one_that_is_given():
+    spec = parse("batch=4&opt=hizoo&x=n=1,2")
+    assert (spec.x.name, spec.y.name) == ("n", "alpha")
 
 
 # Cells

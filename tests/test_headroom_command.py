@@ -57,11 +57,17 @@ def test_of_a_language_model_on_its_way(tiny, tmp_path: Path, monkeypatch: pytes
     assert all(row["error"] for row in first if row["what"] == "r")
 
 
-def test_every_seed_is_measured(tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
+def test_every_seed_is_measured(
+    tiny,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
     monkeypatch.setattr(measuring, "HALF", 4)
     out = tmp_path / "headroom.csv"
     spec = "tune=full&steps=2&batch=4&runs=2&truth=0&opt=hizoo:n=1,lr=0.05&opt=mezo:n=1,lr=0.05"
-    assert cli.main(["headroom", spec, "--data-dir", str(tmp_path), "--at", "end", "--out", str(out)]) == 0
+    assert cli.main(["headroom", spec, "--data-dir", str(tmp_path), "--at", "end", "9", "--out", str(out)]) == 0
+    assert "hizoo with seed 1 has no step 9: its last one is 2" in capsys.readouterr().err
     found = rows(out.read_text("utf-8"))
     measured = [(row["optimizer"], row["run"]) for row in found if row["name"] == "no preconditioner"]
     assert measured == [("hizoo", "0"), ("mezo", "0"), ("hizoo", "1"), ("mezo", "1")]

@@ -23,18 +23,16 @@ from viz_app.playground.runner import run
 from viz_app.shell import BROKEN_PIPE, FAILED, INTERRUPTED, OK, WRONG_USE, add_output, complain, output, write
 from viz_app.spec import runs as specs
 from viz_app.spec.runs import RunSpec, SpecError
-from viz_app.spec.text import pairs, whole
+from viz_app.spec.text import whole
 from viz_app.tables import encoded
 from viz_app.tuning import command as map_cli
 
 PROGRESS_AFTER = 0.5  # seconds; a bar for less would only flicker
 
-TRAINED = {"task", "model", "tune"}  # keys of which a spec has one if it is a language model's
-
 HEADROOM_HELP = """\
-SPEC is a function's, as `run` takes it, or a language model's, as `finetune` takes it: then it names task, model or
-tune. STEP is start, middle, end, or a number; the default is all three. A language model is trained first, unless only
-its start is asked for, and what is measured is kept with the run.
+SPEC is a function's, as `run` takes it, or a language model's, as `finetune` takes it: then it names task, model, tune
+or another key that only those have. STEP is start, middle, end, or a number; the default is all three. A language model
+is trained first, unless only its start is asked for, and what is measured is kept with the run.
 
 Columns, of a function: optimizer, step, n, r_none, r_p, r_exact, r_most, lr_none, …, gain_none, …: R without a
 preconditioner, with P, with the exact diagonal, and at most with any diagonal; the best learning rates; and what one
@@ -156,7 +154,7 @@ def _headroom(arguments: argparse.Namespace) -> int:
     kind, status = output(arguments)
     if status:
         return status
-    if TRAINED & {key for key, _ in pairs(arguments.spec)}:
+    if search_cli.is_of_a_model(arguments.spec):
         found, status = headroom_command.measured(arguments, arguments.at, arguments.rounds)
         if found is None:
             return status

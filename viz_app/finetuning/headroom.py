@@ -89,10 +89,12 @@ def sentence(R: dict[str, headroom.Estimate], gains: dict[str, headroom.Estimate
     exact = {name: gains[name] for name in ("tensor", "F^-1/2", "F^-1") if gains.get(name, [None])[0] is not None}
     best, uncertain = max(exact.values(), key=lambda gain: gain[0])
     span = f" ± {uncertain:.2g}" if uncertain is not None else ""
-    said = (
-        "On this model and task the exact diagonal would gain nothing here"
-        if best < NOTHING
-        else f"On this model and task the exact diagonal would gain at most {best:.2g}{span} times here"
-    )
+    said = "On this model and task the exact diagonal would gain "
+    if best < NOTHING:
+        said += "nothing here"
+    elif uncertain is not None and best - 2 * uncertain < 1:  # the largest of several noisy figures, at that
+        said += f"nothing that can be told from noise here ({best:.2g}{span} times)"
+    else:
+        said += f"at most {best:.2g}{span} times here"
     own = gains.get("P", [None])[0]
     return f"{said}." if own is None else f"{said}; P as estimated gets {own:.2g} times."

@@ -62,7 +62,10 @@ def _measured(log: Log, job: int, spec: FinetuneSpec, steps: Places, rounds: int
         repetition, last = spec.repetition_of(run), len(log.steps(job, run))
         named = {"optimizer": spec.label_of(run), "run": repetition}
         title = named["optimizer"] if spec.runs == 1 else f"{named['optimizer']} with seed {spec.seed + repetition}"
-        for place in sorted({step_of(step, last) for step in steps}):
+        places = sorted({step_of(step, last) for step in steps})
+        if beyond := [place for place in places if place > last]:
+            print(f"{title} has no step {', '.join(map(str, beyond))}: its last one is {last}", file=sys.stderr)
+        for place in (place for place in places if place <= last):
             for _ in range(-(-rounds // ROUNDS)):
                 message = session.measure_headroom(run, place)
             print(f"{title}, step {place}: {message['sentence']} ({message['cost']})", file=sys.stderr)

@@ -153,10 +153,14 @@ def parse(text: str, searching: bool = False) -> SearchSpec:
     assert base.forwards is not None
     interval = base.eval if "eval" in given else max(1, base.forwards // EVALUATIONS)
     if base.runs > 1:  # as a job says it
+        if "seeds" in reader.given:
+            reader.errors.append(fault("seeds", f"Seeds are given twice: {SEEDS.name}={seeds} and runs={base.runs}"))
         seeds = base.runs
     base = replace(base, truth=0, eval=interval, runs=1)
 
     usual = usual_axes(base)
+    if "y" not in reader.given and reader.given.get("x", "").partition("=")[0] == usual["y"].partition("=")[0]:
+        usual["y"] = usual["x"]
     kind = type(base.opts[0].hyperparameters)
     x, y = (axes.read(key, reader.given.get(key, usual[key]), kind, CELLS, reader.errors) for key in ("x", "y"))
     if x and y and x.name == y.name:

@@ -284,7 +284,9 @@ class _Job:
         now, before = (measure(self.job, figures) for figures in (reached, self._start))
         if not math.isfinite(now):
             return f"the held-out loss is {now} after {self.forwards:,} passes"
-        if self._trainer.step < AFTER * self._run.steps or now <= HOPELESS * before:
+        if (
+            self._trainer.step < AFTER * self._run.steps or now <= HOPELESS * before or before == 0
+        ):  # no error at the start: no measure
             return None
         limit = f"more than {HOPELESS:g} times {number(before)}, that of the start"
         return f"the held-out loss is {number(now)} after {self.forwards:,} passes, {limit}"
