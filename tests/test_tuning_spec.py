@@ -46,6 +46,7 @@ def test_every_cell_spends_the_same_passes():
         "opt=adam&x=lr=0.1:1:3&y=beta1=0:0.9:4",
         "opt=hizoo:estimator=multiplicative",
         "f=quadratic:d=30&opt=newton_diag",
+        "f=expr:x^2%2By^2&forwards=200&opt=mezo",  # no preset: its learning rate is automatic, and costs a pass
     ],
 )
 def test_the_canonical_text_means_the_same(text):

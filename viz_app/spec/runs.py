@@ -119,6 +119,17 @@ def divergence_limit(function: TestFunction) -> np.ndarray:
     return DIVERGED * (high - low)
 
 
+def usual(function: TestFunction | None, method: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The hyperparameters that a spec need not give: those tuned for the function's family, beside what is given, and
+    the learning rate "auto" where they were not tuned for just this function.
+    """
+    values = dict(presets.for_function(function.key if function else "").settings(method, given))
+    fits = function is not None and presets.fits(function.spec)
+    if not fits and any(each.auto for each in describe(POINT_METHODS[method].hyperparameters)):
+        values["lr"] = AUTO
+    return values
+
+
 def parse(text: str) -> RunSpec:
     """The RunSpec that a text means. Raises SpecError listing all that is wrong with it, not only the first."""
     reader = Reader(text, KEYS)
@@ -130,12 +141,8 @@ def parse(text: str) -> RunSpec:
     seed = reader.number(SEED)
     noise = reader.number(NOISE)
 
-    fits = function is not None and presets.fits(function.spec)
-
     def defaults(method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        values = dict(preset.settings(method, settings))
-        if not fits and any(each.auto for each in describe(POINT_METHODS[method].hyperparameters)):
-            values["lr"] = AUTO
+        values = usual(function, method, settings)
         if "warmup" in values:
             values["warmup"] = min(values["warmup"], steps)  # a preset's warm-up gives way to a short run
         return values

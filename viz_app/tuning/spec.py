@@ -21,11 +21,11 @@ from functions import TestFunction
 from hizoo_core import METHODS, POINT_METHODS, HyperparameterError
 from hizoo_core.base import must_be
 from viz_app.playground import wire
-from viz_app.spec import axes, presets
+from viz_app.spec import axes
 from viz_app.spec import runs as specs
 from viz_app.spec.axes import LABELS, Axis
 from viz_app.spec.fields import STEPS, field
-from viz_app.spec.reader import DEFAULT_FUNCTION, Reader, split
+from viz_app.spec.reader import Reader, split
 from viz_app.spec.runs import RunSpec
 from viz_app.spec.text import Error, OptSpec, SpecError, fault, number, pairs, positive, wrong
 
@@ -105,8 +105,8 @@ def parse(text: str, searching: bool = False) -> MapSpec:
     x, y = [_axis(key, reader, method) for key in ("x", "y")] if method in POINT_METHODS else [None, None]
     rest += "" if opts else "&opt=hizoo"
     # Steps of the most expensive cell: what a warm-up must fit into.
-    family = dict(pairs(rest)).get("f", DEFAULT_FUNCTION).partition(":")[0]
-    steps = forwards // _highest_price(method, (opts or [""])[0], family, (x, y)) if method in POINT_METHODS else 1
+    function = Reader(rest, specs.KEYS).function()
+    steps = forwards // _highest_price(method, (opts or [""])[0], function, (x, y)) if method in POINT_METHODS else 1
     base = None
     try:
         base = specs.parse(f"{rest}&steps={min(max(1, steps), STEPS.high)}")
@@ -221,13 +221,13 @@ def _axis(key: str, reader: Reader, method: str) -> Axis | None:
     return axes.read(key, text, form.hyperparameters, CELLS, reader.errors)
 
 
-def _highest_price(method: str, opt: str, family: str, axes: Sequence[Axis | None]) -> int:
+def _highest_price(method: str, opt: str, function: TestFunction | None, axes: Sequence[Axis | None]) -> int:
     """The price of a step of the most expensive cell, which has the most directions. Wrong values are found later."""
     given: dict[str, Any] = {}
     for item in opt.partition(":")[2].split(","):
         name, _, value = item.partition("=")
         given[name] = value
-    values = {**presets.for_function(family).settings(method, given), **given}
+    values = {**specs.usual(function, method, given), **given}
     usual = getattr(METHODS[method].hyperparameters(), "n", 1)
     counts = [value for axis in axes if axis and axis.name == "n" for value in axis.values] or [values.get("n", usual)]
     try:
