@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from functions.language_model.metrics import scores
+from functions.language_model.tasks import Batch
 from functions.language_model.top_layers import TopLayers
 
 
@@ -30,7 +32,8 @@ def smollm2_shape() -> Any:
 
 def measure(module: Any, top: int, batch: int, tokens: int, rounds: int) -> dict[str, Any]:
     ids = torch.randint(5, 1000, (batch, tokens), generator=torch.Generator().manual_seed(0))
-    mask = torch.ones_like(ids)
+    labels = torch.zeros(batch, dtype=torch.long)
+    texts = Batch(ids, torch.ones_like(ids), labels, torch.tensor([5, 6]), torch.arange(batch))
     cut = TopLayers(copy.deepcopy(module), top)
 
     def timed(work: Callable[[], Any]) -> float:
@@ -39,8 +42,8 @@ def measure(module: Any, top: int, batch: int, tokens: int, rounds: int) -> dict
         return time.perf_counter() - started
 
     with torch.no_grad():
-        whole = lambda: module(input_ids=ids, attention_mask=mask, logits_to_keep=1)  # noqa: E731
-        above = lambda: cut(input_ids=ids, attention_mask=mask, logits_to_keep=1)  # noqa: E731
+        whole = lambda: scores(module, texts)  # noqa: E731
+        above = lambda: scores(cut, texts)  # noqa: E731
         fill = timed(lambda: cut.fill(ids.tolist(), batch))
         whole()
         above()
