@@ -91,3 +91,7 @@ def test_the_last_optimizer_stays_and_no_more_than_allowed_are_added():
 def test_short_writes_numbers_as_the_page_does():
     texts = [widgets.short(value) for value in (0, 0.00003, 123456, 0.12345, 1e-4, 12345, 3, -2e-4)]
     assert texts == ["0", "3e-5", "1.235e5", "0.1235", "1e-4", "12350", "3", "-2e-4"]
+
+
+def test_a_unit_does_not_repeat_its_label():
+    assert not [f.name for f in FIELDS if f.unit and f.unit.lower() in f.label.lower()]

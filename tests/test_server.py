@@ -41,6 +41,14 @@ def test_all_pages_and_the_routes_are_served(tmp_path: Path):
         assert name in ids(server.layout())
 
 
+def test_a_browser_asks_whether_a_module_has_changed(tmp_path: Path):
+    with TestClient(create_app(tmp_path / "lab").server) as client:
+        module = client.get("/assets/lab/playground/main.mjs")
+        assert (module.status_code, module.headers["cache-control"]) == (200, "no-cache")
+        again = client.get("/assets/lab/playground/main.mjs", headers={"If-None-Match": module.headers["etag"]})
+        assert (again.status_code, again.headers["cache-control"]) == (304, "no-cache")
+
+
 def test_the_data_directory_may_stand_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HIZOO_LAB_DATA", str(tmp_path / "there"))
     assert TestClient(create_app().server).get("/api/finetune").status_code == 200

@@ -8,6 +8,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, callback, clientside_callback, dcc, html
 from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
 
 from viz_app import api
 from viz_app.catalogue import catalogue
@@ -42,6 +43,17 @@ OF_A_MODEL = Page("Tuning", modelmap.layout, modelmap.actions, modelmap.register
 """In place of /tuning where the address is of a language model's map."""
 
 
+class Modules(StaticFiles):
+    """The page's modules. A browser asks each time whether one has changed: else, after an update, it would for hours
+    run some old ones with some new ones.
+    """
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Any:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 def create_app(data: str | Path | None = None) -> Dash:
     """Build the app. `create_app().server` is the ASGI application. `data` is the directory of the fine-tuning runs
     (as `finetuning_desk.data_directory` takes it), made when first needed.
@@ -49,6 +61,7 @@ def create_app(data: str | Path | None = None) -> Dash:
     server = FastAPI(title="HiZOO Lab", docs_url=None, redoc_url=None)
     api.add_routes(server)
     finetuning_routes.add_routes(server, finetuning_desk.data_directory(data))
+    server.mount("/assets/lab", Modules(directory=Path(__file__).parent / "assets" / "lab"))
     app = Dash(
         "viz_app",
         server=server,  # pyright: ignore[reportArgumentType]  # the annotation knows Flask only

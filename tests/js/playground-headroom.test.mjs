@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import "./catalogue.mjs";
-import { axisOf, barsOf, sentence, times } from "../../viz_app/assets/lab/playground/headroom.mjs";
+import { axisOf, barsOf, sentence, shown, times } from "../../viz_app/assets/lab/playground/headroom.mjs";
 
 /** @import { Track } from "../../viz_app/assets/lab/playground/trace.mjs" */
 
@@ -39,4 +39,8 @@ test("where there is no slope, or no convex loss, it says so", () => {
   assert.equal(said([0, 0, 0, 0]), "The slope here is 0: no step gains anything.");
   assert.equal(said([2, 3, NaN, Infinity]), "Here the loss is not convex along the probes: there is no best step to compare.");
   assert.equal(times(5.04e9), "5.0e9 times");
+});
+
+test("an R below the least number of float32 is a number, so that four rows near the minimum are not the same text", () => {
+  assert.deepEqual([0.5, 1.24e-40, 0, Infinity].map(shown), ["0.5", "1.2e-40", "0", "no bound"]);
 });

@@ -91,9 +91,9 @@ FIELDS = (
     Field("shots", "number", "Few-shot: so many training texts of each class. 0 takes all of them.", (0, 256),
           unit="a class", more=True),
     Field("train", "number", "How many training texts are used in total: drawn by the seed, each class in proportion. "
-          "0 takes all of them.", (0, 2_000), unit="texts", more=True),
+          "0 takes all of them.", (0, 2_000), more=True),
     Field("held_out", "number", "How many held-out texts an evaluation looks at, the first ones of the task's. "
-          "0 takes all of them.", (0, 1_000), unit="texts", more=True),
+          "0 takes all of them.", (0, 1_000), more=True),
     Field("template", "text", "How a text becomes a prompt: {text} stands for it, and the label word "
           "follows at the end. Empty takes the task's own, “{text} it was”.", more=True),
     Field("words", "text", "One word for each class, separated by commas, each a single token of the "
@@ -102,7 +102,7 @@ FIELDS = (
           "on the same machine.", more=True),
     Field("runs", "number", "Each optimizer is run once for each of so many seeds, the one above and those after "
           "it, one after the other. Charts show the median and the 10–90 % band over them, and the optimizers are "
-          "compared seed by seed. The time multiplies.", (1, 16), unit="seeds", more=True),
+          "compared seed by seed. The time multiplies.", (1, 16), more=True),
     Field("eval", "number", "Evaluate on held-out texts every so many forward passes. Evaluations cost "
           "time, but are not counted as passes.", (20, 2_000), "log", "passes", more=True),
     Field("truth", "number", "Estimate the diagonal of the Hessian with Hutchinson's method, through "

@@ -70,7 +70,7 @@ def run_card(asked: dict[str, Any]) -> html.Section:
     head = html.Div([html.H2("Train"), html.Span(id="opt-badge")], className="head")
     shown = [field(each, asked) for each in FIELDS if not each.more]
     folded = [field(each, asked) for each in FIELDS if each.more]
-    fold = html.Details([html.Summary("few-shot, prompt, seed, intervals, device"), *folded])
+    fold = html.Details([html.Summary("texts, prompt, seeds, intervals, device"), *folded])
     return html.Section([head, *shown, fold], className="card", **attributes(data_slot=RUN))
 
 

@@ -72,7 +72,7 @@ export class Bar {
     render(
       html`<div class="controls">${this.#buttons(state)}${this.#time(record, cursor, ENDED.has(state))}${this.#menuView()}</div>
         <p class="line" role="status" title=${line}>${line}</p>
-        <div class="runs" style="--runs:${height}"><table>
+        <div class="runs ${seeds.length > 1 ? "of-seeds" : ""}" style="--runs:${height}"><table>
           <thead><tr>${heads(seeds.length > 1).map(([text, tip]) => html`<th scope="col" class=${text || nothing} data-tip=${tip || nothing}>${text}</th>`)}</tr></thead>
           <tbody>${rows}</tbody>
         </table></div>

@@ -78,7 +78,7 @@ export function planeFigure(trails, surface, kind, [left, right, bottom, top], {
   const known = surface?.filled ? surface : null;
   const name = kind === "fixed" ? "random direction" : "direction";
   const axis = (/** @type {number[]} */ range, /** @type {number} */ length, /** @type {1 | 2} */ which) => ({
-    range, constrain: "range", tickangle: 0, title: axisTitle(length > 24 * theme.size ? `${name} ${which} (norm of the change)` : `direction ${which} (norm)`, theme), zeroline: false, gridcolor: known ? "rgba(0,0,0,0)" : theme.grid,
+    range, constrain: "range", tickangle: 0, title: axisTitle(length > 24 * theme.size ? `${name} ${which} (norm of the change)` : `direction ${which}${length > 11 * theme.size ? " (norm)" : ""}`, theme), zeroline: false, gridcolor: known ? "rgba(0,0,0,0)" : theme.grid,
     ticks: "outside", ticklen: 3, tickcolor: theme.grid, tickformat: "~g", nticks: Math.min(7, Math.ceil(length / (5.5 * theme.size))), exponentformat: "power",
   });
   const margin = { l: 5.8 * theme.size, r: known ? 4.6 * theme.size : 1.2 * theme.size, t: known ? 1.7 * theme.size : 8, b: 3.1 * theme.size };

@@ -73,7 +73,7 @@ export function showRun(about, map, job, { compute }) {
   render(
     html`<div class="head"><h2>Compute</h2><button id="mm-go" class=${job.isOpen ? "" : "primary"} ?hidden=${isDone} @click=${compute}>${label}</button></div>
       ${runs ? html`<progress max=${all} value=${isDone ? all : runs} aria-label="Runs computed"></progress>` : nothing}
-      <p id="mm-status" class="note" role="status">${runs ? `${count(runs)} of ${count(all)} runs. ` : ""}${status}</p>
+      <p id="mm-status" class="note" role="status">${[runs ? `${count(runs)} of ${count(all)} runs` : "", status].filter(Boolean).join("; ")}</p>
       ${runs ? html`<p><a href="/api/finetune/${job.id}/table.csv" download>Table (CSV)</a></p>` : nothing}`,
     byId("mm-run"),
   ); // prettier-ignore

@@ -166,7 +166,7 @@ function plotlyTraces({ curves }, theme) {
 /** @param {Picture} picture @param {Theme} theme @param {string} ylabel @param {number} height in pixels @returns {PlotlyLayout} */
 function plotlyLayout({ log, range, end, clock, from = 0, labels = [] }, theme, ylabel, height) {
   const axis = { gridcolor: theme.grid, zeroline: false, linecolor: theme.grid, fixedrange: true };
-  const margin = { l: 4.5 * theme.size, r: 1.2 * theme.size, t: 6, b: 3 * theme.size };
+  const margin = { l: 5 * theme.size, r: 1.2 * theme.size, t: 6, b: 3 * theme.size };
   return {
     margin,
     font: { family: theme.font, size: theme.size, color: theme.muted },
@@ -183,7 +183,7 @@ function plotlyLayout({ log, range, end, clock, from = 0, labels = [] }, theme, 
       dtick: log ? decadeStep(range, height - margin.t - margin.b, ENLARGED * theme.size, 6) : undefined,
       title: { text: ylabel, standoff: 2 },
     },
-    annotations: labels.map(({ text, y }) => ({
+    annotations: labels.map(({ text, y, colour }) => ({
       text,
       xref: "paper",
       x: 0.99,
@@ -191,7 +191,7 @@ function plotlyLayout({ log, range, end, clock, from = 0, labels = [] }, theme, 
       y: Math.log10(y),
       yanchor: "bottom",
       showarrow: false,
-      font: { color: theme.ink, size: theme.size },
+      font: { color: colour ?? theme.ink, size: theme.size },
     })),
   };
 }

@@ -28,7 +28,7 @@ const SAMPLE = 60; // coordinates that stand for all in the sorted chart's range
  * @property {number} end of x @property {number=} from its start, 0 unless given @property {string} clock what x is
  */
 
-/** @typedef {Frame & {curves: Curve[], labels?: {text: string, y: number}[]}} Picture */
+/** @typedef {Frame & {curves: Curve[], labels?: {text: string, y: number, colour?: string}[]}} Picture */
 
 /** From which step a track is drawn, and from which on as a ghost; a look without forks need not say. @param {Look} look @param {number} index */
 const spanOf = (look, index) => look.spans?.[index] ?? { from: 0, ghost: Infinity };

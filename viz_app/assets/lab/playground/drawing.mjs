@@ -64,7 +64,7 @@ export function redraw() {
       : page.hessian === "auto η"
       ? { ...rateCurves(trace, clockKey(), look), clock }
       : { ...hessianCurves(trace, clockKey(), look), clock };
-  parts.hessian.show(picture, look, page.hessian === "auto η" ? "η and what it is made of" : "curvature");
+  parts.hessian.show(picture, look, page.hessian === "auto η" ? "η and its parts" : "curvature");
   const isGauge = page.hessian === "headroom";
   byId("headroom").hidden = !isGauge;
   byId("headroom").parentElement?.classList.toggle("gauge", isGauge);

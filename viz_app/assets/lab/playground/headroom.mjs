@@ -1,6 +1,6 @@
 // What curvature could gain at a moment, from the trace alone: bars of R, and one sentence.
 
-import { reading } from "../web/scale.mjs";
+import { isLeast, reading } from "../web/scale.mjs";
 
 /** @import { Track } from "./trace.mjs" */
 
@@ -54,8 +54,8 @@ export function spanOf(gain, [low, high]) {
   return [(Math.min(kept, 0) - low) / (high - low), (Math.max(kept, 0) - low) / (high - low)];
 }
 
-/** R as text. @param {number} value */
-export const shown = (value) => (value === Infinity ? "no bound" : reading(value));
+/** R as text: its logarithm came, so float32 does not end it as it ends a loss. @param {number} value */
+export const shown = (value) => (value === Infinity ? "no bound" : isLeast(value) ? value.toExponential(1) : reading(value));
 
 /** How many times as much: 4,100 times. @param {number} ratio */
 export function times(ratio) {
