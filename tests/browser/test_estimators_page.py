@@ -125,11 +125,12 @@ def test_an_estimator_can_be_switched_off(lab: Lab):
     lab.open("f=quadratic:d=4")
     assert "released" in lab.traces("running")
     lab.page.locator("label.estimators-switch", has_text="released").click()
-    lab.drawn("running", "estimators=paper,multiplicative")
+    lab.drawn("running", "estimators=paper,multiplicative,reliable")
     assert "released" not in lab.traces("running")
     assert "paper" in lab.traces("running")
     assert lab.page.locator("#estimators-only-one").is_hidden()
     lab.page.locator("label.estimators-switch", has_text="multiplicative").click()
+    lab.page.locator("label.estimators-switch", has_text="reliable").click()
     assert lab.page.get_by_text("At least one estimator stays on.").is_visible()
     assert lab.page.get_by_role("checkbox", name="paper").is_disabled()
 

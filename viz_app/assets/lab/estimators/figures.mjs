@@ -297,7 +297,7 @@ export function againstAlpha(answer, theme, alpha) {
   const figure = layout(
     theme,
     { title: "α smoothing", type: "log", range: [Math.log10(xs[0]) - 0.05, Math.log10(xs[xs.length - 1]) + 0.05], dtick: 1, exponentformat: "power" },
-    [{ title: "error of ln(P/|true|)", log: true, range: decades(seen, 4) }],
+    [{ title: "error of ln P", log: true, range: decades(seen, 4) }],
   );
   figure.shapes.push(upright(theme, alpha, DOTS));
   return { data: [...data, ...stars], layout: figure };
