@@ -51,7 +51,7 @@ OPEN = """async () => {
     made[name] = new Kind(document.getElementById(`opt-${name}`), asks);
   }
   window.panels = made;
-  window.record = emptyRecord();
+  window.record = Object.assign(emptyRecord(), { over: [], own: { title: "", words: "" } });
   window.tell = (messages) => messages.forEach((message) => fold(window.record, message));
   window.show = (forwards, run) => {
     const theme = readTheme();

@@ -29,10 +29,6 @@ def trained(opt: OptPage, spec: str) -> int:
     return opt.jobs[0]["id"]
 
 
-def status(opt: OptPage, label: str) -> str:
-    return opt.page.locator(f"tr[data-label={label}] [data-cell=status]").inner_text()
-
-
 def test_several_seeds_are_stopped_resumed_and_compared(opt: OptPage):
     page = opt.page
     opt.open(f"{QUICK}&runs=3&seed=4&opt=mezo:n=1&opt=adam".replace("forwards=12", "forwards=60"))
@@ -44,7 +40,8 @@ def test_several_seeds_are_stopped_resumed_and_compared(opt: OptPage):
     )
     page.get_by_role("button", name="Resume").click()
     opt.wait_for(f"{STATE} === 'finished'")
-    assert status(opt, "mezo") == status(opt, "adam") == "finished, 3 seeds"
+    for label in ("mezo", "adam"):
+        expect(page.locator(f"tr[data-label={label}] [data-cell=status]")).to_have_text("finished, 3 seeds")
     opt.wait_for("document.querySelector('#opt-bar .seeds li')?.textContent.startsWith('MeZO against Adam, 3 seeds, ')")
 
     # The table's numbers are those of the CSV.

@@ -184,16 +184,18 @@ def test_curves_are_plotlys_and_say_their_values_under_the_pointer(panels: Panel
     for step in (1, 2, 3, 4, 5):
         panels.tell(*evaluation(0, 10 * step, SURE, (step, 1)), *evaluation(1, 10 * step, SURE, (step, 1)))
     panels.show()
-    panels.until("window.panels.loss.chart.figure.overlay?.box && window.panels.accuracy.chart.figure.overlay?.box")
+    panels.until(
+        "window.panels.loss.charts[0]?.chart.figure.overlay?.box && window.panels.accuracy.charts[0]?.chart.figure.overlay?.box"
+    )
     names = panels.page.evaluate(
-        "window.panels.accuracy.chart.figure.graph.data.map(({ x, y }) => [x.at(-1), y.at(-1)])"
+        "window.panels.accuracy.charts[0].chart.figure.graph.data.map(({ x, y }) => [x.at(-1), y.at(-1)])"
     )
     assert names == [[450, 100], [400, 100]]
     assert "On 256 held-out synthetic texts" in panels.text("accuracy", ".note"), "as many as an evaluation takes"
     panels.page.locator("#opt-accuracy").scroll_into_view_if_needed()
     x, y = panels.page.evaluate(
         """() => {
-          const { overlay, graph } = window.panels.accuracy.chart.figure;
+          const { overlay, graph } = window.panels.accuracy.charts[0].chart.figure;
           const { left, top } = graph.getBoundingClientRect();
           return [left + overlay.px(270), top + overlay.box.top + 40];
         }"""

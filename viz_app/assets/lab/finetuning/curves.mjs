@@ -44,7 +44,7 @@ class Curves {
 /** Charts, one under the other, and what their lines are. */
 class NotedCurves extends Curves {
   /** @type {{chart: LiveChart, name: "loss" | "accuracy" | null, picture: MakePicture}[]} */
-  #charts = [];
+  charts = [];
 
   /**
    * @param {PlannedRecord} record @param {Look} look @param {Cursor} cursor
@@ -60,13 +60,13 @@ class NotedCurves extends Curves {
       this.element,
     );
     const stages = /** @type {NodeListOf<HTMLElement>} */ (this.element.querySelectorAll(".stage"));
-    if (this.#charts.length !== parts.length) {
-      this.#charts = parts.map(({ name, picture }, i) => {
+    if (this.charts.length !== parts.length) {
+      this.charts = parts.map(({ name, picture }, i) => {
         stages[i].replaceChildren();
         return { name, picture, chart: new LiveChart(stages[i], (x) => this.pick(x), i === parts.length - 1) };
       });
     }
-    for (const { chart, name, picture } of this.#charts) chart.show(versionOf(record, look, clock), () => picture(record, look, clock, frame), instantOf(name, record, look, cursor, clock), look.theme);
+    for (const { chart, name, picture } of this.charts) chart.show(versionOf(record, look, clock), () => picture(record, look, clock, frame), instantOf(name, record, look, cursor, clock), look.theme);
   }
 }
 
