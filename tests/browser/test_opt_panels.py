@@ -184,9 +184,8 @@ def test_curves_are_plotlys_and_say_their_values_under_the_pointer(panels: Panel
     for step in (1, 2, 3, 4, 5):
         panels.tell(*evaluation(0, 10 * step, SURE, (step, 1)), *evaluation(1, 10 * step, SURE, (step, 1)))
     panels.show()
-    panels.until(
-        "window.panels.loss.charts[0]?.chart.figure.overlay?.box && window.panels.accuracy.charts[0]?.chart.figure.overlay?.box"
-    )
+    for name in ("loss", "accuracy"):
+        panels.until(f"window.panels.{name}.charts[0]?.chart.figure.overlay?.box")
     names = panels.page.evaluate(
         "window.panels.accuracy.charts[0].chart.figure.graph.data.map(({ x, y }) => [x.at(-1), y.at(-1)])"
     )
