@@ -20,7 +20,19 @@ from viz_app.finetuning import spec as finetune_spec
 from viz_app.playground import headroom
 from viz_app.playground.result import RunResult
 from viz_app.playground.runner import run
-from viz_app.shell import BROKEN_PIPE, FAILED, INTERRUPTED, OK, WRONG_USE, add_output, complain, output, write
+from viz_app.shell import (
+    BROKEN_PIPE,
+    FAILED,
+    INTERRUPTED,
+    OK,
+    WRONG_USE,
+    add_output,
+    complain,
+    data_option,
+    output,
+    subcommand,
+    write,
+)
 from viz_app.spec import runs as specs
 from viz_app.spec.runs import RunSpec, SpecError
 from viz_app.spec.text import whole
@@ -89,16 +101,11 @@ def _parser() -> argparse.ArgumentParser:
         help="where fine-tuning runs are kept (default: HIZOO_LAB_DATA of the environment, or lab-data here)",
     )
     parser.set_defaults(command=_serve)
-    names = "run | map | tune | headroom | finetune | runs | weights | model | list"
+    names = "run | map | tune | headroom | finetune | runs | weights | model | states | list"
     commands = parser.add_subparsers(title="commands", metavar=names)
 
-    runs = commands.add_parser(
-        "run",
-        help="compute a spec and write its table",
-        description="Compute SPEC and write one row per optimizer, run and recorded step.",
-        epilog=RUN_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    says = "Compute SPEC and write one row per optimizer, run and recorded step."
+    runs = subcommand(commands, "run", _run, "compute a spec and write its table", says, RUN_HELP)
     runs.add_argument("spec", metavar="SPEC", help="see below")
     add_output(runs)
     runs.add_argument(
@@ -106,30 +113,29 @@ def _parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="progress bar on standard error (default: on a terminal, for more than half a second's work)",
     )
-    runs.set_defaults(command=_run)
 
     map_cli.add_commands(commands, search_cli)
     finetune_cli.add_commands(commands)
 
-    rooms = commands.add_parser(
+    rooms = subcommand(
+        commands,
         "headroom",
-        help="what curvature could gain, on a function or a language model",
-        description="Measure what curvature could gain at steps of the runs of SPEC.",
-        epilog=HEADROOM_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _headroom,
+        "what curvature could gain, on a function or a language model",
+        "Measure what curvature could gain at steps of the runs of SPEC.",
+        HEADROOM_HELP,
+        [data_option("where fine-tuning runs are kept")],
     )
     rooms.add_argument("spec", metavar="SPEC", help="as `run` or as `finetune` takes it")
     rooms.add_argument(
         "--at", nargs="+", type=place, default=["start", "middle", "end"], metavar="STEP", help="steps, see below"
     )
     rooms.add_argument("--rounds", type=positive_whole, default=4, help="of a language model (default %(default)s)")
-    rooms.add_argument("--data-dir", metavar="DIR", default=argparse.SUPPRESS, help="where fine-tuning runs are kept")
     add_output(rooms)
-    rooms.set_defaults(command=_headroom, progress=None)
+    rooms.set_defaults(progress=None)
 
-    lists = commands.add_parser("list", help="print functions, optimizers and hyperparameters with their bounds")
+    lists = subcommand(commands, "list", _list, "print functions, optimizers and hyperparameters with their bounds")
     lists.add_argument("--json", action="store_true", help="as JSON")
-    lists.set_defaults(command=_list)
     return parser
 
 

@@ -3,7 +3,9 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from viz_app import tables
 
@@ -25,6 +27,35 @@ def unwritable(path: Path) -> str | None:
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         return "permission denied"
     return None
+
+
+def subcommand(
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    help: str,
+    description: str | None = None,
+    epilog: str | None = None,
+    parents: Sequence[argparse.ArgumentParser] = (),
+) -> argparse.ArgumentParser:
+    """Add a command, which `run` carries out, to a parser's; its parser, for arguments of its own."""
+    parser = commands.add_parser(
+        name,
+        parents=list(parents),
+        help=help,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=run)
+    return parser
+
+
+def data_option(help: str) -> argparse.ArgumentParser:
+    """The data directory, as a parent of commands that may name it after themselves too."""
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--data-dir", metavar="DIR", default=argparse.SUPPRESS, help=help)
+    return data
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

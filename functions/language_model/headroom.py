@@ -176,9 +176,7 @@ def measure(
     }
     del fisher[1:]  # what remains is what Σ is made from
     for k, (first, second) in enumerate(samples):
-        g1, g2 = (
-            {name: torch.zeros_like(p, dtype=torch.float32) for name, p in tuned.parameters.items()} for _ in "12"
-        )
+        g1, g2 = work.zeros(), work.zeros()
         for g, rows in ((g1, first), (g2, second)):
             for size, found in read(rows, sampled=False):
                 for name, f in found.items():

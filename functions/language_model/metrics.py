@@ -38,6 +38,11 @@ class Evaluation:
     predictions: NDArray[np.int64]
     probabilities: NDArray[np.float32]
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Loss, accuracy and F1 as messages have them."""
+        return {"loss": self.loss, "accuracy": self.accuracy, "f1": self.f1}
+
 
 def losses(module: Any, batch: Batch) -> torch.Tensor:
     """The cross-entropy of every text of a batch, (B,): float32 on its device. Their mean is `loss`."""

@@ -218,3 +218,68 @@ def trained(server: Server) -> int:
         if job["state"] == "finished":
             return run
         time.sleep(0.5)
+
+
+class OptPage:
+    """A page, and what a person does and sees on it."""
+
+    def __init__(self, page: Page, url: str):
+        self.page, self.url = page, url
+        self.problems: list[str] = []
+        page.on("pageerror", lambda error: self.problems.append(f"page error: {error.stack}"))
+
+    def open(self, query: str = "", fragment: str = "") -> "OptPage":
+        self.page.goto(f"{self.url}/opt?{query}#{fragment}")
+        self.page.locator("#opt-form .optimizer").first.wait_for()
+        return self
+
+    def wait_for(self, condition: str) -> None:
+        self.page.wait_for_function(condition)
+
+    def start(self) -> None:
+        """Start what the form says and wait for the first steps."""
+        self.page.get_by_role("button", name="Start").click()
+        self.wait_for("document.querySelector('main.planned') !== null")
+        self.wait_for(f"{PASSES} > 0")
+
+    def row(self, field: str):
+        return self.page.locator(f'[data-field="{field}"]')
+
+    def type_into(self, field: str, text: str) -> None:
+        box = self.field(field)
+        box.fill(text)
+        box.press("Enter")
+
+    def field(self, field: str):
+        """The text field of a row, which may have a list too."""
+        return self.row(field).locator("input:not([type=hidden], [type=file])").last
+
+    def choose(self, field: str, label: str) -> None:
+        """Take a value of a list that opens."""
+        self.field(field).click()
+        self.page.get_by_role("listbox").get_by_role("option", name=label, exact=True).click()
+
+    @property
+    def passes(self) -> int:
+        """Forward passes at the cursor."""
+        return self.page.evaluate(PASSES)
+
+    @property
+    def jobs(self) -> list[dict]:
+        with urllib.request.urlopen(f"{self.url}/api/finetune") as answer:
+            return json.load(answer)["jobs"]
+
+    def stop(self) -> None:
+        """End the run that is shown, so that the next test finds the worker idle."""
+        self.page.locator("#opt-bar [data-do=stop]").click()
+        self.wait_for("['stopped', 'finished'].includes(document.querySelector('#opt-jobs li.here')?.dataset.state)")
+
+
+PASSES = "Number((document.querySelector('#opt-bar output').textContent.split('/')[0] || '0').replaceAll(',', ''))"
+
+
+@pytest.fixture
+def opt(page: Page, server: Server) -> Iterator[OptPage]:
+    shown = OptPage(page, server.url)
+    yield shown
+    assert not shown.problems, shown.problems

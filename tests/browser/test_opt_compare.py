@@ -1,24 +1,13 @@
 """Several seeds of a job, and other jobs and tables laid over its charts."""
 
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Page, expect
-from test_opt import OptPage
-
-from benchmarks.served import Server
+from conftest import OptPage
+from playwright.sync_api import expect
 
 QUICK = "tune=layernorm&batch=4&eval=6&truth=0&forwards=12"
 STATE = "document.querySelector('#opt-jobs li.here')?.dataset.state"
-
-
-@pytest.fixture
-def opt(page: Page, server: Server) -> Iterator[OptPage]:
-    shown = OptPage(page, server.url)
-    yield shown
-    assert not shown.problems, shown.problems
 
 
 def trained(opt: OptPage, spec: str) -> int:

@@ -22,7 +22,18 @@ from viz_app.finetuning.search_spec import SearchSpec, is_search
 from viz_app.finetuning.shell_training import QUEUE, Failure, progress_bar
 from viz_app.finetuning.states import job_spec, spec_of
 from viz_app.finetuning.store import Log, LogError
-from viz_app.shell import FAILED, OK, WRONG_USE, add_output, complain, output, unwritable, write
+from viz_app.shell import (
+    FAILED,
+    OK,
+    WRONG_USE,
+    add_output,
+    complain,
+    data_option,
+    output,
+    subcommand,
+    unwritable,
+    write,
+)
 from viz_app.spec.runs import SpecError
 
 FINETUNE_HELP = """\
@@ -71,17 +82,10 @@ The safetensors' metadata hold the spec, the run and the step.
 
 def add_commands(commands: Any) -> None:
     """Add `finetune`, `runs` and `weights` to a parser's commands."""
-    data = argparse.ArgumentParser(add_help=False)
-    data.add_argument("--data-dir", metavar="DIR", default=argparse.SUPPRESS, help="where runs are kept")
-
-    finetune = commands.add_parser(
-        "finetune",
-        parents=[data],
-        help="fine-tune a language model and write the table",
-        description="Fine-tune a language model as SPEC says and write one row per step.",
-        epilog=FINETUNE_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    data = [data_option("where runs are kept")]
+    says = "Fine-tune a language model as SPEC says and write one row per step."
+    help = "fine-tune a language model and write the table"
+    finetune = subcommand(commands, "finetune", _finetune, help, says, FINETUNE_HELP, data)
     finetune.add_argument("spec", metavar="SPEC", nargs="?", help="see below")
     finetune.add_argument("--resume", metavar="ID", type=int, help="go on with a run that was interrupted")
     add_output(finetune)
@@ -90,24 +94,18 @@ def add_commands(commands: Any) -> None:
         action=argparse.BooleanOptionalAction,
         help="progress bar on standard error (default: on a terminal)",
     )
-    finetune.set_defaults(command=_finetune)
 
-    runs = commands.add_parser("runs", parents=[data], help="list the fine-tuning runs that are kept, newest first")
+    help = "list the fine-tuning runs that are kept, newest first"
+    runs = subcommand(commands, "runs", _runs, help, parents=data)
     runs.add_argument("--json", action="store_true", help="as JSON")
     runs.add_argument("--delete", metavar="ID", type=int, help="delete a run with all it left")
-    runs.set_defaults(command=_runs)
 
     model_command.add_command(commands, data)
     states_command.add_command(commands, data)
 
-    weights = commands.add_parser(
-        "weights",
-        parents=[data],
-        help="export a run's trained parameters at any step, rebuilt from its log",
-        description="Export a run's trained parameters at any step, rebuilt from its log.",
-        epilog=WEIGHTS_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    says = "Export a run's trained parameters at any step, rebuilt from its log."
+    help = "export a run's trained parameters at any step, rebuilt from its log"
+    weights = subcommand(commands, "weights", _weights, help, says, WEIGHTS_HELP, data)
     weights.add_argument("id", metavar="ID", type=int, help="as `runs` lists it")
     weights.add_argument(
         "--run",
@@ -117,7 +115,6 @@ def add_commands(commands: Any) -> None:
     )
     weights.add_argument("--step", type=int, help="after which step (default: the last)")
     weights.add_argument("--out", metavar="PATH", required=True, help="file or folder to write, see below")
-    weights.set_defaults(command=_weights)
 
 
 def _log(arguments: argparse.Namespace) -> Log:

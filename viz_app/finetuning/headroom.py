@@ -49,15 +49,12 @@ def message(
     seed, count = materials.spec.seed, len(encoded.train_tokens)
     samples = [headroom.halves(count, seed, k, _half(count)) for k in range(first, first + headroom.ROUNDS)]
 
-    def curvature(name: str) -> Any:
-        return trainer.curvature(name)
-
     found = headroom.measure(
         tuned,
         lambda rows: encoded.examples(rows).to(materials.device),
         samples,
         seed + first,
-        curvature if run.method.estimates_hessian else None,
+        trainer.curvature if run.method.estimates_hessian else None,
         progress,
     )
     if before:

@@ -244,7 +244,7 @@ def plan(
             }
             for group in tuned.groups
         ],
-        "zero_shot": {"loss": zero_shot.loss, "accuracy": zero_shot.accuracy, "f1": zero_shot.f1},
+        "zero_shot": zero_shot.figures,
     }
 
 

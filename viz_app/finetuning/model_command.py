@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from functions.language_model import LanguageModelError
 from functions.language_model.files import unit_of
 from functions.language_model.packages import PACKAGED
 from viz_app.finetuning import local_models
-from viz_app.shell import FAILED, OK, complain
+from viz_app.shell import FAILED, OK, complain, subcommand
 
 MODEL_HELP = """\
 WHAT is
@@ -32,19 +33,13 @@ Exit status: 0 done, 1 failed, 130 interrupted.
 """
 
 
-def add_command(commands: Any, data: argparse.ArgumentParser) -> None:
+def add_command(commands: Any, data: Sequence[argparse.ArgumentParser]) -> None:
     """Add `model` to a parser's commands; `data` has the option for the data directory."""
-    model = commands.add_parser(
-        "model",
-        parents=[data],
-        help="get a real language model without the hub, or convert a GGUF file",
-        description="Get a real language model, or make a directory of a GGUF file.",
-        epilog=MODEL_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    help = "get a real language model without the hub, or convert a GGUF file"
+    says = "Get a real language model, or make a directory of a GGUF file."
+    model = subcommand(commands, "model", _model, help, says, MODEL_HELP, data)
     model.add_argument("what", metavar="WHAT", nargs="?", help="see below")
     model.add_argument("--wheels", metavar="FOLDER", type=Path, help="take the package from here, and ask no index")
-    model.set_defaults(command=_model)
 
 
 def _model(arguments: argparse.Namespace) -> int:

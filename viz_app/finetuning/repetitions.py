@@ -94,5 +94,5 @@ def seed(number: int, materials: Materials, zero_shot: metrics.Evaluation) -> Me
         "repetition": number,
         "seed": materials.spec.seed,
         "sentences": loading.sentences(materials.task),
-        "zero_shot": {"loss": zero_shot.loss, "accuracy": zero_shot.accuracy, "f1": zero_shot.f1},
+        "zero_shot": zero_shot.figures,
     }

@@ -107,8 +107,7 @@ def job_of(log: Log, spec: SearchSpec) -> int | None:
 def _train(log: Log, job: int, spec: SearchSpec) -> Failure:
     from viz_app.finetuning.searching import Searching
 
-    jobs = spec.trials * spec.seeds + 2 if spec.over else len(spec.settings) * spec.seeds
-    bar = progress_bar(jobs, " jobs", None)
+    bar = progress_bar(spec.jobs, " jobs", None)
     shown = _Shown(bar, spec)
     session = Searching(job, spec, log, shown)
     shown.session = session

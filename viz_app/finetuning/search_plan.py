@@ -79,14 +79,12 @@ def of_search(spec: SearchSpec, cells: Cells, first: Sequence[str], say: Callabl
     left -= len(fresh[:explore])
     for trial in range(left):
         best = min(tried, key=lambda each: tried[each].loss)
-        centre = [c.place(best) for c in coordinates]
-        centre = [c.place(own) if t is None else t for c, t in zip(coordinates, centre, strict=True)]
+        places = ((c.place(best), c.place(own), 0.5) for c in coordinates)  # the middle where both are beyond the range
+        centre = np.array([next(place for place in each if place is not None) for each in places])
         width = WIDTHS[0] * (WIDTHS[1] / WIDTHS[0]) ** (trial / max(1, left - 1))
         for _ in range(TRIES):
             steps = rng.normal(scale=width, size=len(coordinates))
-            made = at(
-                np.clip(np.array([0.5 if t is None else t for t in centre]) + steps, 0.0, 1.0 - 1e-9).tolist(), best
-            )
+            made = at(np.clip(centre + steps, 0.0, 1.0 - 1e-9).tolist(), best)
             if made not in tried:
                 yield from tries(made)
                 break
@@ -99,7 +97,7 @@ def of_search(spec: SearchSpec, cells: Cells, first: Sequence[str], say: Callabl
 def left_of(spec: SearchSpec, cells: Cells, made: int) -> int:
     """About how many jobs are still to be done; `made`: those that a search has computed."""
     if spec.over:
-        return max(1, spec.trials * spec.seeds + 2 - made)
+        return max(1, spec.jobs - made)
     known = [setting(spec, cells, each) for each in spec.settings]
     return sum(spec.seeds - len(each.cells) for each in known if not each.stopped)
 

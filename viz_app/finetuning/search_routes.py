@@ -5,6 +5,7 @@ POST /api/finetune                body: SPEC → {"id"}: the job of the same tex
 new one
 """
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request
@@ -68,25 +69,20 @@ def _described(desk: Desk, spec: SearchSpec) -> dict[str, Any]:
 
 def estimate(desk: Desk, log: Log, spec: SearchSpec) -> str:
     """How long it will take, in words: the sum over its jobs, where none is stopped early or known."""
-    count = spec.trials * spec.seeds + 2 if spec.over else len(spec.settings) * spec.seeds
-    what = f"{count:,} runs of {spec.forwards:,} passes"
+    what = f"{spec.jobs:,} runs of {spec.forwards:,} passes"
     try:
-        base = local_models.resolved(spec.base, desk.directory)
-        texts = lengths.of(base, lambda id: log.upload(id)[1])
+        here = replace(spec, base=local_models.resolved(spec.base, desk.directory))
+        texts = lengths.of(here.base, lambda id: log.upload(id)[1])
         notes = log.notes("devices") | log.notes(forecast.SPEED)
         settings = [spec.opt.hyperparameters] if spec.over else spec.settings
-        jobs = [forecast.forecast(SearchSpec.job(_of(spec, base), each, 0), notes, lambda: texts) for each in settings]
+        jobs = [forecast.forecast(here.job(each, 0), notes, lambda: texts) for each in settings]
     except LanguageModelError as error:
         return f"{what}; {error.message}"
     made = [job for job in jobs if job is not None]
     if not made:
         return f"{what}; {spec.base.model} is not on this machine yet: it will be downloaded first"
-    seconds = sum(job.seconds - job.loading for job in made) * count / len(made) + made[0].loading
+    seconds = sum(job.seconds - job.loading for job in made) * spec.jobs / len(made) + made[0].loading
     return f"{what}, about {forecast.duration(seconds)} (estimate)"
-
-
-def _of(spec: SearchSpec, base: Any) -> SearchSpec:
-    return SearchSpec(base, spec.x, spec.y, spec.seeds, spec.over, spec.trials)
 
 
 def created(desk: Desk, spec: SearchSpec, device: str) -> int:

@@ -86,11 +86,12 @@ class SearchSpec:
     @cached_property
     def settings(self) -> tuple[Any, ...]:
         """Hyperparameters of the map's cells; cell (ix, iy) is at iy · len(x) + ix."""
-        return tuple(
-            replace(self.opt.hyperparameters, **{self.x.name: x, self.y.name: y})
-            for y in self.y.values
-            for x in self.x.values
-        )
+        return axes.settings(self.opt.hyperparameters, self.x, self.y)
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs it has, if none is known or stopped early: a search ends with two on another seed."""
+        return self.trials * self.seeds + 2 if self.over else len(self.settings) * self.seeds
 
     def job(self, hyperparameters: Any, number: int) -> FinetuneSpec:
         """The job of a setting with the seed that comes so many behind the spec's."""

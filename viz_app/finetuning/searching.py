@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from functions.language_model import devices, metrics
+from functions.language_model import devices, metrics, stored
 from hizoo_core.training import Diverged, Trainer
 from viz_app.finetuning import fingerprint, loading, local_models, search_plan
 from viz_app.finetuning.failures import SessionError, enough_memory
@@ -53,9 +53,9 @@ class Searching:
         SessionError if the log's numbers would be others here.
         """
         spec = local_models.resolved(self.spec.base, self.log.directory)
-        data, told = self._data(), self._journal.progress
+        data, told, states = self.log.data(spec.data), self._journal.progress, self.log.directory / stored.FOLDER
         with enough_memory(spec, (), "loading"):
-            self._materials = loading.load(spec, self._device(), data, told, True, self.log.directory / "states")
+            self._materials = loading.load(spec, self._device(), data, told, True, states)
             self._begin(self._materials, self._materials.adapted())
         self._recall(fingerprint.fingerprint(self._materials, self._tuned))
         self._journal.progress_over()
@@ -159,10 +159,6 @@ class Searching:
         queue = self.log.job(self.job).device
         return self.spec.base.device if self.spec.base.device != "auto" or queue == "shell" else queue
 
-    def _data(self) -> str | bytes | None:
-        kind, _, id = self.spec.base.data.partition("upload:")
-        return self.log.upload(id)[1] if not kind and id else self.spec.base.data or None
-
     def _recall(self, facts: Message) -> None:
         """Take up where the log ends, or say what is planned, with the cells that other maps have computed."""
 
@@ -221,7 +217,7 @@ class Searching:
             self._materials.fill(self._tuned, texts, self._journal.progress, self._journal.note)
         if job.seed not in self._starts:
             found = metrics.evaluate(self._tuned.module, self._materials.held_out)
-            start = {"seed": job.seed, "loss": found.loss, "accuracy": found.accuracy, "f1": found.f1}
+            start = {"seed": job.seed, **found.figures}
             self._starts[job.seed] = start
             self._journal.say({"type": "start", **start})
         self._replay.borrowed()
@@ -275,18 +271,16 @@ class _Job:
             return None
         self.evaluated = True
         found = metrics.evaluate(self._tuned.module, self._materials.held_out)
-        reached = {"loss": found.loss, "accuracy": found.accuracy, "f1": found.f1}
         self._curve.append([self.forwards, found.loss, found.accuracy])
-        stopped = self._hopeless(reached)
-        return self._cell(reached, stopped) if stopped or trainer.step == run.steps else None
+        stopped = self._hopeless(found.figures)
+        return self._cell(found.figures, stopped) if stopped or trainer.step == run.steps else None
 
     def _hopeless(self, reached: Message) -> str | None:
         now, before = (measure(self.job, figures) for figures in (reached, self._start))
         if not math.isfinite(now):
             return f"the held-out loss is {now} after {self.forwards:,} passes"
-        if (
-            self._trainer.step < AFTER * self._run.steps or now <= HOPELESS * before or before == 0
-        ):  # no error at the start: no measure
+        early = self._trainer.step < AFTER * self._run.steps
+        if early or now <= HOPELESS * before or before == 0:  # without an error at the start there is no measure
             return None
         limit = f"more than {HOPELESS:g} times {number(before)}, that of the start"
         return f"the held-out loss is {number(now)} after {self.forwards:,} passes, {limit}"

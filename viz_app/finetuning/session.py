@@ -83,7 +83,9 @@ class Session:
             if plan is not None and spec.dtype == "auto":  # which may be another format on this device
                 spec = replace(spec, dtype=plan["dtype"])
             states = self.log.directory / stored.FOLDER
-            self._materials = loading.load(spec, device, self._data(), self._journal.progress, training, states)
+            self._materials = loading.load(
+                spec, device, self.log.data(spec.data), self._journal.progress, training, states
+            )
         with enough_memory(self.spec, self.runs, "evaluating"):
             zero_shot = None if plan or self.spec.top else self._zero_shot(self._materials.model)
         with enough_memory(self.spec, self.runs, "loading"):
@@ -333,10 +335,6 @@ class Session:
             return
         if found := fingerprint.differences(plan.get("fingerprint") or {}, facts):
             raise SessionError("fingerprint", fingerprint.mismatch(self.job, found))
-
-    def _data(self) -> str | bytes | None:
-        kind, _, id = self.spec.data.partition("upload:")
-        return self.log.upload(id)[1] if not kind and id else self.spec.data or None
 
     # Training
 

@@ -1,11 +1,12 @@
 """`python app.py states`: the states of lower layers that are kept on the disk, and clearing them."""
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from functions.language_model import stored
 from viz_app.finetuning.forecast import amount
-from viz_app.shell import FAILED, OK, complain
+from viz_app.shell import FAILED, OK, complain, subcommand
 
 STATES_HELP = """\
 A job that trains the top layers alone (tune=top:K, or top=K with lora or layernorm) keeps on the disk what its texts
@@ -19,18 +20,12 @@ Exit status: 0 done, 1 failed.
 """
 
 
-def add_command(commands: Any, data: argparse.ArgumentParser) -> None:
+def add_command(commands: Any, data: Sequence[argparse.ArgumentParser]) -> None:
     """Add `states` to a parser's commands; `data` has the option for the data directory."""
-    command = commands.add_parser(
-        "states",
-        parents=[data],
-        help="list or clear what the layers below top layers have computed",
-        description="List or clear the states of lower layers.",
-        epilog=STATES_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    help = "list or clear what the layers below top layers have computed"
+    says = "List or clear the states of lower layers."
+    command = subcommand(commands, "states", _states, help, says, STATES_HELP, data)
     command.add_argument("--clear", action="store_true", help="remove them")
-    command.set_defaults(command=_states)
 
 
 def _states(arguments: argparse.Namespace) -> int:

@@ -281,6 +281,11 @@ class Log(Database):
             return row
         raise LogError(f"there is no upload {id}: upload the table again")
 
+    def data(self, named: str) -> str | bytes | None:
+        """What a spec's `data` names: the content of "upload:ID", a path, or None if it is empty."""
+        kind, _, id = named.partition("upload:")
+        return self.upload(id)[1] if not kind and id else named or None
+
     def note(self, key: str, value: Any) -> None:
         """Remember a JSON value under a key."""
         with self._transaction() as sql:

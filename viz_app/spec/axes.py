@@ -35,6 +35,12 @@ class Axis:
         return {key: given[key] for key in ("name", "label", "symbol", "unit", "scale")} | {"values": self.values}
 
 
+def settings(hyperparameters: Any, x: Axis, y: Axis) -> tuple[Any, ...]:
+    """Hyperparameters of a map's cells; cell (ix, iy) is at iy · len(x) + ix."""
+    values = ((own, other) for other in y.values for own in x.values)
+    return tuple(replace(hyperparameters, **{x.name: own, y.name: other}) for own, other in values)
+
+
 def read(key: str, text: str, hyperparameters: type, most: int, errors: list[Error]) -> Axis | None:
     """The axis that a text says, with up to `most` values of a field of `hyperparameters`; None after adding what is
     wrong with it. `key` is "x" or "y".

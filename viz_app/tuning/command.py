@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from tqdm import tqdm
 
-from viz_app.shell import OK, WRONG_USE, add_output, complain, output, write
+from viz_app.shell import OK, WRONG_USE, add_output, complain, data_option, output, subcommand, write
 from viz_app.spec.text import SpecError
 from viz_app.tuning import maps
 from viz_app.tuning import search as tune
@@ -49,29 +49,29 @@ class OfModels(Protocol):
 
 def add_commands(commands: Any, of_models: OfModels) -> None:
     """Add `map` and `tune` to the shell's commands."""
-    data = argparse.ArgumentParser(add_help=False)
-    data.add_argument("--data-dir", metavar="DIR", default=argparse.SUPPRESS, help="where a language model's are kept")
+    data = [data_option("where a language model's are kept")]
     text = HELP.replace("\nExit status", f"\n{of_models.HELP}\nExit status")
-    maps_ = commands.add_parser(
+    maps_ = subcommand(
+        commands,
         "map",
-        parents=[data],
-        help="compute a grid of settings and write its table",
-        description="Run one optimizer with every setting of a grid, for equal forward passes; one row per cell.",
-        epilog=text,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        lambda arguments: _map(arguments, of_models),
+        "compute a grid of settings and write its table",
+        "Run one optimizer with every setting of a grid, for equal forward passes; one row per cell.",
+        text,
+        data,
     )
     maps_.add_argument("spec", metavar="SPEC", help="see below")
     maps_.add_argument("--x", metavar="AXIS", help="the axis that varies fastest")
     maps_.add_argument("--y", metavar="AXIS", help="the other axis")
     add_output(maps_)
-    maps_.set_defaults(command=lambda arguments: _map(arguments, of_models))
-    tunes = commands.add_parser(
+    tunes = subcommand(
+        commands,
         "tune",
-        parents=[data],
-        help="look for the best setting of an optimizer within a budget",
-        description="Try settings of one optimizer at equal forward passes, print the best as JSON, and what it cost.",
-        epilog=text,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        lambda arguments: _tune(arguments, of_models),
+        "look for the best setting of an optimizer within a budget",
+        "Try settings of one optimizer at equal forward passes, print the best as JSON, and what it cost.",
+        text,
+        data,
     )
     tunes.add_argument("spec", metavar="SPEC", help="see below")
     tunes.add_argument(
@@ -80,7 +80,6 @@ def add_commands(commands: Any, of_models: OfModels) -> None:
         help=f"settings to try, {tune.TRIALS.low:,} to {tune.TRIALS.high:,} (default {tune.TRIALS.default}); "
         "of a language model 2 to 256 (default 16)",
     )
-    tunes.set_defaults(command=lambda arguments: _tune(arguments, of_models))
 
 
 def _map(arguments: argparse.Namespace, of_models: OfModels) -> int:

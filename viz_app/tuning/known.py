@@ -29,8 +29,7 @@ _lock = threading.Lock()
 
 
 def _key(spec: MapSpec) -> tuple[Any, ...]:
-    run = [part for part in spec.base.query().split("&") if not part.startswith(("steps=", "opt="))]
-    return (*run, spec.opt.method, spec.forwards, map_spec.default_target(spec))
+    return (*spec.run, spec.opt.method, spec.forwards, map_spec.default_target(spec))
 
 
 def remember(spec: MapSpec, cells: Iterable[tuple[Any, Cell]]) -> None:

@@ -57,11 +57,7 @@ class MapSpec:
     @cached_property
     def settings(self) -> tuple[Any, ...]:
         """Hyperparameters of every cell; cell (ix, iy) is at iy · len(x) + ix."""
-        return tuple(
-            replace(self.opt.hyperparameters, **{self.x.name: x, self.y.name: y})
-            for y in self.y.values
-            for x in self.x.values
-        )
+        return axes.settings(self.opt.hyperparameters, self.x, self.y)
 
     def cell(self, index: int) -> RunSpec:
         """The run that a cell stands for."""
@@ -69,12 +65,16 @@ class MapSpec:
         steps = steps_of(self.forwards, self.opt.method, hyperparameters)
         return replace(self.base, steps=steps, opts=(OptSpec(self.opt.method, hyperparameters),))
 
+    @property
+    def run(self) -> list[str]:
+        """What every cell has of the run, as parts of its text: all but the steps and the optimizer."""
+        return [part for part in self.base.query().split("&") if not part.startswith(("steps=", "opt="))]
+
     def query(self) -> str:
         """Canonical text: every key explicit."""
-        run = [part for part in self.base.query().split("&") if not part.startswith(("steps=", "opt="))]
         given = [("forwards", str(self.forwards)), ("target", number(self.target) if self.target is not None else "")]
         given += [("opt", str(self.opt)), ("x", str(self.x)), ("y", str(self.y))]
-        return "&".join(run + [f"{key}={quote(value, safe=',:=')}" for key, value in given if value])
+        return "&".join(self.run + [f"{key}={quote(value, safe=',:=')}" for key, value in given if value])
 
     __str__ = query
 
